@@ -1,1 +1,56 @@
+//! The Kafka wire protocol, both directions: a server decodes requests and encodes responses, a client the reverse.
+//!
+//! ```text
+//! frame     length i32 | header | body                        length counts what follows it, big endian
+//! request   key i16 | version i16 | correlation i32 | client id | [tagged fields] | body
+//! response  correlation i32 | [tagged fields] | body
+//! ```
+//!
+//! Every message lives in a module of its own and has `decode(version, &mut Reader)` and `encode(version, &mut Vec<u8>)`
+//! for the body alone; [`RequestHeader`], [`encode_response_header`] and [`frame`] write what stands before it.
+//! Decoded messages borrow their strings and record bytes from the frame. A field that a version lacks takes the
+//! default of Kafka's schema on decode and is left out on encode, with one exception: a nullable string without a
+//! default of its own is null here, where Kafka's generated code has the empty string.
+//!
+//! Bytes from the network are never trusted: a declared count is checked against the bytes that are left before anything
+//! is allocated, and whatever does not fit the format is a [`DecodeError`], never a panic.
+//!
+//! Source of the layouts: the message schemas of Apache Kafka 4 (`clients/src/main/resources/common/message`).
 
+#![forbid(unsafe_code)]
+
+mod api_key;
+mod decode_error;
+mod error_code;
+mod field;
+pub mod frame;
+mod header;
+mod reader;
+mod records;
+mod schema;
+mod uuid;
+mod writer;
+
+pub mod api_versions;
+pub mod create_topics;
+pub mod delete_topics;
+pub mod describe_cluster;
+pub mod describe_configs;
+pub mod fetch;
+pub mod find_coordinator;
+pub mod init_producer_id;
+pub mod list_offsets;
+pub mod metadata;
+pub mod offset_commit;
+pub mod offset_fetch;
+pub mod offset_for_leader_epoch;
+pub mod produce;
+
+pub use api_key::{ApiKey, ApiRange, SUPPORTED, supports};
+pub use decode_error::{DecodeError, DecodeReason};
+pub use error_code::ErrorCode;
+pub use header::{RequestHeader, decode_response_header, encode_response_header};
+pub use reader::Reader;
+pub use records::{Gap, Records};
+pub use uuid::{Uuid, UuidParseError};
+pub use writer::Writer;

@@ -1,0 +1,133 @@
+//! The messages that are spoken, and in which versions.
+
+/// A message, by Kafka's number for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(i16)]
+#[allow(missing_docs, reason = "Kafka's own names")]
+pub enum ApiKey {
+    Produce = 0,
+    Fetch = 1,
+    ListOffsets = 2,
+    Metadata = 3,
+    OffsetCommit = 8,
+    OffsetFetch = 9,
+    FindCoordinator = 10,
+    ApiVersions = 18,
+    CreateTopics = 19,
+    DeleteTopics = 20,
+    InitProducerId = 22,
+    OffsetForLeaderEpoch = 23,
+    DescribeConfigs = 32,
+    DescribeCluster = 60,
+}
+
+/// The versions of a message that a broker advertises, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ApiRange {
+    /// The message.
+    pub key: ApiKey,
+    /// Lowest version.
+    pub min: i16,
+    /// Highest version.
+    pub max: i16,
+}
+
+/// What a broker advertises, in the order of the keys.
+///
+/// The lower ends are those of Kafka 4 (KIP-896). Produce 0-2 is a lie that Kafka tells too (KAFKA-18659): librdkafka
+/// before 2.10 compresses only if it sees Produce 0. The request cannot be decoded in these versions, the response can be
+/// encoded in them, and a broker answers `UNSUPPORTED_VERSION`.
+pub const SUPPORTED: &[ApiRange] = &[
+    range(ApiKey::Produce, 0, 11),
+    range(ApiKey::Fetch, 4, 13),
+    range(ApiKey::ListOffsets, 1, 7),
+    range(ApiKey::Metadata, 0, 13),
+    range(ApiKey::OffsetCommit, 2, 8),
+    range(ApiKey::OffsetFetch, 1, 8),
+    range(ApiKey::FindCoordinator, 0, 4),
+    range(ApiKey::ApiVersions, 0, 4),
+    range(ApiKey::CreateTopics, 2, 7),
+    range(ApiKey::DeleteTopics, 1, 6),
+    range(ApiKey::InitProducerId, 0, 4),
+    range(ApiKey::OffsetForLeaderEpoch, 2, 4),
+    range(ApiKey::DescribeConfigs, 1, 4),
+    range(ApiKey::DescribeCluster, 0, 1),
+];
+
+/// Whether a version of a message is in [`SUPPORTED`].
+pub fn supports(key: ApiKey, version: i16) -> bool {
+    let range = key.range();
+    (range.min..=range.max).contains(&version)
+}
+
+impl ApiKey {
+    /// The message with this number, if it is spoken here.
+    pub fn from_i16(number: i16) -> Option<Self> {
+        SUPPORTED.iter().map(|range| range.key).find(|&key| key.as_i16() == number)
+    }
+
+    /// Kafka's number for the message.
+    pub const fn as_i16(self) -> i16 {
+        self as i16
+    }
+
+    /// Kafka's name for the message.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Produce => "Produce",
+            Self::Fetch => "Fetch",
+            Self::ListOffsets => "ListOffsets",
+            Self::Metadata => "Metadata",
+            Self::OffsetCommit => "OffsetCommit",
+            Self::OffsetFetch => "OffsetFetch",
+            Self::FindCoordinator => "FindCoordinator",
+            Self::ApiVersions => "ApiVersions",
+            Self::CreateTopics => "CreateTopics",
+            Self::DeleteTopics => "DeleteTopics",
+            Self::InitProducerId => "InitProducerId",
+            Self::OffsetForLeaderEpoch => "OffsetForLeaderEpoch",
+            Self::DescribeConfigs => "DescribeConfigs",
+            Self::DescribeCluster => "DescribeCluster",
+        }
+    }
+
+    /// The advertised versions.
+    pub fn range(self) -> ApiRange {
+        *SUPPORTED.iter().find(|range| range.key == self).expect("every key is in SUPPORTED")
+    }
+
+    /// The first version with compact strings and tagged fields (KIP-482).
+    pub const fn flexible_from(self) -> i16 {
+        match self {
+            Self::DescribeCluster => 0,
+            Self::InitProducerId => 2,
+            Self::FindCoordinator | Self::ApiVersions => 3,
+            Self::DeleteTopics | Self::OffsetForLeaderEpoch | Self::DescribeConfigs => 4,
+            Self::CreateTopics => 5,
+            Self::ListOffsets | Self::OffsetFetch => 6,
+            Self::OffsetCommit => 8,
+            Self::Produce | Self::Metadata => 9,
+            Self::Fetch => 12,
+        }
+    }
+
+    /// The version of the header before a request: 2 has tagged fields, 1 has not.
+    pub const fn request_header_version(self, version: i16) -> i16 {
+        if version >= self.flexible_from() { 2 } else { 1 }
+    }
+
+    /// The version of the header before a response: 1 has tagged fields, 0 has not.
+    ///
+    /// For ApiVersions it is always 0 (KIP-511): a client reads that response before it knows what the broker speaks.
+    pub const fn response_header_version(self, version: i16) -> i16 {
+        match self {
+            Self::ApiVersions => 0,
+            _ if version >= self.flexible_from() => 1,
+            _ => 0,
+        }
+    }
+}
+
+const fn range(key: ApiKey, min: i16, max: i16) -> ApiRange {
+    ApiRange { key, min, max }
+}
