@@ -16,6 +16,7 @@ impl FetchResponse<'_> {
     ///
     /// # Panics
     /// If the message does not have this version; check with [`supports`](crate::supports) first.
+    #[must_use = "the gaps say where the records belong"]
     pub fn encode(&self, version: i16, out: &mut Vec<u8>) -> Vec<Gap> {
         let version = Self::version(version).expect("the caller has checked the version");
         let mut writer = Writer::new(out);

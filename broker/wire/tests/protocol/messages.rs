@@ -1,0 +1,40 @@
+//! The list of messages and versions under test, written out here so that it checks the list in the crate.
+
+/// Calls a macro with `test_name: module::Message, Key, versions;` for every message, requests and responses.
+macro_rules! for_each_message {
+    ($callback:ident) => {
+        $callback! {
+            produce_request: produce::ProduceRequest, Produce, 3..=11;
+            produce_response: produce::ProduceResponse, Produce, 0..=11;
+            fetch_request: fetch::FetchRequest, Fetch, 4..=13;
+            fetch_response: fetch::FetchResponse, Fetch, 4..=13;
+            list_offsets_request: list_offsets::ListOffsetsRequest, ListOffsets, 1..=7;
+            list_offsets_response: list_offsets::ListOffsetsResponse, ListOffsets, 1..=7;
+            metadata_request: metadata::MetadataRequest, Metadata, 0..=13;
+            metadata_response: metadata::MetadataResponse, Metadata, 0..=13;
+            offset_commit_request: offset_commit::OffsetCommitRequest, OffsetCommit, 2..=8;
+            offset_commit_response: offset_commit::OffsetCommitResponse, OffsetCommit, 2..=8;
+            offset_fetch_request: offset_fetch::OffsetFetchRequest, OffsetFetch, 1..=8;
+            offset_fetch_response: offset_fetch::OffsetFetchResponse, OffsetFetch, 1..=8;
+            find_coordinator_request: find_coordinator::FindCoordinatorRequest, FindCoordinator, 0..=4;
+            find_coordinator_response: find_coordinator::FindCoordinatorResponse, FindCoordinator, 0..=4;
+            api_versions_request: api_versions::ApiVersionsRequest, ApiVersions, 0..=4;
+            api_versions_response: api_versions::ApiVersionsResponse, ApiVersions, 0..=4;
+            create_topics_request: create_topics::CreateTopicsRequest, CreateTopics, 2..=7;
+            create_topics_response: create_topics::CreateTopicsResponse, CreateTopics, 2..=7;
+            delete_topics_request: delete_topics::DeleteTopicsRequest, DeleteTopics, 1..=6;
+            delete_topics_response: delete_topics::DeleteTopicsResponse, DeleteTopics, 1..=6;
+            init_producer_id_request: init_producer_id::InitProducerIdRequest, InitProducerId, 0..=4;
+            init_producer_id_response: init_producer_id::InitProducerIdResponse, InitProducerId, 0..=4;
+            offset_for_leader_epoch_request:
+                offset_for_leader_epoch::OffsetForLeaderEpochRequest, OffsetForLeaderEpoch, 2..=4;
+            offset_for_leader_epoch_response:
+                offset_for_leader_epoch::OffsetForLeaderEpochResponse, OffsetForLeaderEpoch, 2..=4;
+            describe_configs_request: describe_configs::DescribeConfigsRequest, DescribeConfigs, 1..=4;
+            describe_configs_response: describe_configs::DescribeConfigsResponse, DescribeConfigs, 1..=4;
+            describe_cluster_request: describe_cluster::DescribeClusterRequest, DescribeCluster, 0..=1;
+            describe_cluster_response: describe_cluster::DescribeClusterResponse, DescribeCluster, 0..=1;
+        }
+    };
+}
+pub(crate) use for_each_message;

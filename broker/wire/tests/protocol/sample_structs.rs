@@ -1,0 +1,182 @@
+//! Names the fields of every struct, so that [`Sample`](crate::sample::Sample) can make values of it.
+
+use crate::sample::{Sample, Source};
+
+macro_rules! sample_structs {
+    ($module:ident: $($name:ident $(<$lifetime:lifetime>)? { $($field:ident),* })*) => {$(
+        impl Sample for wire::$module::$name $(<$lifetime>)? {
+            fn sample(source: &mut Source) -> Self {
+                Self { $($field: Sample::sample(source)),* }
+            }
+        }
+    )*};
+}
+
+sample_structs! { api_versions:
+    ApiVersionsRequest<'static> { client_software_name, client_software_version }
+    ApiVersionsResponse<'static> {
+        error_code, api_keys, throttle_time_ms, supported_features, finalized_features_epoch,
+        finalized_features, zk_migration_ready
+    }
+    ApiVersion { api_key, min_version, max_version }
+    SupportedFeatureKey<'static> { name, min_version, max_version }
+    FinalizedFeatureKey<'static> { name, max_version_level, min_version_level }
+}
+
+sample_structs! { create_topics:
+    CreateTopicsRequest<'static> { topics, timeout_ms, validate_only }
+    CreatableTopic<'static> { name, num_partitions, replication_factor, assignments, configs }
+    CreatableReplicaAssignment { partition_index, broker_ids }
+    CreatableTopicConfig<'static> { name, value }
+    CreateTopicsResponse<'static> { throttle_time_ms, topics }
+    CreatableTopicResult<'static> {
+        name, topic_id, error_code, error_message, topic_config_error_code, num_partitions,
+        replication_factor, configs
+    }
+    CreatableTopicConfigs<'static> { name, value, read_only, config_source, is_sensitive }
+}
+
+sample_structs! { delete_topics:
+    DeleteTopicsRequest<'static> { topics, topic_names, timeout_ms }
+    DeleteTopicState<'static> { name, topic_id }
+    DeleteTopicsResponse<'static> { throttle_time_ms, responses }
+    DeletableTopicResult<'static> { name, topic_id, error_code, error_message }
+}
+
+sample_structs! { describe_cluster:
+    DescribeClusterRequest { include_cluster_authorized_operations, endpoint_type }
+    DescribeClusterResponse<'static> {
+        throttle_time_ms, error_code, error_message, endpoint_type, cluster_id, controller_id, brokers,
+        cluster_authorized_operations
+    }
+    DescribeClusterBroker<'static> { broker_id, host, port, rack }
+}
+
+sample_structs! { describe_configs:
+    DescribeConfigsRequest<'static> { resources, include_synonyms, include_documentation }
+    DescribeConfigsResource<'static> { resource_type, resource_name, configuration_keys }
+    DescribeConfigsResponse<'static> { throttle_time_ms, results }
+    DescribeConfigsResult<'static> { error_code, error_message, resource_type, resource_name, configs }
+    DescribeConfigsResourceResult<'static> {
+        name, value, read_only, config_source, is_sensitive, synonyms, config_type, documentation
+    }
+    DescribeConfigsSynonym<'static> { name, value, source }
+}
+
+sample_structs! { fetch:
+    FetchRequest<'static> {
+        cluster_id, replica_id, max_wait_ms, min_bytes, max_bytes, isolation_level, session_id,
+        session_epoch, topics, forgotten_topics_data, rack_id
+    }
+    FetchTopic<'static> { topic, topic_id, partitions }
+    FetchPartition {
+        partition, current_leader_epoch, fetch_offset, last_fetched_epoch, log_start_offset,
+        partition_max_bytes
+    }
+    ForgottenTopic<'static> { topic, topic_id, partitions }
+    FetchResponse<'static> { throttle_time_ms, error_code, session_id, responses }
+    FetchableTopicResponse<'static> { topic, topic_id, partitions }
+    PartitionData<'static> {
+        partition_index, error_code, high_watermark, last_stable_offset, log_start_offset, diverging_epoch,
+        current_leader, snapshot_id, aborted_transactions, preferred_read_replica, records
+    }
+    EpochEndOffset { epoch, end_offset }
+    LeaderIdAndEpoch { leader_id, leader_epoch }
+    SnapshotId { end_offset, epoch }
+    AbortedTransaction { producer_id, first_offset }
+}
+
+sample_structs! { find_coordinator:
+    FindCoordinatorRequest<'static> { key, key_type, coordinator_keys }
+    FindCoordinatorResponse<'static> {
+        throttle_time_ms, error_code, error_message, node_id, host, port, coordinators
+    }
+    Coordinator<'static> { key, node_id, host, port, error_code, error_message }
+}
+
+sample_structs! { init_producer_id:
+    InitProducerIdRequest<'static> { transactional_id, transaction_timeout_ms, producer_id, producer_epoch }
+    InitProducerIdResponse { throttle_time_ms, error_code, producer_id, producer_epoch }
+}
+
+sample_structs! { list_offsets:
+    ListOffsetsRequest<'static> { replica_id, isolation_level, topics }
+    ListOffsetsTopic<'static> { name, partitions }
+    ListOffsetsPartition { partition_index, current_leader_epoch, timestamp }
+    ListOffsetsResponse<'static> { throttle_time_ms, topics }
+    ListOffsetsTopicResponse<'static> { name, partitions }
+    ListOffsetsPartitionResponse { partition_index, error_code, timestamp, offset, leader_epoch }
+}
+
+sample_structs! { metadata:
+    MetadataRequest<'static> {
+        topics, allow_auto_topic_creation, include_cluster_authorized_operations,
+        include_topic_authorized_operations
+    }
+    MetadataRequestTopic<'static> { topic_id, name }
+    MetadataResponse<'static> {
+        throttle_time_ms, brokers, cluster_id, controller_id, topics, cluster_authorized_operations,
+        error_code
+    }
+    MetadataResponseBroker<'static> { node_id, host, port, rack }
+    MetadataResponseTopic<'static> {
+        error_code, name, topic_id, is_internal, partitions, topic_authorized_operations
+    }
+    MetadataResponsePartition {
+        error_code, partition_index, leader_id, leader_epoch, replica_nodes, isr_nodes, offline_replicas
+    }
+}
+
+sample_structs! { offset_commit:
+    OffsetCommitRequest<'static> {
+        group_id, generation_id_or_member_epoch, member_id, group_instance_id, retention_time_ms, topics
+    }
+    OffsetCommitRequestTopic<'static> { name, partitions }
+    OffsetCommitRequestPartition<'static> {
+        partition_index, committed_offset, committed_leader_epoch, committed_metadata
+    }
+    OffsetCommitResponse<'static> { throttle_time_ms, topics }
+    OffsetCommitResponseTopic<'static> { name, partitions }
+    OffsetCommitResponsePartition { partition_index, error_code }
+}
+
+sample_structs! { offset_fetch:
+    OffsetFetchRequest<'static> { group_id, topics, groups, require_stable }
+    OffsetFetchRequestTopic<'static> { name, partition_indexes }
+    OffsetFetchRequestGroup<'static> { group_id, topics }
+    OffsetFetchRequestTopics<'static> { name, partition_indexes }
+    OffsetFetchResponse<'static> { throttle_time_ms, topics, error_code, groups }
+    OffsetFetchResponseTopic<'static> { name, partitions }
+    OffsetFetchResponsePartition<'static> {
+        partition_index, committed_offset, committed_leader_epoch, metadata, error_code
+    }
+    OffsetFetchResponseGroup<'static> { group_id, topics, error_code }
+    OffsetFetchResponseTopics<'static> { name, partitions }
+    OffsetFetchResponsePartitions<'static> {
+        partition_index, committed_offset, committed_leader_epoch, metadata, error_code
+    }
+}
+
+sample_structs! { offset_for_leader_epoch:
+    OffsetForLeaderEpochRequest<'static> { replica_id, topics }
+    OffsetForLeaderTopic<'static> { topic, partitions }
+    OffsetForLeaderPartition { partition, current_leader_epoch, leader_epoch }
+    OffsetForLeaderEpochResponse<'static> { throttle_time_ms, topics }
+    OffsetForLeaderTopicResult<'static> { topic, partitions }
+    EpochEndOffset { error_code, partition, leader_epoch, end_offset }
+}
+
+sample_structs! { produce:
+    ProduceRequest<'static> { transactional_id, acks, timeout_ms, topic_data }
+    TopicProduceData<'static> { name, partition_data }
+    PartitionProduceData<'static> { index, records }
+    ProduceResponse<'static> { responses, throttle_time_ms, node_endpoints }
+    TopicProduceResponse<'static> { name, partition_responses }
+    PartitionProduceResponse<'static> {
+        index, error_code, base_offset, log_append_time_ms, log_start_offset, record_errors, error_message,
+        current_leader
+    }
+    BatchIndexAndErrorMessage<'static> { batch_index, batch_index_error_message }
+    LeaderIdAndEpoch { leader_id, leader_epoch }
+    NodeEndpoint<'static> { node_id, host, port, rack }
+}
