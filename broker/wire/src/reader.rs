@@ -5,7 +5,7 @@
 use crate::{DecodeError, DecodeReason, Uuid};
 
 /// No Kafka version can carry a longer string: lengths were 16 bits and signed before the compact encoding.
-const STRING_BYTES_MAX: usize = i16::MAX as usize;
+pub(crate) const STRING_BYTES_MAX: usize = i16::MAX as usize;
 
 /// A cursor over bytes from the network. Numbers are big endian.
 #[derive(Debug, Clone)]

@@ -1,9 +1,7 @@
 //! Appends values to a buffer, the counterpart of [`Reader`](crate::Reader).
 
+use crate::reader::STRING_BYTES_MAX;
 use crate::{Gap, Records, Uuid};
-
-/// The longest string the old encoding can carry, in bytes.
-const STRING_BYTES_MAX: usize = i16::MAX as usize;
 
 /// Appends to a buffer and notes the gaps that out-of-line records leave in it. Numbers are big endian.
 #[derive(Debug)]
