@@ -1,0 +1,293 @@
+//! A checkpoint: everything a shard has to know at start that is not in its journal. Whatever is older than its `replay_from`
+//! lies in segment files and here; whatever is newer is replayed from the journal on top.
+//!
+//! It is one rkyv archive behind a small header, written whole to a new file. At start it is validated once and copied into
+//! these owned structures.
+//!
+//! ```text
+//!  0      4        6       8                16               24           32                     32 + body_bytes
+//!  +------+--------+-------+----------------+----------------+------------+----------------------+
+//!  | crc  |version | zero  |  "RMCHECKP"    |   body_bytes   |    zero    |  rkyv archive of     |
+//!  |      |        |       |                |                |            |  Checkpoint          |
+//!  +------+--------+-------+----------------+----------------+------------+----------------------+
+//!         |<--------------------------- covered by the CRC-32C --------------------------------->|
+//! ```
+#![forbid(unsafe_code)]
+
+use batch::{LeaderEpoch, Offset};
+use rkyv::rancor::{Failure, Fallible};
+use rkyv::util::AlignedVec;
+use rkyv::with::{ArchiveWith, DeserializeWith, Map, SerializeWith};
+use rkyv::{Archive, Archived, Deserialize, Place, Resolver, Serialize};
+
+use crate::frame::{archive_fixed, crc_matches, seal_crc};
+use crate::ids::{GroupSeq, JournalFileId, LogId};
+use crate::limits::BLOCK_BYTES;
+
+/// Bytes in front of the archive.
+pub const CHECKPOINT_HEADER_BYTES: usize = 32;
+
+const MAGIC: [u8; 8] = *b"RMCHECKP";
+const VERSION: u16 = 1;
+
+const _: () = assert!(size_of::<ArchivedHeader>() == CHECKPOINT_HEADER_BYTES);
+
+/// A shard's state at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// Index of the shard that wrote it.
+    pub shard: u32,
+    /// Grows from checkpoint to checkpoint; also the file's name. The newest valid one counts.
+    pub seq: u64,
+    /// The first write group that is still needed: every frame before it lies in segment files or in this checkpoint.
+    #[rkyv(with = GroupSeqBytes)]
+    pub replay_from: GroupSeq,
+    /// The journal's durable mark when this was written: groups up to it must be found, if they are still needed.
+    #[rkyv(with = GroupSeqBytes)]
+    pub durable_seq: GroupSeq,
+    /// The newest journal file identity ever given, so that none is given twice even if files are lost.
+    #[rkyv(with = JournalFileIdBytes)]
+    pub last_file: JournalFileId,
+    pub logs: Vec<LogCheckpoint>,
+}
+
+/// One partition's log.
+#[derive(Debug, Clone, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct LogCheckpoint {
+    #[rkyv(with = LogIdBytes)]
+    pub log: LogId,
+    #[rkyv(with = OffsetBytes)]
+    pub log_start_offset: Offset,
+    /// Oldest first, never empty; the last one is the active segment.
+    pub segments: Vec<SegmentCheckpoint>,
+    /// The offset after the last record.
+    #[rkyv(with = OffsetBytes)]
+    pub next_offset: Offset,
+    /// How far the active segment's file holds whole blocks; a multiple of [`BLOCK_BYTES`].
+    pub flushed_position: u64,
+    /// The bytes of the last block, which is not whole and therefore in no file; fewer than [`BLOCK_BYTES`].
+    pub tail_block: Vec<u8>,
+    /// Each leader epoch with its first offset, both growing.
+    #[rkyv(with = Map<EpochStart>)]
+    pub leader_epochs: Vec<(LeaderEpoch, Offset)>,
+}
+
+/// One segment file.
+#[derive(Debug, Clone, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct SegmentCheckpoint {
+    /// Offset of the first record; also the file's name.
+    #[rkyv(with = OffsetBytes)]
+    pub base_offset: Offset,
+    /// The offset after the last record.
+    #[rkyv(with = OffsetBytes)]
+    pub next_offset: Offset,
+    /// Bytes of batches, those in `tail_block` included.
+    pub bytes: u64,
+    /// Milliseconds since the Unix epoch; -1 for none.
+    pub max_timestamp: i64,
+    /// Base offset of the batch that holds the largest timestamp.
+    #[rkyv(with = OffsetBytes)]
+    pub max_timestamp_offset: Offset,
+    /// No batch is appended any more.
+    pub sealed: bool,
+    pub index: Vec<IndexEntry>,
+}
+
+/// Where a batch starts, for about one batch in each index interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct IndexEntry {
+    /// Base offset of the batch.
+    pub offset: i64,
+    /// Where it starts in the segment file, in bytes.
+    pub position: u32,
+    /// The largest timestamp from here up to the next entry, in milliseconds since the Unix epoch.
+    pub max_timestamp: i64,
+}
+
+/// Why bytes are no checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CheckpointError {
+    #[error("the file ends before the checkpoint does")]
+    Truncated,
+    #[error("this is no checkpoint")]
+    NotACheckpoint,
+    #[error("the checkpoint's checksum is wrong")]
+    Checksum,
+    #[error("checkpoint version {0} is not known to this release")]
+    UnsupportedVersion(u16),
+    #[error("the checkpoint's archive is malformed")]
+    Malformed,
+    #[error("the checkpoint contradicts itself about log {log}: {what}")]
+    Inconsistent { log: LogId, what: &'static str },
+}
+
+#[derive(Archive, Serialize)]
+struct Header {
+    crc: u32,
+    version: u16,
+    zero: u16,
+    magic: [u8; 8],
+    body_bytes: u64,
+    zero_tail: u64,
+}
+
+/// The checkpoint as a file's content.
+///
+/// # Panics
+/// Panics when the checkpoint contradicts itself, and beyond 2 GiB (more than a million logs).
+pub fn encode(checkpoint: &Checkpoint) -> Vec<u8> {
+    if let Err(error) = check(checkpoint) {
+        panic!("a checkpoint that would not be read back must not be written: {error}");
+    }
+    let body = rkyv::to_bytes::<rkyv::rancor::Error>(checkpoint).expect("an archive in memory stays below 2 GiB");
+    let mut bytes = vec![0; CHECKPOINT_HEADER_BYTES];
+    let header =
+        Header { crc: 0, version: VERSION, zero: 0, magic: MAGIC, body_bytes: body.len() as u64, zero_tail: 0 };
+    archive_fixed(&header, &mut bytes);
+    bytes.extend_from_slice(&body);
+    seal_crc(&mut bytes);
+    bytes
+}
+
+/// Reads a checkpoint back. Bytes behind it (padding to a block) are ignored.
+///
+/// # Errors
+/// Says what is wrong; the caller then takes the next older checkpoint, or reports.
+pub fn decode(bytes: &[u8]) -> Result<Checkpoint, CheckpointError> {
+    let (head, body) = bytes.split_at_checked(CHECKPOINT_HEADER_BYTES).ok_or(CheckpointError::Truncated)?;
+    let mut aligned = AlignedVec::<16>::new();
+    aligned.extend_from_slice(head);
+    let header = rkyv::access::<ArchivedHeader, Failure>(&aligned).map_err(|_| CheckpointError::NotACheckpoint)?;
+    if header.magic != MAGIC {
+        return Err(CheckpointError::NotACheckpoint);
+    }
+    let version = header.version.to_native();
+    let body_bytes = usize::try_from(header.body_bytes.to_native()).map_err(|_| CheckpointError::Truncated)?;
+    let body = body.get(..body_bytes).ok_or(CheckpointError::Truncated)?;
+    if !crc_matches(&bytes[..CHECKPOINT_HEADER_BYTES + body_bytes]) {
+        return Err(CheckpointError::Checksum);
+    }
+    if version != VERSION {
+        return Err(CheckpointError::UnsupportedVersion(version));
+    }
+    aligned.clear();
+    aligned.extend_from_slice(body);
+    let checkpoint = rkyv::from_bytes::<Checkpoint, Failure>(&aligned).map_err(|_| CheckpointError::Malformed)?;
+    check(&checkpoint)?;
+    Ok(checkpoint)
+}
+
+/// What every log's entry must satisfy, before it is written and after it was read.
+fn check(checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
+    for log in &checkpoint.logs {
+        check_log(log).map_err(|what| CheckpointError::Inconsistent { log: log.log, what })?;
+    }
+    Ok(())
+}
+
+fn check_log(log: &LogCheckpoint) -> Result<(), &'static str> {
+    let active = log.segments.last().ok_or("it has no segment")?;
+    if !log.segments.is_sorted_by(|a, b| a.base_offset < b.base_offset && a.next_offset <= b.base_offset) {
+        return Err("its segments overlap");
+    }
+    if log.segments.iter().any(|segment| segment.next_offset < segment.base_offset) {
+        return Err("a segment ends before it starts");
+    }
+    if log.segments.iter().any(|segment| !is_index_sorted(segment)) {
+        return Err("an index is not in order");
+    }
+    if log.next_offset != active.next_offset || log.log_start_offset > log.next_offset {
+        return Err("its offsets are not in order");
+    }
+    if !log.flushed_position.is_multiple_of(BLOCK_BYTES as u64) || log.tail_block.len() >= BLOCK_BYTES {
+        return Err("its tail is not cut at a block");
+    }
+    if log.flushed_position.checked_add(log.tail_block.len() as u64) != Some(active.bytes) {
+        return Err("its tail does not end where the active segment does");
+    }
+    if !log.leader_epochs.is_sorted_by(|a, b| a.0 < b.0 && a.1 <= b.1) {
+        return Err("its leader epochs are not in order");
+    }
+    Ok(())
+}
+
+fn is_index_sorted(segment: &SegmentCheckpoint) -> bool {
+    segment.index.is_sorted_by(|a, b| a.offset < b.offset && a.position < b.position)
+}
+
+#[derive(Archive, Serialize, Deserialize)]
+#[rkyv(remote = Offset)]
+struct OffsetBytes(i64);
+
+impl From<OffsetBytes> for Offset {
+    fn from(bytes: OffsetBytes) -> Offset {
+        Offset(bytes.0)
+    }
+}
+
+#[derive(Archive, Serialize, Deserialize)]
+#[rkyv(remote = GroupSeq)]
+struct GroupSeqBytes(u64);
+
+impl From<GroupSeqBytes> for GroupSeq {
+    fn from(bytes: GroupSeqBytes) -> GroupSeq {
+        GroupSeq(bytes.0)
+    }
+}
+
+#[derive(Archive, Serialize, Deserialize)]
+#[rkyv(remote = JournalFileId)]
+struct JournalFileIdBytes(u64);
+
+impl From<JournalFileIdBytes> for JournalFileId {
+    fn from(bytes: JournalFileIdBytes) -> JournalFileId {
+        JournalFileId(bytes.0)
+    }
+}
+
+#[derive(Archive, Serialize, Deserialize)]
+#[rkyv(remote = LogId)]
+struct LogIdBytes {
+    topic: u128,
+    partition: u32,
+}
+
+impl From<LogIdBytes> for LogId {
+    fn from(bytes: LogIdBytes) -> LogId {
+        LogId { topic: bytes.topic, partition: bytes.partition }
+    }
+}
+
+/// A leader epoch and its first offset, on disk.
+#[derive(Archive, Serialize, Deserialize)]
+struct EpochStart {
+    leader_epoch: i32,
+    start_offset: i64,
+}
+
+impl From<&(LeaderEpoch, Offset)> for EpochStart {
+    fn from(pair: &(LeaderEpoch, Offset)) -> EpochStart {
+        EpochStart { leader_epoch: pair.0.0, start_offset: pair.1.0 }
+    }
+}
+
+impl ArchiveWith<(LeaderEpoch, Offset)> for EpochStart {
+    type Archived = Archived<EpochStart>;
+    type Resolver = Resolver<EpochStart>;
+
+    fn resolve_with(pair: &(LeaderEpoch, Offset), resolver: Self::Resolver, out: Place<Self::Archived>) {
+        EpochStart::from(pair).resolve(resolver, out);
+    }
+}
+
+impl<S: Fallible + ?Sized> SerializeWith<(LeaderEpoch, Offset), S> for EpochStart {
+    fn serialize_with(pair: &(LeaderEpoch, Offset), serializer: &mut S) -> Result<Self::Resolver, S::Error> {
+        EpochStart::from(pair).serialize(serializer)
+    }
+}
+
+impl<D: Fallible + ?Sized> DeserializeWith<Archived<EpochStart>, (LeaderEpoch, Offset), D> for EpochStart {
+    fn deserialize_with(archived: &Archived<EpochStart>, _: &mut D) -> Result<(LeaderEpoch, Offset), D::Error> {
+        Ok((LeaderEpoch(archived.leader_epoch.to_native()), Offset(archived.start_offset.to_native())))
+    }
+}
