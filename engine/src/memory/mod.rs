@@ -1,0 +1,29 @@
+//! Memory that the kernel and several cores touch: aligned buffers for direct I/O, their pool, and append-only shared chunks.
+//!
+//! Three types, from the bottom up:
+//! - [`AlignedBuf`]: one owner, 4096-aligned, returns to its [`BufPool`] when dropped, on whatever core that happens.
+//! - [`BufPool`]: free lists by power-of-two size. Fresh memory costs page faults, so buffers are kept and reused.
+//! - [`ChunkWriter`] / [`Chunk`] / [`Span`]: one core appends, any core reads what was published. No byte is copied to share it.
+
+mod aligned;
+mod chunk;
+mod pool;
+
+pub use aligned::AlignedBuf;
+pub use chunk::{Chunk, ChunkWriter, Span};
+pub use pool::BufPool;
+
+/// Alignment of every buffer here, in bytes: the largest logical block that direct I/O asks for on the disks we know.
+pub const BUF_ALIGN_BYTES: usize = 4096;
+
+/// Smallest buffer that a pool hands out, in bytes.
+pub const POOLED_BYTES_MIN: usize = 4 << 10;
+
+/// Largest buffer that a pool keeps for reuse, in bytes. Bigger ones are plain allocations.
+pub const POOLED_BYTES_MAX: usize = 4 << 20;
+
+const _: () = assert!(POOLED_BYTES_MIN.is_power_of_two() && POOLED_BYTES_MAX.is_power_of_two());
+const _: () = assert!(POOLED_BYTES_MIN >= BUF_ALIGN_BYTES, "the smallest pooled buffer must hold one aligned block");
+
+#[cfg(test)]
+mod tests;
