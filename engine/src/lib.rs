@@ -1,1 +1,21 @@
+//! One core's storage engine: the shard journal that makes acknowledgements durable, the partition logs that serve reads,
+//! and the io_uring that carries both. It knows no socket protocol, no topic name and no other core.
+//!
+//! `FORMAT.md` draws every byte that lies on disk.
 
+pub mod checkpoint;
+pub mod disk;
+pub mod frame;
+pub mod ids;
+pub mod journal;
+pub mod limits;
+pub mod log;
+pub mod memory;
+pub mod ring;
+pub mod run;
+pub mod store;
+
+pub use batch::{LeaderEpoch, Offset};
+pub use ids::{GroupSeq, JournalFileId, LogId};
+pub use run::{Engine, EngineConfig, OpenError, Read, Recovered, StorageError};
+pub use store::{AppendError, Appended, LogConfig, LogView, ReadError};

@@ -257,7 +257,7 @@ impl JournalFiles {
         let len = len as u64;
         assert!(len.is_multiple_of(BLOCK_BYTES as u64) && len > 0);
         assert!(len <= self.group_bytes_max(), "a group never spans two files");
-        if !self.current.is_some_and(|current| current.end + len <= self.config.file_bytes) {
+        if self.current.is_none_or(|current| current.end + len > self.config.file_bytes) {
             let file = self.spare.take()?;
             let fresh = Filled { file, last_seq: seq, end: FILE_HEADER_BYTES as u64 };
             self.needed.extend(self.current.replace(fresh));

@@ -1,0 +1,50 @@
+//! Checkpoints on disk: each written whole under a temporary name, synced, renamed; the two newest are kept.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::journal_files::sync_dir;
+use super::layout::Layout;
+use crate::checkpoint::{self, Checkpoint};
+use crate::ring::Ring;
+
+/// Older checkpoints than this many are removed.
+const KEPT: usize = 2;
+
+/// Writes a checkpoint durably.
+pub async fn write(ring: &Ring, layout: &Layout, checkpoint: &Checkpoint) -> io::Result<()> {
+    let bytes = checkpoint::encode(checkpoint);
+    let path = layout.checkpoint(checkpoint.seq);
+    let temporary = path.with_extension("tmp");
+    let file = ring.open(&temporary, libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC, 0o644).await?;
+    ring.write_all_at(&file, bytes, 0).await.0?;
+    ring.fsync(&file).await?;
+    ring.rename(&temporary, &path).await?;
+    sync_dir(ring, &layout.shard_dir()).await?;
+    for (_, old) in found(layout)?.into_iter().rev().skip(KEPT) {
+        ring.unlink(&old).await?;
+    }
+    Ok(())
+}
+
+/// The newest checkpoint that is sound. One that is not is told of and passed over, never removed.
+pub fn newest(layout: &Layout) -> io::Result<Option<Checkpoint>> {
+    for (seq, path) in found(layout)?.into_iter().rev() {
+        match checkpoint::decode(&std::fs::read(&path)?) {
+            Ok(checkpoint) => return Ok(Some(checkpoint)),
+            Err(error) => tracing::error!(seq, path = %path.display(), %error, "a checkpoint is damaged; trying the one before"),
+        }
+    }
+    Ok(None)
+}
+
+/// All checkpoints by name, oldest first.
+fn found(layout: &Layout) -> io::Result<Vec<(u64, PathBuf)>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(layout.shard_dir())? {
+        let path = entry?.path();
+        found.extend(Layout::checkpoint_seq(&path).map(|seq| (seq, path)));
+    }
+    found.sort();
+    Ok(found)
+}

@@ -1,0 +1,7 @@
+//! SHELL: the files of one shard. What decides lives in `store`, `journal` and `log`; here it is carried out on the shard's
+//! ring. Everything lives on the shard's core.
+
+pub mod checkpoint_files;
+pub mod journal_files;
+pub mod layout;
+pub mod segment_files;

@@ -1,0 +1,177 @@
+//! Segment files: opened when needed, written in whole blocks, made durable together with their directories.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::rc::Rc;
+
+use batch::Offset;
+
+use super::journal_files::sync_dir;
+use super::layout::Layout;
+use crate::ids::LogId;
+use crate::limits::{BLOCK_BYTES, OPEN_SEGMENTS_MAX, SEGMENT_PREALLOCATE_BYTES_MAX};
+use crate::log::{BlockWrite, SealWrite};
+use crate::memory::{AlignedBuf, BufPool};
+use crate::ring::{DirectFile, Ring};
+
+type Key = (LogId, Offset);
+
+struct Open {
+    file: DirectFile,
+    /// Extents are reserved up to here.
+    allocated: Cell<u64>,
+    used: Cell<u64>,
+}
+
+/// One shard's segment files.
+pub struct SegmentShelf {
+    ring: Ring,
+    layout: Layout,
+    pool: BufPool,
+    open: RefCell<BTreeMap<Key, Rc<Open>>>,
+    /// Files made since their directories were last synced.
+    fresh: RefCell<BTreeSet<Key>>,
+    uses: Cell<u64>,
+}
+
+impl SegmentShelf {
+    pub fn new(ring: Ring, layout: Layout, pool: BufPool) -> Self {
+        Self { ring, layout, pool, open: RefCell::default(), fresh: RefCell::default(), uses: Cell::new(0) }
+    }
+
+    async fn file(&self, key: Key) -> io::Result<Rc<Open>> {
+        self.uses.set(self.uses.get() + 1);
+        if let Some(open) = self.open.borrow().get(&key) {
+            open.used.set(self.uses.get());
+            return Ok(open.clone());
+        }
+        let path = self.layout.segment(key.0, key.1);
+        let file = self.ring.open(&path, libc::O_RDWR | libc::O_DIRECT, 0).await?;
+        let allocated = Cell::new(std::fs::metadata(&path)?.len());
+        Ok(self.keep(key, Open { file, allocated, used: Cell::new(self.uses.get()) }))
+    }
+
+    async fn file_to_write(&self, key: Key) -> io::Result<Rc<Open>> {
+        match self.file(key).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.create(key).await,
+            result => result,
+        }
+    }
+
+    async fn create(&self, key: Key) -> io::Result<Rc<Open>> {
+        for dir in [self.layout.topics_dir(), self.layout.topic_dir(key.0), self.layout.log_dir(key.0)] {
+            match self.ring.mkdir(&dir, 0o755).await {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
+        }
+        let path = self.layout.segment(key.0, key.1);
+        let file = self.ring.open(&path, libc::O_RDWR | libc::O_CREAT | libc::O_DIRECT, 0o644).await?;
+        self.fresh.borrow_mut().insert(key);
+        Ok(self.keep(key, Open { file, allocated: Cell::new(0), used: Cell::new(self.uses.get()) }))
+    }
+
+    fn keep(&self, key: Key, open: Open) -> Rc<Open> {
+        let mut shelf = self.open.borrow_mut();
+        if shelf.len() >= OPEN_SEGMENTS_MAX
+            && let Some(oldest) = shelf.iter().min_by_key(|(_, open)| open.used.get()).map(|(key, _)| *key)
+        {
+            shelf.remove(&oldest);
+        }
+        shelf.entry(key).or_insert_with(|| Rc::new(open)).clone()
+    }
+
+    /// Writes whole blocks. They are durable after the next `sync`.
+    pub async fn write_blocks(&self, log: LogId, write: BlockWrite) -> io::Result<()> {
+        let open = self.file_to_write((log, write.segment)).await?;
+        let end = write.position + write.span.len() as u64;
+        self.reserve(&open, end).await?;
+        self.ring.write_all_at(&open.file, write.span, write.position).await.0
+    }
+
+    /// Reserves extents ahead of a growing segment: writes within the file's size need no change of it and run side by side.
+    async fn reserve(&self, open: &Open, end: u64) -> io::Result<()> {
+        let allocated = open.allocated.get();
+        if end <= allocated {
+            return Ok(());
+        }
+        let step = end.next_power_of_two().clamp(1 << 20, SEGMENT_PREALLOCATE_BYTES_MAX);
+        let reserved = end.next_multiple_of(step);
+        open.allocated.set(reserved);
+        match self.ring.fallocate(&open.file, 0, allocated, reserved - allocated).await {
+            // A file system that cannot reserve still grows the file as it is written.
+            Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Writes the last block padded with zeros, then cuts the file to its exact size.
+    pub async fn seal(&self, log: LogId, write: &SealWrite) -> io::Result<()> {
+        let open = self.file_to_write((log, write.segment)).await?;
+        if !write.partial_block.is_empty() {
+            let mut block = self.pool.take(BLOCK_BYTES);
+            block.fill(0);
+            block[..write.partial_block.len()].copy_from_slice(&write.partial_block);
+            self.ring.write_all_at(&open.file, block, write.position).await.0?;
+        }
+        open.allocated.set(write.bytes);
+        self.ring.ftruncate(&open.file, write.bytes).await
+    }
+
+    /// Makes the files durable, and the directories of those that are new.
+    pub async fn sync(&self, keys: &[Key]) -> io::Result<()> {
+        let mut dirs = BTreeSet::new();
+        for key in keys {
+            // A log may have been dropped since.
+            let open = match self.file(*key).await {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                result => result?,
+            };
+            self.ring.fdatasync(&open.file).await?;
+            if self.fresh.borrow_mut().remove(key) {
+                dirs.extend([self.layout.log_dir(key.0), self.layout.topic_dir(key.0), self.layout.topics_dir()]);
+            }
+        }
+        for dir in dirs.iter().rev() {
+            match sync_dir(&self.ring, dir).await {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                result => result?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads `[position, end)` of a segment, widened to whole blocks. Returns the buffer and where `position` is in it.
+    pub async fn read(&self, log: LogId, segment: Offset, position: u64, end: u64) -> io::Result<(AlignedBuf, usize, usize)> {
+        let open = self.file((log, segment)).await?;
+        let start = position - position % BLOCK_BYTES as u64;
+        let len = (end - start).next_multiple_of(BLOCK_BYTES as u64) as usize;
+        let buf = self.pool.take(len);
+        let (result, buf) = self.ring.read_exact_at(&open.file, buf, start, len).await;
+        let filled = result?.min((end - start) as usize);
+        Ok((buf, (position - start) as usize, filled))
+    }
+
+    /// Removes everything of a log that was dropped.
+    pub async fn remove(&self, log: LogId) -> io::Result<()> {
+        self.open.borrow_mut().retain(|(id, _), _| *id != log);
+        self.fresh.borrow_mut().retain(|(id, _)| *id != log);
+        let dir = self.layout.log_dir(log);
+        let entries = match std::fs::read_dir(&dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        for entry in entries {
+            self.ring.unlink(&entry?.path()).await?;
+        }
+        self.ring.rmdir(&dir).await?;
+        let topic = self.layout.topic_dir(log);
+        // The other partitions of the topic may still be there, on this shard or another.
+        match self.ring.rmdir(&topic).await {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => sync_dir(&self.ring, &topic).await,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result.and(sync_dir(&self.ring, &self.layout.topics_dir()).await),
+        }
+    }
+}

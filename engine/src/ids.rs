@@ -1,0 +1,45 @@
+//! The engine's identifiers: each its own type, so that none can be taken for another.
+
+use std::fmt;
+
+/// Names one partition's log: the topic's UUID and the partition's index. The engine knows no topic name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LogId {
+    pub topic: u128,
+    pub partition: u32,
+}
+
+impl fmt::Display for LogId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}/{}", self.topic, self.partition)
+    }
+}
+
+/// Number of a write group within its shard's journal: the first is 1, each next is one more, for the shard's whole life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct GroupSeq(pub u64);
+
+impl GroupSeq {
+    /// Before the first group.
+    pub const NONE: GroupSeq = GroupSeq(0);
+
+    pub fn next(self) -> GroupSeq {
+        GroupSeq(self.0 + 1)
+    }
+}
+
+impl fmt::Display for GroupSeq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Identity of one life of a journal file. A recycled file gets a new one, so its old groups can never be taken for new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct JournalFileId(pub u64);
+
+impl fmt::Display for JournalFileId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}

@@ -1,0 +1,72 @@
+//! Every bound of the engine, with its name, its unit and its reason.
+
+/// The unit of direct I/O: every write to the journal and to a segment starts and ends on this boundary.
+pub const BLOCK_BYTES: usize = 4096;
+
+/// Size of one journal file. A write group never spans two files, so this bounds the largest group.
+pub const JOURNAL_FILE_BYTES: u64 = 32 << 20;
+
+/// What a shard's journal may hold unless the configuration says otherwise.
+pub const JOURNAL_BYTES_DEFAULT: u64 = 512 << 20;
+
+/// The smallest journal that still lets one file fill while another is prepared and two wait for a checkpoint.
+pub const JOURNAL_BYTES_MIN: u64 = 4 * JOURNAL_FILE_BYTES;
+
+/// The largest record batch a log takes. It must fit into one write group beside the group's own header.
+pub const BATCH_BYTES_MAX: usize = 16 << 20;
+
+/// A write group is closed when it has this many bytes: past about 1 MiB the device gains little and the tail latency grows.
+pub const GROUP_BYTES: usize = 1 << 20;
+
+/// Write groups that may be under way to the device at once.
+pub const GROUPS_IN_FLIGHT_MAX: usize = 2;
+
+/// Closed groups that may wait for the device; beyond it appends are refused as busy.
+pub const GROUPS_WAITING_MAX: usize = 32;
+
+/// Beside another group in flight a group starts only when it has grown to this size: else it waits and collects more.
+pub const GROUP_OVERLAP_BYTES_MIN: usize = 128 << 10;
+
+/// A relaxed record is journalled at the latest after this time. (The promise to the user is 50 ms.)
+pub const RELAXED_JOURNAL_DELAY_MS: u64 = 20;
+
+/// A tail chunk starts small, so that an idle partition is cheap, and grows with the partition's traffic.
+pub const CHUNK_BYTES_MIN: usize = 16 << 10;
+pub const CHUNK_BYTES_MAX: usize = 1 << 20;
+
+/// A log's whole blocks go to its segment file once it has gathered this many bytes.
+pub const SEGMENT_WRITE_BYTES_MIN: usize = 512 << 10;
+
+/// One direct write to a segment carries at most this many bytes.
+pub const SEGMENT_WRITE_BYTES_MAX: usize = 1 << 20;
+
+/// Segment writes of a shard that may be under way at once.
+pub const SEGMENT_WRITES_IN_FLIGHT_MAX: usize = 4;
+
+/// Bytes that wait for their segment file; beyond it appends are refused as busy.
+pub const UNFLUSHED_BYTES_MAX: u64 = 256 << 20;
+
+/// The index has one entry for about so many bytes of an active segment ...
+pub const INDEX_INTERVAL_BYTES: u64 = 32 << 10;
+/// ... and for so many of a sealed one.
+pub const SEALED_INDEX_INTERVAL_BYTES: u64 = 256 << 10;
+
+pub const SEGMENT_BYTES_DEFAULT: u64 = 1 << 30;
+/// Positions inside a segment must stay below 2 GiB, as in Kafka.
+pub const SEGMENT_BYTES_MAX: u64 = i32::MAX as u64;
+
+/// Extents are reserved ahead of a growing segment in steps that double up to this size.
+pub const SEGMENT_PREALLOCATE_BYTES_MAX: u64 = 64 << 20;
+
+/// One cold read asks the device for at most so much.
+pub const COLD_READ_BYTES_MAX: usize = 4 << 20;
+
+/// Segment files a shard keeps open.
+pub const OPEN_SEGMENTS_MAX: usize = 1024;
+
+const _: () = assert!(GROUP_BYTES.is_multiple_of(BLOCK_BYTES));
+const _: () = assert!((BATCH_BYTES_MAX as u64) * 2 <= JOURNAL_FILE_BYTES, "the largest batch fits into a journal file with room for its headers");
+const _: () = assert!(CHUNK_BYTES_MIN.is_multiple_of(BLOCK_BYTES) && CHUNK_BYTES_MAX.is_multiple_of(BLOCK_BYTES));
+const _: () = assert!(SEGMENT_WRITE_BYTES_MIN <= SEGMENT_WRITE_BYTES_MAX && SEGMENT_WRITE_BYTES_MAX <= CHUNK_BYTES_MAX);
+const _: () = assert!(UNFLUSHED_BYTES_MAX * 2 <= JOURNAL_BYTES_DEFAULT, "checkpointing keeps ahead of the journal's bound");
+const _: () = assert!(SEGMENT_BYTES_DEFAULT <= SEGMENT_BYTES_MAX);

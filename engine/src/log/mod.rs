@@ -1,0 +1,335 @@
+//! One partition's log as decisions: where a batch goes, which bytes a reader gets, which blocks go to the file next.
+//! It owns memory (the tail) but touches no file and knows no clock.
+//!
+//! ```text
+//!   start_offset         durable_end        end_offset
+//!      |------- durable ------|--- in flight ---|         start <= durable_end <= end
+//! ```
+
+mod read;
+mod segment;
+mod sparse_index;
+mod tail;
+
+use std::collections::VecDeque;
+
+use batch::{Checked, LeaderEpoch, Offset};
+
+pub use read::{Cut, DiskRead, MemoryRead, ReadPlan, ReadRequest, cut, last_offset};
+pub use segment::Segment;
+pub use sparse_index::SparseIndex;
+pub use tail::{BlockWrite, block_start};
+
+use crate::checkpoint::LogCheckpoint;
+use crate::ids::{GroupSeq, LogId};
+use crate::memory::{BufPool, Span};
+use tail::Tail;
+
+/// What the owner of a log decides about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogConfig {
+    /// A segment is sealed before it grows past this.
+    pub segment_bytes: u64,
+    /// Answers do not wait for the device; readers see records at once.
+    pub relaxed: bool,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { segment_bytes: crate::limits::SEGMENT_BYTES_DEFAULT, relaxed: false }
+    }
+}
+
+/// What appending a batch came to.
+#[derive(Debug)]
+pub struct AppendedBatch {
+    pub base_offset: Offset,
+    pub next_offset: Offset,
+    /// The stamped bytes where they lie in memory.
+    pub span: Span,
+}
+
+/// The last, partly filled block of a sealed segment: it is written zero-padded, then the file is cut to `bytes`.
+#[derive(Debug)]
+pub struct SealWrite {
+    pub segment: Offset,
+    pub position: u64,
+    pub partial_block: Vec<u8>,
+    pub bytes: u64,
+}
+
+/// What goes to the log's files next.
+#[derive(Debug)]
+pub enum FileWrite {
+    Blocks(BlockWrite),
+    Seal(SealWrite),
+}
+
+/// The log of one partition.
+pub struct Log {
+    id: LogId,
+    config: LogConfig,
+    start_offset: Offset,
+    durable_end: Offset,
+    segments: VecDeque<Segment>,
+    leader_epochs: Vec<(LeaderEpoch, Offset)>,
+    /// Groups on their way to the device and where the log ends with each.
+    pending: VecDeque<(GroupSeq, Offset)>,
+    tail: Tail,
+    write_in_flight: bool,
+    /// Changed since the last checkpoint took its picture.
+    dirty: bool,
+}
+
+impl Log {
+    pub fn new(id: LogId, config: LogConfig) -> Self {
+        Self {
+            id,
+            config,
+            start_offset: Offset(0),
+            durable_end: Offset(0),
+            segments: VecDeque::from([Segment::new(Offset(0))]),
+            leader_epochs: Vec::new(),
+            pending: VecDeque::new(),
+            tail: Tail::default(),
+            write_in_flight: false,
+            dirty: true,
+        }
+    }
+
+    /// The log as a checkpoint remembers it. What came later is replayed from the journal on top.
+    pub fn restore(saved: &LogCheckpoint, config: LogConfig, pool: &BufPool) -> Self {
+        let last = saved.segments.len() - 1;
+        let segments: VecDeque<Segment> = saved
+            .segments
+            .iter()
+            .enumerate()
+            .map(|(i, segment)| Segment::from_checkpoint(segment, if i == last { saved.flushed_position } else { segment.bytes }))
+            .collect();
+        let mut tail = Tail::default();
+        tail.restore(pool, segments[last].base_offset, saved.flushed_position, &saved.tail_block);
+        Self {
+            id: saved.log,
+            config,
+            start_offset: saved.log_start_offset,
+            durable_end: saved.next_offset,
+            segments,
+            leader_epochs: saved.leader_epochs.clone(),
+            pending: VecDeque::new(),
+            tail,
+            write_in_flight: false,
+            dirty: false,
+        }
+    }
+
+    pub fn id(&self) -> LogId {
+        self.id
+    }
+
+    pub fn config(&self) -> LogConfig {
+        self.config
+    }
+
+    pub fn configure(&mut self, config: LogConfig) {
+        self.config = config;
+    }
+
+    pub fn start_offset(&self) -> Offset {
+        self.start_offset
+    }
+
+    pub fn end_offset(&self) -> Offset {
+        self.active().next_offset
+    }
+
+    pub fn durable_end(&self) -> Offset {
+        self.durable_end
+    }
+
+    /// What readers may see: everything durable, or on a relaxed log everything.
+    pub fn committed_end(&self) -> Offset {
+        if self.config.relaxed { self.end_offset() } else { self.durable_end }
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.bytes).sum()
+    }
+
+    pub fn memory_bytes(&self) -> usize {
+        self.tail.memory_bytes()
+    }
+
+    pub fn segments(&self) -> &VecDeque<Segment> {
+        &self.segments
+    }
+
+    pub fn leader_epochs(&self) -> &[(LeaderEpoch, Offset)] {
+        &self.leader_epochs
+    }
+
+    fn active(&self) -> &Segment {
+        self.segments.back().expect("a log has an active segment")
+    }
+
+    /// Appends one checked batch that will travel in `group`.
+    pub fn append(&mut self, pool: &BufPool, batch: &Checked<'_>, epoch: LeaderEpoch, group: GroupSeq) -> AppendedBatch {
+        let appended = self.take(pool, batch, self.end_offset(), epoch);
+        match self.pending.back_mut() {
+            Some((seq, end)) if *seq == group => *end = appended.next_offset,
+            _ => self.pending.push_back((group, appended.next_offset)),
+        }
+        self.check_ladder();
+        appended
+    }
+
+    /// Takes a batch back from the journal: it is durable already, and its offset is given.
+    pub fn replay(&mut self, pool: &BufPool, batch: &Checked<'_>, base_offset: Offset, epoch: LeaderEpoch) {
+        let appended = self.take(pool, batch, base_offset, epoch);
+        self.durable_end = appended.next_offset;
+        self.check_ladder();
+    }
+
+    fn take(&mut self, pool: &BufPool, batch: &Checked<'_>, base_offset: Offset, epoch: LeaderEpoch) -> AppendedBatch {
+        let info = &batch.info;
+        if self.must_roll(info.length as u64) {
+            self.roll();
+        }
+        if self.leader_epochs.last().is_none_or(|(last, _)| *last < epoch) {
+            self.leader_epochs.push((epoch, base_offset));
+        }
+        let next_offset = Offset(base_offset.0 + i64::from(info.last_offset_delta) + 1);
+        let segment = self.segments.back_mut().expect("a log has an active segment");
+        let span = self.tail.append(pool, segment.base_offset, segment.bytes, base_offset, epoch, batch.bytes);
+        segment.on_append(base_offset, next_offset, info);
+        self.dirty = true;
+        AppendedBatch { base_offset, next_offset, span }
+    }
+
+    fn must_roll(&self, batch_bytes: u64) -> bool {
+        let active = self.active();
+        !active.is_empty() && active.bytes + batch_bytes > self.config.segment_bytes.min(crate::limits::SEGMENT_BYTES_MAX)
+    }
+
+    fn roll(&mut self) {
+        let next = Segment::new(self.end_offset());
+        self.segments.back_mut().expect("a log has an active segment").seal();
+        self.segments.push_back(next);
+    }
+
+    /// Every group up to `seq` is on stable storage. Returns the new durable end when it moved.
+    pub fn on_durable(&mut self, seq: GroupSeq) -> Option<Offset> {
+        let before = self.durable_end;
+        while let Some((_, end)) = self.pending.pop_front_if(|(group, _)| *group <= seq) {
+            self.durable_end = end;
+        }
+        self.check_ladder();
+        (self.durable_end != before).then_some(self.durable_end)
+    }
+
+    /// The next write to a segment file: at least `bytes_min` of whole blocks (or the rest of a finished chunk), or the end of
+    /// a sealed segment. One is under way at a time.
+    pub fn next_write(&mut self, bytes_min: u64) -> Option<FileWrite> {
+        if self.write_in_flight {
+            return None;
+        }
+        let write = self.next_seal().map(FileWrite::Seal).or_else(|| self.tail.next_write(bytes_min).map(FileWrite::Blocks));
+        self.write_in_flight = write.is_some();
+        write
+    }
+
+    /// The end of the oldest sealed segment whose whole blocks are all in the file.
+    fn next_seal(&self) -> Option<SealWrite> {
+        let segment = self.segments.iter().find(|segment| segment.sealed && !segment.is_closed())?;
+        (segment.flushed == block_start(segment.bytes)).then(|| SealWrite {
+            segment: segment.base_offset,
+            position: segment.flushed,
+            partial_block: self.tail.partial_block(segment.base_offset, segment.bytes),
+            bytes: segment.bytes,
+        })
+    }
+
+    /// The active segment's partly filled block, for a clean shutdown: written padded, and the file cut to its exact size.
+    pub fn closing_write(&self) -> Option<SealWrite> {
+        let active = self.active();
+        (!active.is_empty()).then(|| SealWrite {
+            segment: active.base_offset,
+            position: block_start(active.bytes),
+            partial_block: self.tail.partial_block(active.base_offset, active.bytes),
+            bytes: active.bytes,
+        })
+    }
+
+    /// Whole blocks have arrived in the file.
+    pub fn on_blocks_written(&mut self, segment: Offset, position: u64, len: u64) {
+        self.write_in_flight = false;
+        self.dirty = true;
+        self.tail.on_written(segment, position, len);
+        let segment = self.segment_mut(segment);
+        assert_eq!(segment.flushed, position, "blocks of a segment arrive in order");
+        segment.flushed = position + len;
+        assert!(segment.flushed <= segment.bytes);
+    }
+
+    /// A sealed segment is complete in its file.
+    pub fn on_sealed(&mut self, segment: Offset) {
+        self.write_in_flight = false;
+        self.dirty = true;
+        let segment = self.segment_mut(segment);
+        assert!(segment.sealed);
+        segment.flushed = segment.bytes;
+    }
+
+    fn segment_mut(&mut self, base: Offset) -> &mut Segment {
+        let at = self.segments.partition_point(|segment| segment.base_offset < base);
+        let segment = &mut self.segments[at];
+        assert_eq!(segment.base_offset, base);
+        segment
+    }
+
+    /// Bytes in whole blocks that are not on their way to a file yet.
+    pub fn unwritten_bytes(&self) -> u64 {
+        self.tail.unwritten_bytes()
+    }
+
+    /// Everything that `saved` says lies in files is there.
+    pub fn has_reached(&self, saved: &LogCheckpoint) -> bool {
+        let last = saved.segments.last().expect("a log has an active segment");
+        self.segments
+            .iter()
+            .take_while(|segment| segment.base_offset <= last.base_offset)
+            .all(|segment| if segment.base_offset == last.base_offset { segment.flushed >= saved.flushed_position } else { segment.is_closed() })
+    }
+
+    pub fn is_dirty(&self) -> bool {
+        self.dirty
+    }
+
+    /// The log's picture for a checkpoint: what its files will hold once every whole block of this moment is written, and the
+    /// bytes of the last block, which is not whole.
+    pub fn to_checkpoint(&mut self) -> LogCheckpoint {
+        self.dirty = false;
+        let active = self.active();
+        LogCheckpoint {
+            log: self.id,
+            log_start_offset: self.start_offset,
+            segments: self.segments.iter().map(Segment::to_checkpoint).collect(),
+            next_offset: active.next_offset,
+            flushed_position: block_start(active.bytes),
+            tail_block: self.tail.partial_block(active.base_offset, active.bytes),
+            leader_epochs: self.leader_epochs.clone(),
+        }
+    }
+
+    /// Frees the oldest chunk of the tail if nobody needs it. Returns the memory freed.
+    pub fn evict_oldest(&mut self) -> Option<usize> {
+        let segments = &self.segments;
+        self.tail.evict_oldest(|base| {
+            let at = segments.partition_point(|segment| segment.base_offset < base);
+            segments.get(at).is_none_or(|segment| segment.base_offset != base || segment.is_closed())
+        })
+    }
+
+    fn check_ladder(&self) {
+        assert!(self.start_offset <= self.durable_end && self.durable_end <= self.end_offset());
+    }
+}

@@ -1,0 +1,96 @@
+//! What the log knows of one segment file.
+
+#![forbid(unsafe_code)]
+
+use batch::{BatchInfo, Offset};
+
+use super::sparse_index::SparseIndex;
+use crate::checkpoint::SegmentCheckpoint;
+use crate::limits::{INDEX_INTERVAL_BYTES, SEALED_INDEX_INTERVAL_BYTES};
+
+/// ```text
+///   0              flushed          bytes
+///   |---- in file ----|-- in memory --|      flushed <= bytes; flushed is a multiple of the block size
+/// ```
+/// until the segment is sealed and closed: then `flushed == bytes`.
+#[derive(Debug, Clone)]
+pub struct Segment {
+    pub base_offset: Offset,
+    /// The offset after the last record.
+    pub next_offset: Offset,
+    pub bytes: u64,
+    /// How far the file holds what was appended (written, though perhaps not yet synced).
+    pub flushed: u64,
+    pub max_timestamp: i64,
+    /// Base offset of the batch that holds the largest timestamp.
+    pub max_timestamp_offset: Offset,
+    /// No batch is appended any more.
+    pub sealed: bool,
+    pub index: SparseIndex,
+}
+
+impl Segment {
+    pub fn new(base_offset: Offset) -> Self {
+        Self {
+            base_offset,
+            next_offset: base_offset,
+            bytes: 0,
+            flushed: 0,
+            max_timestamp: -1,
+            max_timestamp_offset: base_offset,
+            sealed: false,
+            index: SparseIndex::default(),
+        }
+    }
+
+    pub fn from_checkpoint(saved: &SegmentCheckpoint, flushed: u64) -> Self {
+        Self {
+            base_offset: saved.base_offset,
+            next_offset: saved.next_offset,
+            bytes: saved.bytes,
+            flushed,
+            max_timestamp: saved.max_timestamp,
+            max_timestamp_offset: saved.max_timestamp_offset,
+            sealed: saved.sealed,
+            index: SparseIndex::from_entries(saved.index.clone()),
+        }
+    }
+
+    pub fn to_checkpoint(&self) -> SegmentCheckpoint {
+        SegmentCheckpoint {
+            base_offset: self.base_offset,
+            next_offset: self.next_offset,
+            bytes: self.bytes,
+            max_timestamp: self.max_timestamp,
+            max_timestamp_offset: self.max_timestamp_offset,
+            sealed: self.sealed,
+            index: self.index.entries().to_vec(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
+    /// Takes a batch at the end of the segment.
+    pub fn on_append(&mut self, base_offset: Offset, next_offset: Offset, info: &BatchInfo) {
+        assert!(!self.sealed && base_offset >= self.next_offset && next_offset > base_offset);
+        self.index.on_batch(base_offset, self.bytes, info.max_timestamp, INDEX_INTERVAL_BYTES);
+        if info.max_timestamp > self.max_timestamp {
+            self.max_timestamp = info.max_timestamp;
+            self.max_timestamp_offset = base_offset;
+        }
+        self.bytes += info.length as u64;
+        self.next_offset = next_offset;
+    }
+
+    pub fn seal(&mut self) {
+        self.sealed = true;
+        self.index.thin(SEALED_INDEX_INTERVAL_BYTES);
+    }
+
+    /// The whole segment is in its file.
+    pub fn is_closed(&self) -> bool {
+        self.sealed && self.flushed == self.bytes
+    }
+}

@@ -1,0 +1,225 @@
+//! The end of a log in memory: chunks that mirror the blocks of its segment files. They are written to the files from here,
+//! and serve the readers that follow close behind.
+//!
+//! ```text
+//!   segment file:  |block|block|block|bl..            (position = k * 4096)
+//!   chunk n:             |prefix..batch|batch|
+//!   chunk n+1:                         |..batch|batch|......    its prefix repeats the block that chunk n left partly filled
+//! ```
+//! A batch never straddles two chunks, and every block is written to the file from one chunk, whole, exactly once.
+
+#![forbid(unsafe_code)]
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use batch::{LeaderEpoch, Offset};
+
+use crate::limits::{BLOCK_BYTES, CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, SEGMENT_WRITE_BYTES_MAX};
+use crate::memory::{BufPool, Chunk, ChunkWriter, Span};
+
+const BLOCK: u64 = BLOCK_BYTES as u64;
+
+/// The start of the block that `position` lies in.
+pub fn block_start(position: u64) -> u64 {
+    position - position % BLOCK
+}
+
+/// One chunk. `position <= flushed <= written <= end`; `position` and `written` are block boundaries.
+struct TailChunk {
+    segment: Offset,
+    position: u64,
+    end: u64,
+    /// Blocks before this are in the file or on their way; those before `flushed` have arrived.
+    written: u64,
+    flushed: u64,
+    writer: Option<ChunkWriter>,
+    chunk: Chunk,
+    capacity: usize,
+}
+
+impl TailChunk {
+    fn range(&self, from: u64, to: u64) -> Range<usize> {
+        (from - self.position) as usize..(to - self.position) as usize
+    }
+
+    fn span(&self, from: u64, to: u64) -> Span {
+        self.chunk.slice(self.range(from, to)).expect("the tail spans only what it has appended")
+    }
+
+    /// Every whole block is in the file.
+    fn is_flushed(&self) -> bool {
+        self.flushed >= block_start(self.end)
+    }
+}
+
+/// Whole blocks that may go to the segment file.
+#[derive(Debug)]
+pub struct BlockWrite {
+    pub segment: Offset,
+    pub position: u64,
+    pub span: Span,
+}
+
+/// The chunks of one log, oldest first. Only the last may have a writer.
+#[derive(Default)]
+pub struct Tail {
+    chunks: VecDeque<TailChunk>,
+    /// So many chunks from the front are finished and their blocks all on their way or in the file.
+    handed_out: usize,
+    bytes: usize,
+    next_chunk_bytes: usize,
+}
+
+impl Tail {
+    /// Memory held, in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Appends a batch that belongs at `position` of `segment`, stamped with its base offset and leader epoch, and returns
+    /// where it lies.
+    pub fn append(
+        &mut self,
+        pool: &BufPool,
+        segment: Offset,
+        position: u64,
+        base_offset: Offset,
+        leader_epoch: LeaderEpoch,
+        batch: &[u8],
+    ) -> Span {
+        let fits = self.chunks.back().is_some_and(|last| {
+            last.segment == segment && last.writer.as_ref().is_some_and(|writer| writer.remaining() >= batch.len())
+        });
+        if !fits {
+            self.open_chunk(pool, segment, position, &[], batch.len());
+        }
+        let last = self.chunks.back_mut().expect("a chunk was opened");
+        assert_eq!(last.end, position, "batches lie back to back");
+        let writer = last.writer.as_mut().expect("the last chunk has its writer");
+        let range = writer.append_with(batch.len(), |target| {
+            target.copy_from_slice(batch);
+            batch::stamp(target, base_offset, leader_epoch);
+            batch.len()
+        });
+        last.end += batch.len() as u64;
+        writer.span(range)
+    }
+
+    /// Puts back the partly filled block that a checkpoint kept, so that the next append goes on behind it.
+    pub fn restore(&mut self, pool: &BufPool, segment: Offset, position: u64, tail_block: &[u8]) {
+        assert!(self.chunks.is_empty() && tail_block.len() < BLOCK_BYTES);
+        if !tail_block.is_empty() {
+            assert_eq!(block_start(position), position);
+            self.open_chunk(pool, segment, position, tail_block, 0);
+        }
+    }
+
+    /// Opens a chunk whose first block begins with what the file's block at `position` already holds: `prefix`, or what the
+    /// last chunk of the same segment has of it.
+    fn open_chunk(&mut self, pool: &BufPool, segment: Offset, position: u64, prefix: &[u8], batch_bytes: usize) {
+        let start = block_start(position);
+        let wanted = self.next_chunk_bytes.clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
+        let needed = (position - start) as usize + batch_bytes;
+        let buf = pool.take(wanted.max(needed.next_multiple_of(BLOCK_BYTES)));
+        let capacity = buf.len();
+        self.next_chunk_bytes = (wanted * 4).min(CHUNK_BYTES_MAX);
+        let mut writer = ChunkWriter::new(buf);
+        if let Some(last) = self.chunks.back_mut() {
+            last.writer = None;
+            if last.segment == segment {
+                assert_eq!(last.end, position);
+                let from = start.max(last.position);
+                writer.append(&last.span(from, position));
+            }
+        }
+        if !prefix.is_empty() {
+            writer.append(prefix);
+        }
+        let written_prefix = writer.len() as u64;
+        let chunk = writer.share();
+        self.bytes += capacity;
+        self.chunks.push_back(TailChunk {
+            segment,
+            position: start,
+            end: start + written_prefix,
+            written: start,
+            flushed: start,
+            writer: Some(writer),
+            chunk,
+            capacity,
+        });
+    }
+
+    /// The oldest position of `segment` from which on everything appended to it is in memory.
+    pub fn start_of(&self, segment: Offset) -> Option<u64> {
+        let first = self.chunks.partition_point(|chunk| chunk.segment < segment);
+        self.chunks.get(first).filter(|chunk| chunk.segment == segment).map(|chunk| chunk.position)
+    }
+
+    /// What memory holds of `segment` between `position`, which is at or past [`Tail::start_of`], and `end`, chunk by chunk.
+    pub fn spans(&self, segment: Offset, position: u64, end: u64) -> impl Iterator<Item = Span> + '_ {
+        let first = self.chunks.partition_point(|chunk| (chunk.segment, chunk.end) <= (segment, position));
+        let mut from = position;
+        self.chunks.iter().skip(first).take_while(move |chunk| chunk.segment == segment).map_while(move |chunk| {
+            let to = chunk.end.min(end);
+            (from < to).then(|| chunk.span(std::mem::replace(&mut from, to), to))
+        })
+    }
+
+    /// The next run of whole blocks that is not on its way to the file yet, if it has at least `bytes_min`, or is all that
+    /// a finished chunk will ever have.
+    pub fn next_write(&mut self, bytes_min: u64) -> Option<BlockWrite> {
+        while self.chunks.get(self.handed_out).is_some_and(|chunk| chunk.writer.is_none() && chunk.written >= block_start(chunk.end)) {
+            self.handed_out += 1;
+        }
+        let chunk = self.chunks.get_mut(self.handed_out)?;
+        let ready = block_start(chunk.end) - chunk.written;
+        if ready == 0 || (chunk.writer.is_some() && ready < bytes_min) {
+            return None;
+        }
+        let to = chunk.written + ready.min(SEGMENT_WRITE_BYTES_MAX as u64);
+        let write = BlockWrite { segment: chunk.segment, position: chunk.written, span: chunk.span(chunk.written, to) };
+        chunk.written = to;
+        Some(write)
+    }
+
+    /// Bytes in whole blocks that are not on their way to the file.
+    pub fn unwritten_bytes(&self) -> u64 {
+        self.chunks.range(self.handed_out..).map(|chunk| block_start(chunk.end) - chunk.written).sum()
+    }
+
+    /// A write has arrived. A log has one under way at a time, so they arrive in order.
+    pub fn on_written(&mut self, segment: Offset, position: u64, len: u64) {
+        let mut chunks = self.chunks.range_mut(self.handed_out.saturating_sub(1)..);
+        let chunk = chunks.find(|chunk| chunk.segment == segment && chunk.flushed == position && chunk.written == position + len);
+        chunk.expect("the chunk stays until its blocks have arrived").flushed = position + len;
+    }
+
+    /// The bytes of the partly filled block at the end of `segment`, which ends at `end`.
+    pub fn partial_block(&self, segment: Offset, end: u64) -> Vec<u8> {
+        let start = block_start(end);
+        let last = self.chunks.iter().rev().find(|chunk| chunk.segment == segment && chunk.position <= start);
+        match last {
+            Some(chunk) if end > start => chunk.span(start, end).to_vec(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Gives up the oldest chunk if the file holds all that readers may want of it. Returns the memory freed.
+    pub fn evict_oldest(&mut self, is_closed: impl Fn(Offset) -> bool) -> Option<usize> {
+        let oldest = self.chunks.front()?;
+        if oldest.writer.is_some() || !oldest.is_flushed() {
+            return None;
+        }
+        let last_of_segment = self.chunks.get(1).is_none_or(|next| next.segment != oldest.segment);
+        if last_of_segment && !is_closed(oldest.segment) {
+            return None;
+        }
+        let freed = oldest.capacity;
+        self.chunks.pop_front();
+        self.handed_out = self.handed_out.saturating_sub(1);
+        self.bytes -= freed;
+        Some(freed)
+    }
+}

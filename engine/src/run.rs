@@ -1,0 +1,351 @@
+//! SHELL: one shard's storage engine on its ring. It carries out what the store decides and tells it what came of it.
+//! It lives on the shard's core; clones share it.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::io;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use batch::{Checked, LeaderEpoch, Offset};
+
+use crate::disk::journal_files::JournalShelf;
+use crate::disk::layout::Layout;
+use crate::disk::segment_files::SegmentShelf;
+use crate::disk::checkpoint_files;
+use crate::ids::{GroupSeq, LogId};
+use crate::limits::JOURNAL_BYTES_DEFAULT;
+use crate::log::{ReadPlan, ReadRequest};
+use crate::memory::Span;
+use crate::ring::sync::Notify;
+use crate::ring::{self, Ring, SyncMethod};
+use crate::store::{AppendError, Appended, Effect, LogConfig, LogView, ReadError, Store};
+
+mod read;
+mod recovery;
+
+pub use recovery::{OpenError, Recovered};
+
+/// What the node's configuration decides about one shard's storage.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// The node's data directory.
+    pub dir: PathBuf,
+    pub shard: u16,
+    /// Bound on the shard's journal.
+    pub journal_bytes_max: u64,
+    /// Memory for the tails of the shard's logs: what readers close behind the end are served from.
+    pub memory_bytes_max: usize,
+    pub sync: SyncMethod,
+}
+
+impl EngineConfig {
+    pub fn new(dir: PathBuf, shard: u16) -> Self {
+        let sync = SyncMethod::Dsync;
+        Self { dir, shard, journal_bytes_max: JOURNAL_BYTES_DEFAULT, memory_bytes_max: 512 << 20, sync }
+    }
+}
+
+/// The shard's storage has failed, or did so on the way.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("storage failed: {0}")]
+pub struct StorageError(pub String);
+
+/// What a read comes to: at once from memory, or after reading the segment file. Back to back, the spans are whole batches
+/// of which the first holds the offset asked for.
+pub enum Read {
+    Ready(Vec<Span>),
+    Disk(Pin<Box<dyn Future<Output = Result<Vec<Span>, ReadError>>>>),
+}
+
+type DurableObserver = Box<dyn FnMut(&[(LogId, Offset)], GroupSeq)>;
+
+/// Counters of what went to the device.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct EngineStats {
+    pub groups_written: u64,
+    pub group_bytes: u64,
+    pub segment_writes: u64,
+    pub segment_bytes: u64,
+    pub checkpoints: u64,
+    pub cold_reads: u64,
+    pub cold_read_bytes: u64,
+}
+
+/// One shard's storage.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Rc<Inner>,
+}
+
+struct Inner {
+    ring: Ring,
+    config: EngineConfig,
+    layout: Layout,
+    store: RefCell<Store>,
+    journal: JournalShelf,
+    segments: SegmentShelf,
+    started: Instant,
+    /// Something happened that `poll` should look at.
+    work: Notify,
+    /// The store may be ready for appends again, or has gone quiet.
+    progress: Notify,
+    observer: RefCell<Option<DurableObserver>>,
+    stats: Cell<EngineStats>,
+    stopping: Cell<bool>,
+}
+
+impl Engine {
+    /// Opens the shard's storage: reads the checkpoint and the journal, and is ready to serve.
+    pub async fn open(ring: Ring, config: EngineConfig) -> Result<(Engine, Recovered), OpenError> {
+        let (inner, recovered) = recovery::open(ring, config).await?;
+        let engine = Engine { inner: Rc::new(inner) };
+        ring::spawn(pump(engine.inner.clone()));
+        Ok((engine, recovered))
+    }
+
+    /// Makes sure that the log exists.
+    pub fn create_log(&self, id: LogId, config: LogConfig) -> Result<(), StorageError> {
+        self.check()?;
+        self.inner.store.borrow_mut().create_log(id, config);
+        Ok(())
+    }
+
+    pub fn configure_log(&self, id: LogId, config: LogConfig) {
+        let mut store = self.inner.store.borrow_mut();
+        if store.log(id).is_some() {
+            store.create_log(id, config);
+        }
+    }
+
+    /// Deletes a log. When this returns it cannot come back.
+    pub async fn drop_log(&self, id: LogId) -> Result<(), StorageError> {
+        let dropped = self.inner.store.borrow_mut().drop_log(id, self.inner.now_ms());
+        let group = match dropped {
+            Err(AppendError::UnknownLog) => return Ok(()),
+            result => result.map_err(|error| StorageError(error.to_string()))?,
+        };
+        self.inner.work.notify_one();
+        self.durable(group).await
+    }
+
+    /// Waits until a group is on stable storage.
+    pub async fn durable(&self, group: GroupSeq) -> Result<(), StorageError> {
+        while self.durable_group() < group {
+            self.check()?;
+            self.inner.progress.notified().await;
+        }
+        Ok(())
+    }
+
+    /// Appends one checked batch. Never waits; the append is durable when its group is.
+    pub fn append(&self, id: LogId, batch: &Checked<'_>, epoch: LeaderEpoch) -> Result<Appended, AppendError> {
+        let appended = self.inner.store.borrow_mut().append(id, batch, epoch, self.inner.now_ms())?;
+        self.inner.work.notify_one();
+        Ok(appended)
+    }
+
+    /// Waits until an append would not be refused as busy, or never will be taken.
+    pub async fn writable(&self) {
+        loop {
+            {
+                let store = self.inner.store.borrow();
+                if store.failure().is_some() || !store.is_busy() {
+                    return;
+                }
+            }
+            self.inner.progress.notified().await;
+        }
+    }
+
+    pub fn log(&self, id: LogId) -> Option<LogView> {
+        self.inner.store.borrow().view(id)
+    }
+
+    /// All logs of this shard.
+    pub fn logs(&self) -> Vec<LogId> {
+        self.inner.store.borrow().log_ids().collect()
+    }
+
+    /// The one observer of what becomes durable: each log's new durable end, after every group.
+    pub fn on_durable(&self, observer: DurableObserver) {
+        *self.inner.observer.borrow_mut() = Some(observer);
+    }
+
+    pub fn durable_group(&self) -> GroupSeq {
+        self.inner.store.borrow().durable_group()
+    }
+
+    /// Why this shard takes nothing any more, if so.
+    pub fn failure(&self) -> Option<String> {
+        self.inner.store.borrow().failure().map(str::to_owned)
+    }
+
+    pub fn failed(&self) -> bool {
+        self.inner.store.borrow().failure().is_some()
+    }
+
+    pub fn memory_bytes(&self) -> usize {
+        self.inner.store.borrow().memory_bytes()
+    }
+
+    pub fn stats(&self) -> EngineStats {
+        self.inner.stats.get()
+    }
+
+    fn check(&self) -> Result<(), StorageError> {
+        self.failure().map_or(Ok(()), |failure| Err(StorageError(failure)))
+    }
+
+    /// Reads whole batches, the first of which holds `from`, up to the offset `until` and about `bytes_max` bytes.
+    pub fn read(&self, id: LogId, from: Offset, until: Offset, bytes_max: usize, at_least_one: bool) -> Result<Read, ReadError> {
+        let request = ReadRequest { from, until, bytes_max, at_least_one };
+        let plan = self.inner.store.borrow().plan_read(id, request)?;
+        match plan {
+            ReadPlan::OutOfRange => Err(ReadError::OutOfRange),
+            ReadPlan::Empty => Ok(Read::Ready(Vec::new())),
+            ReadPlan::Memory(memory) => Ok(Read::Ready(memory.spans)),
+            ReadPlan::Disk(plan) => Ok(Read::Disk(Box::pin(read::from_disk(self.inner.clone(), id, plan)))),
+        }
+    }
+
+    /// The first record at or after a time: its offset and timestamp.
+    pub async fn offset_for_timestamp(&self, id: LogId, timestamp_ms: i64) -> Result<Option<(Offset, i64)>, ReadError> {
+        read::offset_for_timestamp(&self.inner, id, timestamp_ms).await
+    }
+
+    /// The record with the largest timestamp: its offset and timestamp.
+    pub async fn max_timestamp(&self, id: LogId) -> Result<Option<(Offset, i64)>, ReadError> {
+        read::max_timestamp(&self.inner, id).await
+    }
+
+    /// Waits for what is under way, takes a checkpoint, and leaves exact segment files behind.
+    pub async fn shutdown(&self) -> Result<(), StorageError> {
+        self.inner.store.borrow_mut().want_checkpoint();
+        self.inner.work.notify_one();
+        loop {
+            self.check()?;
+            if self.inner.store.borrow().is_quiet() {
+                break;
+            }
+            self.inner.progress.notified().await;
+        }
+        let closing = self.inner.store.borrow().closing_writes();
+        for (log, write) in closing {
+            let sealed = self.inner.segments.seal(log, &write).await;
+            sealed.map_err(|error| StorageError(format!("closing log {log}: {error}")))?;
+            let synced = self.inner.segments.sync(&[(log, write.segment)]).await;
+            synced.map_err(|error| StorageError(format!("closing log {log}: {error}")))?;
+        }
+        self.inner.stopping.set(true);
+        self.inner.work.notify_one();
+        Ok(())
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the engine's own clock: it only measures how long something has waited")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+impl Inner {
+    fn now_ms(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
+    }
+
+    fn count(&self, count: impl FnOnce(&mut EngineStats)) {
+        let mut stats = self.stats.get();
+        count(&mut stats);
+        self.stats.set(stats);
+    }
+}
+
+/// Asks the store what to do whenever something happened, and starts it. One such task runs on a shard.
+async fn pump(inner: Rc<Inner>) {
+    let mut effects = Vec::new();
+    while !inner.stopping.get() {
+        inner.store.borrow_mut().poll(inner.now_ms(), &mut effects);
+        start(&inner, &mut effects);
+        inner.progress.notify_waiters();
+        let deadline = inner.store.borrow().deadline_ms();
+        match deadline {
+            Some(due) => {
+                let wait = Duration::from_millis(due.saturating_sub(inner.now_ms()).max(1));
+                // Either way the next poll finds out what there is to do.
+                let _elapsed = inner.ring.timeout(inner.work.notified(), wait).await;
+            }
+            None => inner.work.notified().await,
+        }
+    }
+}
+
+fn start(inner: &Rc<Inner>, effects: &mut Vec<Effect>) {
+    for effect in effects.drain(..) {
+        let inner = inner.clone();
+        ring::spawn(async move {
+            let what = describe(&effect);
+            if let Err(error) = carry_out(&inner, effect).await {
+                tracing::error!(shard = inner.config.shard, %error, "{what} failed; this shard acknowledges nothing more");
+                inner.store.borrow_mut().on_failed(format!("{what}: {error}"));
+            }
+            inner.work.notify_one();
+            inner.progress.notify_waiters();
+        });
+    }
+}
+
+fn describe(effect: &Effect) -> &'static str {
+    match effect {
+        Effect::WriteGroup(_) => "writing to the journal",
+        Effect::PrepareJournalFile(_) => "preparing a journal file",
+        Effect::WriteBlocks { .. } => "writing to a segment",
+        Effect::SealSegment { .. } => "sealing a segment",
+        Effect::SyncSegments { .. } => "syncing segments",
+        Effect::WriteCheckpoint(_) => "writing a checkpoint",
+        Effect::RemoveLog(_) => "removing a deleted log",
+    }
+}
+
+async fn carry_out(inner: &Rc<Inner>, effect: Effect) -> io::Result<()> {
+    let mut effects = Vec::new();
+    match effect {
+        Effect::WriteGroup(write) => {
+            let file = inner.journal.file(write.file);
+            let bytes = write.buf.len() as u64;
+            inner.ring.write_at_durable(&file, write.buf, write.position, inner.config.sync).await.0?;
+            inner.count(|stats| (stats.groups_written, stats.group_bytes) = (stats.groups_written + 1, stats.group_bytes + bytes));
+            let durable = inner.store.borrow_mut().on_group_written(write.seq, &mut effects);
+            if let Some(observer) = inner.observer.borrow_mut().as_mut() {
+                observer(&durable.ends, durable.group);
+            }
+        }
+        Effect::PrepareJournalFile(request) => {
+            inner.journal.prepare(request).await?;
+            inner.store.borrow_mut().on_journal_file_ready(request);
+        }
+        Effect::WriteBlocks { log, write } => {
+            let (segment, position, len) = (write.segment, write.position, write.span.len() as u64);
+            inner.segments.write_blocks(log, write).await?;
+            inner.count(|stats| (stats.segment_writes, stats.segment_bytes) = (stats.segment_writes + 1, stats.segment_bytes + len));
+            inner.store.borrow_mut().on_blocks_written(log, segment, position, len);
+        }
+        Effect::SealSegment { log, write } => {
+            inner.segments.seal(log, &write).await?;
+            inner.store.borrow_mut().on_sealed(log, write.segment, write.partial_block.len() as u64);
+        }
+        Effect::SyncSegments { files } => {
+            inner.segments.sync(&files).await?;
+            inner.store.borrow_mut().on_segments_synced(&mut effects);
+        }
+        Effect::WriteCheckpoint(checkpoint) => {
+            checkpoint_files::write(&inner.ring, &inner.layout, &checkpoint).await?;
+            inner.count(|stats| stats.checkpoints += 1);
+            inner.store.borrow_mut().on_checkpoint_written();
+        }
+        Effect::RemoveLog(log) => inner.segments.remove(log).await?,
+    }
+    start(inner, &mut effects);
+    Ok(())
+}

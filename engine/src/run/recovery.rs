@@ -1,0 +1,212 @@
+//! Opening a shard's storage: the newest checkpoint, then the journal from there on.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::path::Path;
+
+use super::{EngineConfig, EngineStats, Inner};
+use crate::disk::checkpoint_files;
+use crate::disk::journal_files::JournalShelf;
+use crate::disk::layout::Layout;
+use crate::disk::segment_files::SegmentShelf;
+use crate::frame::FrameKind;
+use crate::ids::{GroupSeq, JournalFileId, LogId};
+use crate::journal::reader::ReplayFrom;
+use crate::journal::{self, CorruptReason, End, FileHeader, FilesConfig, GroupHead, JournalFiles, KnownFile};
+use crate::limits::{BLOCK_BYTES, JOURNAL_BYTES_MIN, JOURNAL_FILE_BYTES};
+use crate::memory::{AlignedBuf, BufPool};
+use crate::ring::Ring;
+use crate::ring::sync::Notify;
+use crate::store::{Store, StoreLimits};
+
+/// Memory that the pool keeps for reuse when nobody holds it.
+const POOL_FREE_BYTES_MAX: usize = 64 << 20;
+
+/// A checkpoint is taken after so large a part of the journal's bound: the rest is room for what comes while it is taken.
+const CHECKPOINT_SHARE: u64 = 4;
+
+/// What was found at start.
+#[derive(Debug, Clone)]
+pub struct Recovered {
+    pub logs: Vec<LogId>,
+    pub groups_replayed: usize,
+    pub bytes_replayed: u64,
+    /// Write groups that were under way when the shard stopped: cut, because none of them was acknowledged.
+    pub groups_cut: usize,
+    pub ms: u64,
+}
+
+/// Why the storage cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("{what}: {error}")]
+    Io { what: String, error: io::Error },
+    #[error(
+        "the journal of shard {shard} misses acknowledged records: group {seq}: {reason}. Nothing was changed; restore {shard_dir} \
+         from a copy, or move its journal away to go on without these records"
+    )]
+    Corrupt { shard: u16, seq: GroupSeq, reason: CorruptReason, shard_dir: String },
+    #[error("the journal of shard {shard} does not fit its checkpoint: {what}")]
+    Misfit { shard: u16, what: String },
+    #[error("a journal of {0} bytes is too small: at least {JOURNAL_BYTES_MIN} are needed")]
+    JournalTooSmall(u64),
+}
+
+fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> OpenError {
+    let what = what.into();
+    move |error| OpenError::Io { what, error }
+}
+
+/// A journal file's bytes as found.
+struct Found {
+    id: JournalFileId,
+    buf: AlignedBuf,
+    len: usize,
+}
+
+pub(super) async fn open(ring: Ring, config: EngineConfig) -> Result<(Inner, Recovered), OpenError> {
+    let started = super::now();
+    if config.journal_bytes_max < JOURNAL_BYTES_MIN {
+        return Err(OpenError::JournalTooSmall(config.journal_bytes_max));
+    }
+    let layout = Layout::new(&config.dir, config.shard);
+    make_dirs(&layout).map_err(io_error(format!("making {}", layout.shard_dir().display())))?;
+    let saved = checkpoint_files::newest(&layout).map_err(io_error("reading the checkpoint"))?;
+    let shard = u32::from(config.shard);
+    let from = saved.as_ref().map_or(ReplayFrom::start(shard), |saved| ReplayFrom {
+        shard,
+        replay_from: saved.replay_from,
+        durable_seq: saved.durable_seq,
+    });
+    let pool = BufPool::new(POOL_FREE_BYTES_MAX);
+    let journal = JournalShelf::new(ring.clone(), layout.clone(), config.shard, pool.clone());
+    let (found, unneeded) = read_journal(&journal, &layout, from.replay_from).await.map_err(io_error("reading the journal"))?;
+    let scans: Vec<_> = found.iter().map(|file| journal::scan_file(file.id, &file.buf[..file.len])).collect();
+    let recovered = journal::recover(&scans, from);
+    let groups_cut = judge(&config, &layout, recovered.end)?;
+
+    let mut known = recovered.files;
+    known.extend(unneeded.into_iter().map(|file| KnownFile { file, last_seq: None }));
+    let last_file = saved.as_ref().map_or(JournalFileId(0), |saved| saved.last_file);
+    let files_config = FilesConfig { file_bytes: JOURNAL_FILE_BYTES, bytes_max: config.journal_bytes_max, salt: random_salt() };
+    let files = JournalFiles::new(files_config, &known, last_file);
+    let checkpoint_after_bytes = config.journal_bytes_max / CHECKPOINT_SHARE;
+    let limits = StoreLimits { memory_bytes_max: config.memory_bytes_max, checkpoint_after_bytes };
+    let mut store = Store::new(limits, pool.clone(), shard, files, recovered.chain, saved);
+    let segments = SegmentShelf::new(ring.clone(), layout.clone(), pool.clone());
+    let (bytes_replayed, dropped) = replay(&mut store, &config, &found, &recovered.groups)?;
+    for log in dropped {
+        segments.remove(log).await.map_err(io_error(format!("removing the deleted log {log}")))?;
+    }
+
+    let report = Recovered {
+        logs: store.log_ids().collect(),
+        groups_replayed: recovered.groups.len(),
+        bytes_replayed,
+        groups_cut,
+        ms: started.elapsed().as_millis() as u64,
+    };
+    let inner = Inner {
+        ring,
+        config,
+        layout,
+        store: RefCell::new(store),
+        journal,
+        segments,
+        started,
+        work: Notify::new(),
+        progress: Notify::new(),
+        observer: RefCell::default(),
+        stats: Cell::new(EngineStats::default()),
+        stopping: Cell::new(false),
+    };
+    Ok((inner, report))
+}
+
+fn make_dirs(layout: &Layout) -> io::Result<()> {
+    std::fs::create_dir_all(layout.journal_dir())?;
+    for dir in layout.journal_dir().ancestors().take(4) {
+        std::fs::File::open(dir)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Reads the files that may hold groups still needed, and names those that surely do not.
+async fn read_journal(
+    journal: &JournalShelf,
+    layout: &Layout,
+    replay_from: GroupSeq,
+) -> io::Result<(Vec<Found>, Vec<JournalFileId>)> {
+    let mut ids = Vec::new();
+    for entry in std::fs::read_dir(layout.journal_dir())? {
+        ids.extend(Layout::journal_file_id(&entry?.path()));
+    }
+    ids.sort();
+    let mut first_needed = 0;
+    for (i, id) in ids.iter().enumerate().skip(1) {
+        let (len, head) = journal.read(*id, AlignedBuf::zeroed(2 * BLOCK_BYTES)).await?;
+        // Files are filled in the order of their identities: when this one starts at or before what is needed, all before are done.
+        if first_group(*id, &head[..len]).is_some_and(|seq| seq <= replay_from) {
+            first_needed = i;
+        }
+    }
+    let unneeded = ids[..first_needed].to_vec();
+    let mut found = Vec::new();
+    for id in &ids[first_needed..] {
+        let (len, buf) = journal.read(*id, AlignedBuf::zeroed(JOURNAL_FILE_BYTES as usize)).await?;
+        found.push(Found { id: *id, buf, len });
+    }
+    Ok((found, unneeded))
+}
+
+/// Sequence of the first group of a file, if its header block and that group's header are sound.
+fn first_group(id: JournalFileId, head: &[u8]) -> Option<GroupSeq> {
+    let header = FileHeader::parse(head).ok()?;
+    let group = GroupHead::parse(head.get(BLOCK_BYTES..)?).ok()?;
+    (header.file == id && group.context.file == id).then_some(group.context.seq)
+}
+
+fn judge(config: &EngineConfig, layout: &Layout, end: End) -> Result<usize, OpenError> {
+    match end {
+        End::Clean => Ok(0),
+        End::TornTail { seq, groups_cut } => {
+            tracing::warn!(shard = config.shard, %seq, groups_cut, "write groups that were under way at the stop are cut");
+            Ok(groups_cut)
+        }
+        End::Corrupt { seq, reason } => {
+            let shard_dir = layout.shard_dir().display().to_string();
+            Err(OpenError::Corrupt { shard: config.shard, seq, reason, shard_dir })
+        }
+    }
+}
+
+/// Takes every frame of the groups back into the store. Returns the bytes and the logs that were deleted on the way.
+fn replay(store: &mut Store, config: &EngineConfig, found: &[Found], groups: &[GroupHead]) -> Result<(u64, Vec<LogId>), OpenError> {
+    let misfit = |what: String| OpenError::Misfit { shard: config.shard, what };
+    let mut bytes = 0;
+    let mut dropped = Vec::new();
+    for group in groups {
+        let file = found.iter().find(|file| file.id == group.context.file).expect("recovery names files that it was given");
+        for frame in journal::frames(&file.buf[..file.len], group) {
+            let frame = frame.map_err(|error| misfit(format!("group {}: {error}", group.context.seq)))?;
+            let fields = frame.fields();
+            if fields.kind == FrameKind::DropLog {
+                dropped.push(fields.log);
+            }
+            bytes += frame.payload().len() as u64;
+            store.replay(&fields, frame.payload()).map_err(misfit)?;
+        }
+    }
+    Ok((bytes, dropped))
+}
+
+/// Makes the identities of journal files unguessable for those who write records.
+fn random_salt() -> u32 {
+    let mut salt = [0u8; 4];
+    let read = std::fs::File::open(Path::new("/dev/urandom")).and_then(|mut file| io::Read::read_exact(&mut file, &mut salt));
+    match read {
+        Ok(()) => u32::from_le_bytes(salt),
+        // Without a random source the process number and the address of a stack variable have to do.
+        Err(_) => std::process::id() ^ (std::ptr::from_ref(&salt) as usize as u32),
+    }
+}

@@ -1,0 +1,125 @@
+//! The checkpoint in steps: take the pictures, wait until the files hold what they show, sync them, write it, free the journal.
+//!
+//! ```text
+//!   Idle -> Flushing -> Syncing -> Writing -> Idle
+//! ```
+//! Pictures are taken at one moment, behind a closed group, so the checkpoint says exactly what groups before `replay_from`
+//! have brought. Appends go on meanwhile.
+
+#![forbid(unsafe_code)]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use batch::Offset;
+
+use crate::checkpoint::{Checkpoint, LogCheckpoint};
+use crate::ids::{GroupSeq, JournalFileId, LogId};
+use crate::log::Log;
+
+#[derive(Debug, PartialEq, Eq)]
+enum Phase {
+    Idle,
+    /// Logs whose files do not hold what their pictures show.
+    Flushing(BTreeSet<LogId>),
+    Syncing,
+    Writing,
+}
+
+/// One shard's checkpoint.
+pub struct Checkpointing {
+    shard: u32,
+    phase: Phase,
+    seq: u64,
+    replay_from: GroupSeq,
+    /// The newest picture of every log.
+    pictures: BTreeMap<LogId, LogCheckpoint>,
+    /// Segment files written to since they were last synced.
+    unsynced: BTreeSet<(LogId, Offset)>,
+}
+
+impl Checkpointing {
+    /// Goes on after the checkpoint that recovery began with.
+    pub fn new(shard: u32, seq: u64, replay_from: GroupSeq, logs: Vec<LogCheckpoint>) -> Self {
+        let pictures = logs.into_iter().map(|log| (log.log, log)).collect();
+        Self { shard, phase: Phase::Idle, seq, replay_from, pictures, unsynced: BTreeSet::new() }
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.phase == Phase::Idle
+    }
+
+    /// Takes the pictures. Every group before `replay_from` is in them, none from it on.
+    pub fn begin<'a>(&mut self, replay_from: GroupSeq, logs: impl Iterator<Item = &'a mut Log>) {
+        assert!(self.is_idle());
+        self.seq += 1;
+        self.replay_from = replay_from;
+        let mut waiting = BTreeSet::new();
+        for log in logs.filter(|log| log.is_dirty()) {
+            let picture = log.to_checkpoint();
+            if !log.has_reached(&picture) {
+                waiting.insert(log.id());
+            }
+            self.pictures.insert(log.id(), picture);
+        }
+        self.phase = Phase::Flushing(waiting);
+    }
+
+    /// Logs whose blocks must reach their files, however few they are, before the checkpoint can go on.
+    pub fn waiting(&self) -> impl Iterator<Item = LogId> + '_ {
+        let waiting = if let Phase::Flushing(waiting) = &self.phase { Some(waiting) } else { None };
+        waiting.into_iter().flatten().copied()
+    }
+
+    pub fn waits_for(&self, id: LogId) -> bool {
+        matches!(&self.phase, Phase::Flushing(waiting) if waiting.contains(&id))
+    }
+
+    pub fn on_file_written(&mut self, log: &Log, segment: Offset) {
+        self.unsynced.insert((log.id(), segment));
+        if let Phase::Flushing(waiting) = &mut self.phase
+            && waiting.contains(&log.id())
+            && self.pictures.get(&log.id()).is_none_or(|picture| log.has_reached(picture))
+        {
+            waiting.remove(&log.id());
+        }
+    }
+
+    pub fn on_log_dropped(&mut self, id: LogId) {
+        self.pictures.remove(&id);
+        self.unsynced.retain(|(log, _)| *log != id);
+        if let Phase::Flushing(waiting) = &mut self.phase {
+            waiting.remove(&id);
+        }
+    }
+
+    /// The files to sync, once they hold everything that the pictures show, and the journal has every group before
+    /// `replay_from`: a checkpoint never runs ahead of the journal's own chain.
+    pub fn next_sync(&mut self, durable: GroupSeq) -> Option<Vec<(LogId, Offset)>> {
+        if !matches!(&self.phase, Phase::Flushing(waiting) if waiting.is_empty()) || durable.next() < self.replay_from {
+            return None;
+        }
+        self.phase = Phase::Syncing;
+        Some(std::mem::take(&mut self.unsynced).into_iter().collect())
+    }
+
+    /// The files are synced: the checkpoint to write.
+    pub fn on_synced(&mut self, durable_seq: GroupSeq, last_file: JournalFileId) -> Checkpoint {
+        assert_eq!(self.phase, Phase::Syncing);
+        self.phase = Phase::Writing;
+        Checkpoint {
+            shard: self.shard,
+            seq: self.seq,
+            replay_from: self.replay_from,
+            durable_seq,
+            last_file,
+            logs: self.pictures.values().cloned().collect(),
+        }
+    }
+
+    /// The checkpoint is on stable storage: groups before the returned one are needed no more.
+    pub fn on_written(&mut self) -> GroupSeq {
+        assert_eq!(self.phase, Phase::Writing);
+        self.phase = Phase::Idle;
+        self.replay_from
+    }
+}

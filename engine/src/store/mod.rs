@@ -1,0 +1,463 @@
+//! One shard's storage as decisions: appends go into logs and write groups, and come out as effects for the shell to carry
+//! out; what the shell reports back moves the durable ends, frees the journal, the memory and the waiting appends.
+//! No clock, no file: the same code runs on a ring and on a simulated disk.
+//!
+//! Invariants: an append is acknowledged (shows up in `Durable`) only after its group and every group before it are on
+//! stable storage; after the first failed write or sync nothing is acknowledged any more.
+
+#![forbid(unsafe_code)]
+
+mod checkpointing;
+mod groups;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use batch::{Checked, LeaderEpoch, Offset};
+
+use crate::checkpoint::Checkpoint;
+use crate::frame::{FrameFields, FrameKind};
+use crate::ids::{GroupSeq, LogId};
+use crate::journal::{ChainEnd, FileRequest, JournalFiles};
+use crate::limits::{BATCH_BYTES_MAX, SEGMENT_WRITE_BYTES_MIN, SEGMENT_WRITES_IN_FLIGHT_MAX, UNFLUSHED_BYTES_MAX};
+pub use crate::log::LogConfig;
+use crate::log::{BlockWrite, Cut, DiskRead, FileWrite, Log, ReadPlan, ReadRequest, SealWrite};
+use crate::memory::BufPool;
+use checkpointing::Checkpointing;
+pub use groups::GroupWrite;
+use groups::Groups;
+
+/// A closing mark is written after this long without another group.
+const IDLE_MARK_DELAY_MS: u64 = 100;
+
+/// Logs looked at for memory to free in one go.
+const EVICT_LOGS_MAX: usize = 64;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    pub base_offset: Offset,
+    pub last_offset: Offset,
+    /// The append is durable once this group and all before it are.
+    pub group: GroupSeq,
+    pub log_start: Offset,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    #[error("this shard has no such log")]
+    UnknownLog,
+    #[error("the batch is larger than {BATCH_BYTES_MAX} bytes")]
+    TooLarge,
+    #[error("the journal or the memory of the shard is full for the moment")]
+    Busy,
+    #[error("the shard's storage has failed; it takes nothing until it is opened again")]
+    Failed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    #[error("this shard has no such log")]
+    UnknownLog,
+    #[error("the offset is outside the log")]
+    OutOfRange,
+    #[error("the segment file does not hold what was written to it")]
+    Corrupt,
+    #[error("the segment file cannot be read")]
+    Failed,
+}
+
+/// A log's ladder of offsets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogView {
+    pub start: Offset,
+    pub end: Offset,
+    pub durable_end: Offset,
+    /// What readers may see.
+    pub committed_end: Offset,
+    pub bytes: u64,
+}
+
+/// What the shell is to do. Each is reported back through the `on_` method named.
+#[derive(Debug)]
+pub enum Effect {
+    /// Write durably, then `on_group_written`.
+    WriteGroup(GroupWrite),
+    /// Create or recycle a journal file durably, then `on_journal_file_ready`.
+    PrepareJournalFile(FileRequest),
+    /// Write to the segment file, then `on_blocks_written`.
+    WriteBlocks { log: LogId, write: BlockWrite },
+    /// Write the last block padded, cut the file, then `on_sealed`.
+    SealSegment { log: LogId, write: SealWrite },
+    /// Make the files and their directories durable, then `on_segments_synced`.
+    SyncSegments { files: Vec<(LogId, Offset)> },
+    /// Write durably under a new name, remove the older ones but one, then `on_checkpoint_written`.
+    WriteCheckpoint(Checkpoint),
+    /// Remove the log's directory; nothing is reported back.
+    RemoveLog(LogId),
+}
+
+/// What became durable.
+#[derive(Debug, Default)]
+pub struct Durable {
+    pub group: GroupSeq,
+    pub ends: Vec<(LogId, Offset)>,
+}
+
+/// Bounds that the node's configuration sets for a shard.
+#[derive(Debug, Clone, Copy)]
+pub struct StoreLimits {
+    pub memory_bytes_max: usize,
+    pub checkpoint_after_bytes: u64,
+}
+
+struct Slot {
+    log: Log,
+    /// It stands in the queue of logs that may have something to write.
+    queued: bool,
+}
+
+/// One shard's logs, journal and checkpoint.
+pub struct Store {
+    limits: StoreLimits,
+    pool: BufPool,
+    logs: BTreeMap<LogId, Slot>,
+    groups: Groups,
+    files: JournalFiles,
+    checkpointing: Checkpointing,
+    write_queue: VecDeque<LogId>,
+    writes_in_flight: usize,
+    /// Appended and not yet in a segment file.
+    unflushed_bytes: u64,
+    memory_bytes: usize,
+    evict_after: Option<LogId>,
+    journalled_bytes: u64,
+    checkpoint_wanted: bool,
+    failure: Option<String>,
+}
+
+impl Store {
+    pub fn new(limits: StoreLimits, pool: BufPool, shard: u32, files: JournalFiles, end: ChainEnd, saved: Option<Checkpoint>) -> Self {
+        let (seq, replay_from, pictures) = saved.map_or((0, GroupSeq::NONE, Vec::new()), |saved| (saved.seq, saved.replay_from, saved.logs));
+        let logs: BTreeMap<LogId, Slot> = pictures
+            .iter()
+            .map(|picture| (picture.log, Slot { log: Log::restore(picture, LogConfig::default(), &pool), queued: false }))
+            .collect();
+        let memory_bytes = logs.values().map(|slot| slot.log.memory_bytes()).sum();
+        Self {
+            limits,
+            pool,
+            logs,
+            groups: Groups::new(end),
+            files,
+            checkpointing: Checkpointing::new(shard, seq, replay_from, pictures),
+            write_queue: VecDeque::new(),
+            writes_in_flight: 0,
+            unflushed_bytes: 0,
+            memory_bytes,
+            evict_after: None,
+            journalled_bytes: 0,
+            checkpoint_wanted: false,
+            failure: None,
+        }
+    }
+
+    pub fn log_ids(&self) -> impl Iterator<Item = LogId> + '_ {
+        self.logs.keys().copied()
+    }
+
+    pub fn log(&self, id: LogId) -> Option<&Log> {
+        self.logs.get(&id).map(|slot| &slot.log)
+    }
+
+    pub fn view(&self, id: LogId) -> Option<LogView> {
+        self.log(id).map(|log| LogView {
+            start: log.start_offset(),
+            end: log.end_offset(),
+            durable_end: log.durable_end(),
+            committed_end: log.committed_end(),
+            bytes: log.bytes(),
+        })
+    }
+
+    pub fn durable_group(&self) -> GroupSeq {
+        self.groups.durable_seq()
+    }
+
+    pub fn memory_bytes(&self) -> usize {
+        self.memory_bytes
+    }
+
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+
+    /// A write or a sync has failed. What it was to make durable is in doubt for good: trying again may succeed although the
+    /// data is gone. So this shard acknowledges nothing more.
+    pub fn on_failed(&mut self, what: String) {
+        self.failure.get_or_insert(what);
+    }
+
+    /// Makes sure that the log exists.
+    pub fn create_log(&mut self, id: LogId, config: LogConfig) {
+        let slot = self.logs.entry(id).or_insert_with(|| Slot { log: Log::new(id, config), queued: false });
+        slot.log.configure(config);
+    }
+
+    /// Forgets the log. It is gone for good once the returned group is durable; its files are removed then.
+    pub fn drop_log(&mut self, id: LogId, now_ms: u64) -> Result<GroupSeq, AppendError> {
+        if self.failure.is_some() {
+            return Err(AppendError::Failed);
+        }
+        self.forget(id).ok_or(AppendError::UnknownLog)?;
+        let group = self.groups.reserve(&self.pool, 0, now_ms);
+        self.groups.push(&FrameFields::drop_log(id), &[], true);
+        self.groups.note_dropped(id);
+        Ok(group)
+    }
+
+    fn forget(&mut self, id: LogId) -> Option<Log> {
+        let slot = self.logs.remove(&id)?;
+        self.memory_bytes -= slot.log.memory_bytes();
+        self.unflushed_bytes = self.unflushed_bytes.saturating_sub(slot.log.unwritten_bytes());
+        self.checkpointing.on_log_dropped(id);
+        Some(slot.log)
+    }
+
+    /// Whether an append would be refused as busy.
+    pub fn is_busy(&self) -> bool {
+        self.groups.is_full() || self.unflushed_bytes > UNFLUSHED_BYTES_MAX
+    }
+
+    /// Appends one checked batch: into the log's tail, and from there into the open write group.
+    pub fn append(&mut self, id: LogId, batch: &Checked<'_>, epoch: LeaderEpoch, now_ms: u64) -> Result<Appended, AppendError> {
+        if self.failure.is_some() {
+            return Err(AppendError::Failed);
+        }
+        if batch.info.length > BATCH_BYTES_MAX {
+            return Err(AppendError::TooLarge);
+        }
+        if self.is_busy() {
+            return Err(AppendError::Busy);
+        }
+        let slot = self.logs.get_mut(&id).ok_or(AppendError::UnknownLog)?;
+        let group = self.groups.reserve(&self.pool, batch.info.length, now_ms);
+        let memory_before = slot.log.memory_bytes();
+        let appended = slot.log.append(&self.pool, batch, epoch, group);
+        self.memory_bytes += slot.log.memory_bytes() - memory_before;
+        let last_offset = Offset(appended.next_offset.0 - 1);
+        let fields = FrameFields {
+            kind: FrameKind::Batch,
+            log: id,
+            base_offset: appended.base_offset,
+            last_offset,
+            leader_epoch: epoch,
+            payload_len: batch.info.length as u32,
+            payload_crc: batch.info.crc,
+        };
+        self.groups.push(&fields, &appended.span, !slot.log.config().relaxed);
+        self.unflushed_bytes += batch.info.length as u64;
+        self.journalled_bytes += batch.info.length as u64;
+        let log_start = slot.log.start_offset();
+        self.queue_if_ready(id);
+        Ok(Appended { base_offset: appended.base_offset, last_offset, group, log_start })
+    }
+
+    /// Takes a batch back that the journal held. Errors name what does not fit together.
+    pub fn replay(&mut self, fields: &FrameFields, payload: &[u8]) -> Result<(), String> {
+        if fields.kind == FrameKind::DropLog {
+            self.forget(fields.log);
+            return Ok(());
+        }
+        let batch = batch::check(payload).map_err(|error| format!("log {}: offset {}: {error}", fields.log, fields.base_offset))?;
+        self.create_log_for_replay(fields.log);
+        let slot = self.logs.get_mut(&fields.log).expect("created above");
+        if fields.base_offset != slot.log.end_offset() {
+            return Err(format!("log {}: the journal goes on at offset {} where {} is next", fields.log, fields.base_offset, slot.log.end_offset()));
+        }
+        let memory_before = slot.log.memory_bytes();
+        slot.log.replay(&self.pool, &batch, fields.base_offset, fields.leader_epoch);
+        self.memory_bytes += slot.log.memory_bytes() - memory_before;
+        self.unflushed_bytes += payload.len() as u64;
+        self.journalled_bytes += payload.len() as u64;
+        self.queue_if_ready(fields.log);
+        Ok(())
+    }
+
+    fn create_log_for_replay(&mut self, id: LogId) {
+        self.logs.entry(id).or_insert_with(|| Slot { log: Log::new(id, LogConfig::default()), queued: false });
+    }
+
+    fn queue_if_ready(&mut self, id: LogId) {
+        let Some(slot) = self.logs.get_mut(&id) else { return };
+        if !slot.queued && slot.log.unwritten_bytes() >= SEGMENT_WRITE_BYTES_MIN as u64 {
+            slot.queued = true;
+            self.write_queue.push_back(id);
+        }
+    }
+
+    /// Gives out everything that can be done now. To be called after appends and after each report.
+    pub fn poll(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        if self.failure.is_some() {
+            return;
+        }
+        while let Some(request) = self.files.wants_file() {
+            effects.push(Effect::PrepareJournalFile(request));
+        }
+        while let Some(write) = self.groups.next_write(&mut self.files, now_ms) {
+            effects.push(Effect::WriteGroup(write));
+        }
+        if self.groups.idle_since_ms().is_some_and(|since| now_ms >= since + IDLE_MARK_DELAY_MS)
+            && let Some(write) = self.groups.closing_mark(&self.pool, &mut self.files, now_ms)
+        {
+            effects.push(Effect::WriteGroup(write));
+        }
+        self.poll_checkpoint(effects);
+        self.poll_segments(effects);
+        self.evict();
+    }
+
+    /// When `poll` should be called even if nothing else happens.
+    pub fn deadline_ms(&self) -> Option<u64> {
+        let mark = self.groups.idle_since_ms().map(|since| since + IDLE_MARK_DELAY_MS);
+        self.groups.due_ms().into_iter().chain(mark).min()
+    }
+
+    /// Asks for a checkpoint as soon as none is under way.
+    pub fn want_checkpoint(&mut self) {
+        self.checkpoint_wanted = true;
+    }
+
+    pub fn is_checkpointing(&self) -> bool {
+        self.checkpoint_wanted || !self.checkpointing.is_idle()
+    }
+
+    fn poll_checkpoint(&mut self, effects: &mut Vec<Effect>) {
+        let due = self.checkpoint_wanted || self.journalled_bytes >= self.limits.checkpoint_after_bytes;
+        if due && self.checkpointing.is_idle() {
+            self.checkpoint_wanted = false;
+            self.journalled_bytes = 0;
+            let replay_from = self.groups.close();
+            self.checkpointing.begin(replay_from, self.logs.values_mut().map(|slot| &mut slot.log));
+            for id in self.checkpointing.waiting() {
+                let slot = self.logs.get_mut(&id).expect("a dropped log is waited for no more");
+                if !std::mem::replace(&mut slot.queued, true) {
+                    self.write_queue.push_back(id);
+                }
+            }
+        }
+        if let Some(files) = self.checkpointing.next_sync(self.groups.durable_seq()) {
+            effects.push(Effect::SyncSegments { files });
+        }
+    }
+
+    fn poll_segments(&mut self, effects: &mut Vec<Effect>) {
+        while self.writes_in_flight < SEGMENT_WRITES_IN_FLIGHT_MAX {
+            let Some(id) = self.write_queue.pop_front() else { break };
+            let bytes_min = if self.checkpointing.waits_for(id) { 1 } else { SEGMENT_WRITE_BYTES_MIN as u64 };
+            let Some(slot) = self.logs.get_mut(&id) else { continue };
+            slot.queued = false;
+            let Some(write) = slot.log.next_write(bytes_min) else { continue };
+            self.writes_in_flight += 1;
+            effects.push(match write {
+                FileWrite::Blocks(write) => Effect::WriteBlocks { log: id, write },
+                FileWrite::Seal(write) => Effect::SealSegment { log: id, write },
+            });
+        }
+    }
+
+    /// Frees tail memory over the budget, log after log, oldest chunk first, as far as the files have it.
+    fn evict(&mut self) {
+        let mut looked_at = 0;
+        while self.memory_bytes > self.limits.memory_bytes_max && looked_at < EVICT_LOGS_MAX {
+            looked_at += 1;
+            let from = self.evict_after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+            let Some((id, slot)) = self.logs.range_mut((from, std::ops::Bound::Unbounded)).next() else {
+                self.evict_after = None;
+                continue;
+            };
+            self.evict_after = Some(*id);
+            if let Some(freed) = slot.log.evict_oldest() {
+                self.memory_bytes -= freed;
+                looked_at = 0;
+            }
+        }
+    }
+
+    pub fn on_group_written(&mut self, seq: GroupSeq, effects: &mut Vec<Effect>) -> Durable {
+        let mut durable = Durable { group: self.groups.durable_seq(), ends: Vec::new() };
+        if self.failure.is_some() {
+            return durable;
+        }
+        for (seq, content) in self.groups.on_written(seq) {
+            durable.group = seq;
+            for id in content.logs {
+                if let Some(slot) = self.logs.get_mut(&id)
+                    && let Some(end) = slot.log.on_durable(seq)
+                {
+                    durable.ends.push((id, end));
+                }
+            }
+            effects.extend(content.dropped.into_iter().map(Effect::RemoveLog));
+        }
+        durable
+    }
+
+    pub fn on_journal_file_ready(&mut self, request: FileRequest) {
+        self.files.on_file_ready(request.file());
+    }
+
+    pub fn on_blocks_written(&mut self, id: LogId, segment: Offset, position: u64, len: u64) {
+        self.writes_in_flight -= 1;
+        let Some(slot) = self.logs.get_mut(&id) else { return };
+        slot.log.on_blocks_written(segment, position, len);
+        self.unflushed_bytes = self.unflushed_bytes.saturating_sub(len);
+        self.on_file_written(id, segment);
+    }
+
+    pub fn on_sealed(&mut self, id: LogId, segment: Offset, partial_bytes: u64) {
+        self.writes_in_flight -= 1;
+        let Some(slot) = self.logs.get_mut(&id) else { return };
+        slot.log.on_sealed(segment);
+        self.unflushed_bytes = self.unflushed_bytes.saturating_sub(partial_bytes);
+        self.on_file_written(id, segment);
+    }
+
+    fn on_file_written(&mut self, id: LogId, segment: Offset) {
+        let slot = self.logs.get_mut(&id).expect("the caller found it");
+        self.checkpointing.on_file_written(&slot.log, segment);
+        let hurried = self.checkpointing.waits_for(id) || slot.log.unwritten_bytes() >= SEGMENT_WRITE_BYTES_MIN as u64;
+        if hurried && !std::mem::replace(&mut slot.queued, true) {
+            self.write_queue.push_back(id);
+        }
+    }
+
+    pub fn on_segments_synced(&mut self, effects: &mut Vec<Effect>) {
+        if self.failure.is_none() {
+            let checkpoint = self.checkpointing.on_synced(self.groups.durable_seq(), self.files.newest());
+            effects.push(Effect::WriteCheckpoint(checkpoint));
+        }
+    }
+
+    pub fn on_checkpoint_written(&mut self) {
+        let needed_from = self.checkpointing.on_written();
+        self.files.needed_from(needed_from);
+    }
+
+    pub fn plan_read(&self, id: LogId, request: ReadRequest) -> Result<ReadPlan, ReadError> {
+        Ok(self.log(id).ok_or(ReadError::UnknownLog)?.plan_read(request))
+    }
+
+    /// Nothing is under way and nothing waits.
+    pub fn is_quiet(&self) -> bool {
+        self.groups.is_idle() && self.writes_in_flight == 0 && self.checkpointing.is_idle() && !self.checkpoint_wanted
+    }
+
+    /// For a clean shutdown, after the last checkpoint: the partly filled last block of each log.
+    pub fn closing_writes(&self) -> Vec<(LogId, SealWrite)> {
+        self.logs.iter().filter_map(|(id, slot)| slot.log.closing_write().map(|write| (*id, write))).collect()
+    }
+}
+
+/// Finds the answer to `read` in what the file gave.
+pub fn cut_read(bytes: &[u8], read: &DiskRead) -> Cut {
+    crate::log::cut(bytes, read)
+}

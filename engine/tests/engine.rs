@@ -1,0 +1,137 @@
+//! The whole engine on a real ring and a real directory: what is acknowledged is there after a restart, from memory and from
+//! segment files alike.
+
+use std::path::Path;
+
+use batch::{BatchBuilder, LeaderEpoch, Offset};
+use engine::ring::{RingConfig, spawn_shard};
+use engine::{Engine, EngineConfig, LogConfig, LogId, Read};
+
+const LOG: LogId = LogId { topic: 7, partition: 3 };
+
+/// Not under /tmp, which may be a file system without direct I/O.
+fn directory() -> tempfile::TempDir {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    tempfile::tempdir_in(target).expect("a directory under target")
+}
+
+fn batch(number: u64, value_bytes: usize) -> Vec<u8> {
+    let mut builder = BatchBuilder::new();
+    let value: Vec<u8> = (0..value_bytes).map(|i| (i as u64 ^ number) as u8).collect();
+    builder.append(1_000 + number as i64, Some(&number.to_be_bytes()), Some(&value), &[]);
+    builder.build()
+}
+
+/// Runs `main` on a shard of its own with an open engine, then closes it.
+fn with_engine<F, Fut>(dir: &Path, clean: bool, segment_bytes: u64, main: F)
+where
+    F: FnOnce(Engine) -> Fut + Send + 'static,
+    Fut: Future<Output = ()> + 'static,
+{
+    let config = EngineConfig { memory_bytes_max: 4 << 20, ..EngineConfig::new(dir.to_path_buf(), 0) };
+    let shard = spawn_shard("test", None, RingConfig::default(), move |ring| async move {
+        let (engine, _) = Engine::open(ring, config).await.expect("the storage opens");
+        engine.create_log(LOG, LogConfig { segment_bytes, relaxed: false }).expect("the log is made");
+        main(engine.clone()).await;
+        if clean {
+            engine.shutdown().await.expect("a clean shutdown");
+        }
+    });
+    shard.expect("the shard starts").join().expect("the shard ends well");
+}
+
+async fn append_all(engine: &Engine, numbers: std::ops::Range<u64>, value_bytes: usize) {
+    for number in numbers {
+        let bytes = batch(number, value_bytes);
+        let checked = batch::check(&bytes).expect("a sound batch");
+        let appended = loop {
+            match engine.append(LOG, &checked, LeaderEpoch(0)) {
+                Ok(appended) => break appended,
+                Err(engine::AppendError::Busy) => engine.writable().await,
+                Err(error) => panic!("append failed: {error}"),
+            }
+        };
+        assert_eq!(appended.base_offset, Offset(number as i64));
+        if number % 64 == 63 {
+            engine.durable(appended.group).await.expect("durable");
+        }
+    }
+}
+
+async fn read_all(engine: &Engine, count: u64, value_bytes: usize) {
+    let mut next = 0;
+    while next < count {
+        let read = engine.read(LOG, Offset(next as i64), Offset(count as i64), 1 << 20, true).expect("a readable offset");
+        let spans = match read {
+            Read::Ready(spans) => spans,
+            Read::Disk(future) => future.await.expect("a readable segment"),
+        };
+        let bytes: Vec<u8> = spans.iter().flat_map(|span| span.to_vec()).collect();
+        let mut rest = &bytes[..];
+        assert!(!rest.is_empty(), "nothing came at offset {next}");
+        while !rest.is_empty() {
+            let (checked, after) = batch::check_first(rest).expect("whole, sound batches");
+            assert_eq!(checked.info.base_offset, Offset(next as i64));
+            let mut expected = batch(next, value_bytes);
+            batch::stamp(&mut expected, Offset(next as i64), LeaderEpoch(0));
+            assert_eq!(checked.bytes, expected, "offset {next}");
+            next += 1;
+            rest = after;
+        }
+    }
+}
+
+fn round_trip(clean: bool, count: u64, value_bytes: usize, segment_bytes: u64) {
+    let dir = directory();
+    with_engine(dir.path(), clean, segment_bytes, move |engine| async move {
+        append_all(&engine, 0..count, value_bytes).await;
+        let last = engine.log(LOG).expect("the log").end;
+        assert_eq!(last, Offset(count as i64));
+        while engine.log(LOG).expect("the log").durable_end < last {
+            engine.durable(engine::GroupSeq(engine.durable_group().0 + 1)).await.expect("durable");
+        }
+        read_all(&engine, count, value_bytes).await;
+    });
+    for clean in [false, true, true] {
+        with_engine(dir.path(), clean, segment_bytes, move |engine| async move {
+            let log = engine.log(LOG).expect("the log is back");
+            assert_eq!((log.end, log.durable_end), (Offset(count as i64), Offset(count as i64)));
+            read_all(&engine, count, value_bytes).await;
+            assert_eq!(engine.offset_for_timestamp(LOG, 1_000 + count as i64 / 2).await.expect("found").expect("some").0, Offset(count as i64 / 2));
+            assert_eq!(engine.max_timestamp(LOG).await.expect("found"), Some((Offset(count as i64 - 1), 999 + count as i64)));
+        });
+    }
+}
+
+#[test]
+fn small_batches_survive_a_stop_without_a_checkpoint() {
+    round_trip(false, 3_000, 100, 1 << 30);
+}
+
+#[test]
+fn small_batches_survive_a_clean_stop() {
+    round_trip(true, 3_000, 100, 1 << 30);
+}
+
+#[test]
+fn many_segments_and_more_than_memory_holds_survive() {
+    round_trip(false, 4_000, 20_000, 3 << 20);
+}
+
+#[test]
+fn large_batches_survive() {
+    round_trip(true, 40, 3 << 20, 1 << 30);
+}
+
+#[test]
+fn a_dropped_log_does_not_come_back() {
+    let dir = directory();
+    with_engine(dir.path(), false, 1 << 20, |engine| async move {
+        append_all(&engine, 0..2_000, 2_000).await;
+        engine.drop_log(LOG).await.expect("dropped");
+        assert!(engine.log(LOG).is_none());
+    });
+    with_engine(dir.path(), true, 1 << 20, |engine| async move {
+        assert_eq!(engine.log(LOG).expect("made anew").end, Offset(0));
+    });
+}

@@ -1,0 +1,10 @@
+//! The journal against a simulated disk: what is acknowledged survives any crash, what is damaged is reported, and no bytes
+//! whatever make it panic.
+
+mod arbitrary;
+mod crashes;
+mod damage;
+mod disk;
+mod formats;
+mod recycling;
+mod writer;
