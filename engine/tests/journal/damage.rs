@@ -17,13 +17,13 @@ fn written(seed: u64) -> Writer {
     writer
 }
 
-/// Where the group's protected bytes lie in its file: all but padding.
-fn protected(group: &Group) -> Vec<std::ops::Range<usize>> {
+/// Where the group's protected bytes lie in its file, as (start, length): all but padding.
+fn protected(group: &Group) -> Vec<(usize, usize)> {
     let start = group.position as usize;
-    let mut ranges = vec![start..start + 80];
+    let mut ranges = vec![(start, 80)];
     let mut at = start + 80;
     for batch in &group.batches {
-        ranges.push(at..at + 64 + batch.payload.len());
+        ranges.push((at, 64 + batch.payload.len()));
         at += 64 + batch.payload.len().next_multiple_of(16);
     }
     ranges
@@ -38,8 +38,8 @@ fn a_flipped_bit_below_a_durable_mark_is_corruption_wherever_it_hits() {
     for round in 0..2000 {
         let group = &writer.history[random.below(marked.0 as usize)];
         let ranges = protected(group);
-        let range = &ranges[random.below(ranges.len())];
-        let at = range.start + random.below(range.len());
+        let (start, len) = ranges[random.below(ranges.len())];
+        let at = start + random.below(len);
         let mut damaged = writer.disk.clone();
         damaged.files.get_mut(&group.file).expect("there")[at] ^= 1 << random.below(8);
         let end = crate::writer::recover_disk(&damaged, writer.checkpoint).end;
@@ -54,8 +54,8 @@ fn a_flipped_bit_in_the_last_group_cuts_only_that_group_for_nobody_can_say_it_wa
     let mut random = Random(4);
     for _ in 0..500 {
         let ranges = protected(last);
-        let range = &ranges[random.below(ranges.len())];
-        let at = range.start + random.below(range.len());
+        let (start, len) = ranges[random.below(ranges.len())];
+        let at = start + random.below(len);
         let mut damaged = writer.disk.clone();
         damaged.files.get_mut(&last.file).expect("there")[at] ^= 1 << random.below(8);
         let recovered = crate::writer::recover_disk(&damaged, writer.checkpoint);

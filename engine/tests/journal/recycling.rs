@@ -10,7 +10,7 @@ use crate::writer::{FILE_BYTES, SHARD, Writer};
 fn about_to_recycle() -> (Writer, FileRequest) {
     let mut writer = Writer::new(3);
     for _ in 0..5 {
-        writer.write(&[40_000]);
+        writer.write(&[45_000]);
     }
     writer.checkpoint.replay_from = GroupSeq(4);
     writer.checkpoint.durable_seq = GroupSeq(5);
@@ -25,8 +25,8 @@ fn old_groups_in_a_recycled_file_are_never_taken_for_new() {
     let (mut writer, request) = about_to_recycle();
     writer.disk.prepare(request, FILE_BYTES, SHARD);
     writer.files.on_file_ready(request.file());
-    writer.write(&[40_000]);
-    let last = writer.write(&[100]);
+    writer.write(&[45_000]);
+    let last = writer.write(&[45_000]);
     assert_eq!(writer.history.last().expect("written").file, request.file());
     let scan = engine::journal::scan_file(request.file(), &writer.disk.files[&request.file()]);
     let new: Vec<GroupSeq> = writer.history.iter().filter(|g| g.file == request.file()).map(|g| g.seq).collect();

@@ -1,5 +1,7 @@
 //! A shard's journal writer over the simulated disk: seals groups, completes their writes in any order, remembers what was acknowledged.
 
+use std::collections::BTreeMap;
+
 use batch::{BatchBuilder, Compression, LeaderEpoch, Offset};
 use engine::frame::{FrameFields, FrameKind};
 use engine::journal::{
@@ -38,6 +40,8 @@ pub struct Writer {
     pub in_flight: Vec<(GroupSeq, Write)>,
     /// Every group of the one history that counts, oldest first.
     pub history: Vec<Group>,
+    /// Every group ever sealed, those that a recovery cut included: whose write landed late may be found after all.
+    sealed: BTreeMap<(GroupSeq, JournalFileId), Group>,
     pub checkpoint: ReplayFrom,
     next_offset: i64,
     salt: u32,
@@ -51,6 +55,7 @@ impl Writer {
             chain: Chain::new(ChainEnd::EMPTY),
             in_flight: Vec::new(),
             history: Vec::new(),
+            sealed: BTreeMap::new(),
             checkpoint: ReplayFrom::start(SHARD),
             next_offset: 0,
             salt: 1,
@@ -86,7 +91,9 @@ impl Writer {
         assert_eq!(sealed.len, len);
         assert_eq!(self.chain.on_sealed(sealed), seq);
         self.in_flight.push((seq, Write { file, position, bytes: buf[..len].to_vec() }));
-        self.history.push(Group { seq, file, position, len, mark: context.durable_seq, batches });
+        let group = Group { seq, file, position, len, mark: context.durable_seq, batches };
+        self.sealed.insert((seq, file), group.clone());
+        self.history.push(group);
         self.prepare_files();
         Some(seq)
     }
@@ -143,30 +150,41 @@ impl Writer {
         self.salt += 1;
         self.files = JournalFiles::new(config(files_max, self.salt), &recovered.files, JournalFileId(0));
         self.chain = Chain::new(recovered.chain);
-        let last = recovered.chain.last_seq;
-        self.history.retain(|group| group.seq <= last);
-        let last_offset = self.history.iter().flat_map(|group| &group.batches).map(|batch| batch.fields.last_offset.0).max();
+        self.history.retain(|group| group.seq < self.checkpoint.replay_from);
+        let found = recovered.groups.iter().map(|head| &self.sealed[&(head.context.seq, head.context.file)]);
+        self.history.extend(found.cloned());
+        let last_offset =
+            self.history.iter().flat_map(|group| &group.batches).map(|batch| batch.fields.last_offset.0).max();
         self.next_offset = last_offset.map_or(0, |last| last + 1);
         self.prepare_files();
     }
 
-    /// Asserts that recovery gives the history from the checkpoint on, exactly, up to a group at or past the durable mark.
+    /// Asserts that recovery gives the history from the checkpoint on, exactly, at least up to the durable mark. What it gives beyond
+    /// that was sealed once, and never acknowledged.
     pub fn assert_recovered(&self, recovered: &Recovered, durable: GroupSeq, story: &str) {
-        let needed: Vec<&Group> =
-            self.history.iter().filter(|group| group.seq >= self.checkpoint.replay_from).collect();
-        assert!(recovered.groups.len() <= needed.len(), "{story}: more groups than were ever written");
-        for (found, written) in recovered.groups.iter().zip(&needed) {
-            assert_eq!(found.context.seq, written.seq, "{story}");
-            let bytes = &self.disk.files[&found.context.file];
-            let batches: Vec<Journalled> = frames(bytes, found)
+        let first = self.checkpoint.replay_from;
+        let acknowledged: Vec<GroupSeq> =
+            self.history.iter().map(|group| group.seq).filter(|seq| (first..=durable).contains(seq)).collect();
+        let found: Vec<GroupSeq> = recovered.groups.iter().map(|head| head.context.seq).collect();
+        assert!(found.starts_with(&acknowledged), "{story}: acknowledged {acknowledged:?}, found {found:?}");
+        for (index, head) in recovered.groups.iter().enumerate() {
+            let written = match acknowledged.get(index) {
+                Some(seq) => self.history.iter().find(|group| group.seq == *seq).expect("taken from there"),
+                None => &self.sealed[&(head.context.seq, head.context.file)],
+            };
+            let batches: Vec<Journalled> = frames(&self.disk.files[&head.context.file], head)
                 .map(|frame| frame.expect("recovery verified it"))
                 .map(|frame| Journalled { fields: frame.fields(), payload: frame.payload().to_vec() })
                 .collect();
             assert_eq!(batches, written.batches, "{story}: group {}", written.seq);
         }
-        if let Some(lost) = needed.get(recovered.groups.len()) {
-            assert!(lost.seq > durable, "{story}: acknowledged group {} is lost, durable {durable}", lost.seq);
-        }
+        let offsets: Vec<_> = recovered.groups.iter().map(|h| &self.sealed[&(h.context.seq, h.context.file)]).collect();
+        let offsets: Vec<_> = offsets
+            .iter()
+            .flat_map(|group| &group.batches)
+            .map(|b| (b.fields.base_offset, b.fields.last_offset))
+            .collect();
+        assert!(offsets.is_sorted_by(|a, b| a.1.next() == b.0), "{story}: offsets follow one another without a gap");
     }
 }
 
