@@ -62,9 +62,16 @@ impl Chain {
         self.next_seq
     }
 
-    /// Everything up to this one is on stable storage.
+    /// This group and all before it are on stable storage.
     pub fn durable_seq(&self) -> GroupSeq {
         self.durable_seq
+    }
+
+    /// Nothing up to this number is still to become durable. It runs ahead of `durable_seq` only while no group has been sealed
+    /// since a recovery, over the numbers that it skipped.
+    pub fn settled_seq(&self) -> GroupSeq {
+        let first_unsettled = self.in_flight.front().map_or(self.next_seq, |group| group.seq);
+        GroupSeq(first_unsettled.0 - 1)
     }
 
     pub fn in_flight(&self) -> usize {
@@ -160,6 +167,11 @@ mod tests {
         let context = chain.context(JournalFileId(1), 4096);
         assert_eq!((context.previous_seq, context.previous_checksum, context.seq), (GroupSeq(9), 3, GroupSeq(15)));
         assert_eq!(context.durable_seq, GroupSeq(9));
+        assert_eq!(
+            chain.settled_seq(),
+            GroupSeq(14),
+            "a checkpoint that needs nothing before 15 need not wait for any group"
+        );
         chain.on_sealed(SEALED);
         let context = chain.context(JournalFileId(1), 8192);
         assert_eq!((context.previous_seq, context.previous_checksum, context.seq), (GroupSeq(15), 7, GroupSeq(16)));
