@@ -68,6 +68,12 @@ impl BufferRing {
         self.lent.set(self.lent.get() + 1);
     }
 
+    /// Buffers that are not with the kernel.
+    #[cfg(test)]
+    pub(super) fn lent(&self) -> usize {
+        self.lent.get()
+    }
+
     /// Waits until a buffer may be free. Returns at once when not all are lent.
     pub(super) async fn available(&self) {
         while self.lent.get() >= usize::from(self.buffers) {

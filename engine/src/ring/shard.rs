@@ -9,12 +9,15 @@ use std::task::{Context, Poll};
 
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 
-use super::driver::{counted, drive};
+use super::driver::{counted, drive, yield_now};
 use super::limits::EXECUTOR_HEARTBEAT;
 use super::{Ring, RingConfig, RingWaker};
 
 /// Memory that the executor registers for its own file I/O, in bytes. We use none of it; this is about its least.
 const EXECUTOR_IO_BYTES: usize = 64 << 10;
+
+/// Passes over the task queue at a shard's end: the longest chain of tasks, each waiting for the one before, that is dropped.
+const DROP_PASSES: usize = 64;
 
 /// A running shard.
 pub struct ShardHandle<T: Send + 'static> {
@@ -68,6 +71,7 @@ where
             ring.shutdown();
             driver.await;
             heartbeat.cancel().await;
+            drop_tasks(&ring).await;
             Some(output)
         })
         .map_err(|error| io::Error::other(format!("the executor {name} did not start: {error}")))?;
@@ -100,6 +104,18 @@ impl<T> Future for Spawned<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         let output = Pin::new(&mut self.handle).poll(cx);
         output.map(|output| output.expect("tasks are not cancelled one by one"))
+    }
+}
+
+/// Drops the tasks that still wait for a timer. Otherwise they would keep themselves alive for ever, with all their files: the
+/// task holds the ring, the ring's timer holds the task's waker, and the waker holds the task. An executor that ends drops none.
+///
+/// A task whose last waker goes is put into the queue once more, to be dropped there, which may free others in turn.
+async fn drop_tasks(ring: &Ring) {
+    let wakers = ring.shared.timers.borrow_mut().disarm();
+    drop(wakers);
+    for _ in 0..DROP_PASSES {
+        yield_now().await;
     }
 }
 

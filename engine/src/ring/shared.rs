@@ -49,6 +49,8 @@ pub(super) struct Shared {
     pub(super) wake: WakeEvent,
     pub(super) hooks: RefCell<Option<Hooks>>,
     pub(super) poll_before_sleep: Duration,
+    /// [`SLEEP_MAX`]; tests make it so long that a lost wake-up shows.
+    pub(super) sleep_max: Cell<Duration>,
     pub(super) closing: Cell<bool>,
     no_iowait: bool,
 }
@@ -88,6 +90,7 @@ impl Shared {
             wake,
             hooks: RefCell::new(None),
             poll_before_sleep,
+            sleep_max: Cell::new(SLEEP_MAX),
             closing: Cell::new(false),
             no_iowait,
         });
@@ -125,7 +128,8 @@ impl Shared {
     pub(super) fn sleep(&self) -> bool {
         self.unload_backlog();
         let due = self.timers.borrow().next_due();
-        let wait = due.map_or(SLEEP_MAX, |due| due.saturating_duration_since(now()).min(SLEEP_MAX));
+        let longest = self.sleep_max.get();
+        let wait = due.map_or(longest, |due| due.saturating_duration_since(now()).min(longest));
         let empty = self.uring.borrow_mut().completion().is_empty();
         if empty && !wait.is_zero() {
             bump(&self.counters.sleeps, 1);

@@ -79,6 +79,21 @@ impl Timers {
         None
     }
 
+    /// Gives up all wakers: the timers will never fire. The caller drops them outside of any borrow.
+    pub(super) fn disarm(&mut self) -> Vec<Waker> {
+        let waiting = self.slots.iter_mut().filter_map(|slot| match &mut slot.state {
+            TimerState::Waiting(waker) => Some(std::mem::replace(waker, Waker::noop().clone())),
+            TimerState::Vacant | TimerState::Fired => None,
+        });
+        waiting.collect()
+    }
+
+    /// Entries of the heap, stale ones included.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
     fn insert(&mut self, at: Instant, waker: Waker) -> TimerKey {
         let index = self.vacant.pop().unwrap_or_else(|| {
             self.slots.push(TimerSlot { generation: 0, state: TimerState::Vacant });
