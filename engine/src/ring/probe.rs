@@ -26,7 +26,7 @@ const MEMLOCK_BYTES_MIN: u64 = 512 << 10;
 const PROBE_ENTRIES: u32 = 8;
 
 /// What the ring calls and cannot do without.
-const OPCODES: [(u8, &str); 17] = [
+const OPCODES: [(u8, &str); 16] = [
     (opcode::Write::CODE, "write"),
     (opcode::Read::CODE, "read"),
     (opcode::Fsync::CODE, "fsync"),
@@ -39,11 +39,10 @@ const OPCODES: [(u8, &str); 17] = [
     (opcode::AcceptMulti::CODE, "accept"),
     (opcode::Connect::CODE, "connect"),
     (opcode::Recv::CODE, "recv"),
+    (opcode::Send::CODE, "send"),
     (opcode::SendMsg::CODE, "sendmsg"),
     (opcode::PollAdd::CODE, "poll"),
     (opcode::AsyncCancel::CODE, "cancel"),
-    (opcode::Timeout::CODE, "timeout"),
-    (opcode::Nop::CODE, "nop"),
 ];
 
 /// Why a shard cannot run here. Each text is one sentence with the remedy.

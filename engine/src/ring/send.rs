@@ -1,4 +1,4 @@
-//! Sending: one gathered `sendmsg` at a time, straight from the owned parts.
+//! Sending: one gathered call at a time, straight from the owned parts.
 
 use std::io;
 use std::ops::Deref;
@@ -68,7 +68,8 @@ struct Sending {
     socket: Rc<SocketInner>,
     parts: Vec<Part>,
     progress: Progress,
-    message: Box<Message>,
+    /// Made when more than one segment is left to send.
+    message: Option<Box<Message>>,
 }
 
 impl Held for Sending {}
@@ -86,7 +87,7 @@ impl Socket {
     /// Only one task at a time may send on a connection, or the streams mix. Dropping the future may leave a part sent.
     pub async fn send_all(&self, parts: Vec<Part>) -> (io::Result<()>, Vec<Part>) {
         let socket = Rc::clone(&self.inner);
-        let mut held = Sending { socket, parts, progress: Progress::default(), message: Message::boxed() };
+        let mut held = Sending { socket, parts, progress: Progress::default(), message: None };
         held.progress = advance(&held.parts, held.progress, 0);
         while held.progress.part < held.parts.len() {
             bump(&self.ring.shared.counters.sends, 1);
@@ -102,12 +103,19 @@ impl Socket {
     }
 }
 
-/// MSG_WAITALL lets the kernel go on after a short send without coming back here.
+/// MSG_WAITALL lets the kernel go on after a short send without coming back here. A single segment needs no message header.
 fn send_entry(held: &mut Sending) -> io_uring::squeue::Entry {
-    let flags = (libc::MSG_WAITALL | libc::MSG_NOSIGNAL) as u32;
+    let flags = libc::MSG_WAITALL | libc::MSG_NOSIGNAL;
     let fd = Fd(held.socket.fd.as_raw_fd());
-    let header = held.message.fill(&held.parts, held.progress);
-    opcode::SendMsg::new(fd, header).flags(flags).build()
+    let Progress { part, within } = held.progress;
+    if held.parts[part + 1..].iter().all(|part| part.is_empty()) {
+        let rest = &held.parts[part][within..];
+        let len = rest.len().min(SEND_BYTES_MAX) as u32;
+        return opcode::Send::new(fd, rest.as_ptr(), len).flags(flags).build();
+    }
+    let message = held.message.get_or_insert_with(Message::boxed);
+    let header = message.fill(&held.parts, held.progress);
+    opcode::SendMsg::new(fd, header).flags(flags as u32).build()
 }
 
 impl Message {
