@@ -93,7 +93,7 @@ async fn sample_on_demand(ring: Ring, requests: mpsc::Receiver<()>, answers: mps
     loop {
         match requests.try_recv() {
             Ok(()) => answers.send((thread_cpu(), ring.stats())).expect("main waits"),
-            Err(mpsc::TryRecvError::Empty) => ring.sleep(Duration::from_millis(20)).await,
+            Err(mpsc::TryRecvError::Empty) => ring.sleep(Duration::from_millis(200)).await,
             Err(mpsc::TryRecvError::Disconnected) => return,
         }
     }

@@ -32,6 +32,14 @@
 //! became ready behind the counter's back, and a glommio timer of [`limits::EXECUTOR_HEARTBEAT`] against glommio 0.9's known
 //! defect of parking with tasks ready when its preempt timer fires at one certain moment.
 //!
+//! # What it costs
+//! Measured with `examples/ring_echo.rs` and `ring_sync.rs` (2 virtual cores, Linux 6.18, loopback, no polling before sleep):
+//! 64 connections with one 1 KiB request in flight each: 220,000 requests a second on one core, p50 268 us, p99 443 us, 4.5 us CPU
+//! a request with 0.14 system calls; one connection: 52,600 round trips a second, p50 18 us; an idle shard: 0.1 % of a core.
+//! Sleeping through glommio's reactor instead had reached 153,600 and 6.35 us on the same kind of machine, since each sleep and
+//! each poll there costs several system calls on three rings. A durable write of 16 KiB: p50 40 us, of 1 MiB: 350 us, by
+//! either [`SyncMethod`].
+//!
 //! # What operations promise
 //! - A future owns the buffers that the kernel uses. Dropping it leaves them with the ring until the kernel is done; socket
 //!   operations are then cancelled, disk operations never are.

@@ -284,3 +284,110 @@ fn remember(slot: &mut Option<Waker>, waker: &Waker) {
         _ => *slot = Some(waker.clone()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Abandoned, Completion, Held, Kind, OPS_IN_FLIGHT_MAX, Reaped, Slab};
+    use std::cell::Cell;
+    use std::rc::Rc;
+    use std::task::{Poll, Waker};
+
+    const DONE: Completion = Completion { result: 7, flags: 0 };
+
+    /// Counts what was discarded into it, and shows by its reference count whether it is alive.
+    struct Tally(Rc<Cell<i32>>);
+
+    impl Held for Tally {
+        fn discard(&mut self, completion: Completion) {
+            self.0.set(self.0.get() + completion.result);
+        }
+    }
+
+    #[test]
+    fn a_slot_is_used_again_under_another_name() {
+        let mut slab = Slab::new();
+        let first = slab.insert(Kind::Disk).expect("there is room");
+        assert!(slab.poll(first, Waker::noop()).is_pending());
+        assert!(matches!(slab.complete(first.user_data(), DONE, true), Reaped::Wake(_)));
+        assert_eq!(slab.poll(first, Waker::noop()), Poll::Ready(DONE));
+        let second = slab.insert(Kind::Disk).expect("there is room");
+        assert_ne!(first.user_data(), second.user_data());
+        assert_eq!(first.index, second.index);
+    }
+
+    #[test]
+    #[should_panic(expected = "given away while in use")]
+    fn a_completion_under_an_old_name_is_a_bug_that_shows() {
+        let mut slab = Slab::new();
+        let first = slab.insert(Kind::Disk).expect("there is room");
+        slab.complete(first.user_data(), DONE, true);
+        assert!(slab.poll(first, Waker::noop()).is_ready());
+        slab.insert(Kind::Disk).expect("there is room");
+        slab.complete(first.user_data(), DONE, true);
+    }
+
+    #[test]
+    fn an_abandoned_operation_keeps_what_the_kernel_uses() {
+        let mut slab = Slab::new();
+        let tally = Rc::new(Cell::new(0));
+        let key = slab.insert(Kind::DurableDisk).expect("there is room");
+        assert!(matches!(slab.abandon(key, Tally(Rc::clone(&tally))), Abandoned::InFlight(false)));
+        assert_eq!((Rc::strong_count(&tally), slab.in_flight(), slab.durable_in_flight()), (2, 1, 1));
+        let Reaped::Discard(mut held, completion) = slab.complete(key.user_data(), DONE, true) else {
+            panic!("an orphan's result is discarded")
+        };
+        held.discard(completion);
+        drop(held);
+        assert_eq!((tally.get(), Rc::strong_count(&tally)), (7, 1));
+        assert_eq!((slab.in_flight(), slab.durable_in_flight()), (0, 0));
+    }
+
+    #[test]
+    fn an_abandoned_stream_discards_what_was_queued_and_what_comes() {
+        let mut slab = Slab::new();
+        let tally = Rc::new(Cell::new(0));
+        let key = slab.insert_stream().expect("there is room");
+        slab.complete(key.user_data(), DONE, false);
+        assert!(matches!(slab.abandon(key, Tally(Rc::clone(&tally))), Abandoned::InFlight(true)));
+        assert_eq!(tally.get(), 7);
+        assert!(matches!(slab.complete(key.user_data(), DONE, false), Reaped::Nothing));
+        assert_eq!(tally.get(), 14);
+        let last = slab.complete(key.user_data(), Completion { result: -libc::ECANCELED, flags: 0 }, true);
+        assert!(matches!(last, Reaped::Discard(..)));
+        assert_eq!(slab.in_flight(), 0);
+    }
+
+    #[test]
+    fn a_stream_ends_after_its_last_completion_was_taken() {
+        let mut slab = Slab::new();
+        let key = slab.insert_stream().expect("there is room");
+        slab.complete(key.user_data(), DONE, false);
+        slab.complete(key.user_data(), DONE, true);
+        assert_eq!(slab.poll_stream(key, Waker::noop()), Poll::Ready(Some(DONE)));
+        assert_eq!(slab.poll_stream(key, Waker::noop()), Poll::Ready(Some(DONE)));
+        assert_eq!(slab.poll_stream(key, Waker::noop()), Poll::Ready(None));
+        assert_eq!(slab.vacancies(), OPS_IN_FLIGHT_MAX);
+    }
+
+    #[test]
+    fn the_limit_refuses_one_more_and_takes_it_when_one_has_ended() {
+        let mut slab = Slab::new();
+        let keys: Vec<_> = (0..OPS_IN_FLIGHT_MAX).map(|_| slab.insert(Kind::Disk).expect("there is room")).collect();
+        assert!(slab.insert(Kind::Disk).is_none());
+        assert_eq!(slab.vacancies(), 0);
+        slab.complete(keys[5].user_data(), DONE, true);
+        assert!(slab.insert(Kind::Disk).is_some());
+    }
+
+    #[test]
+    fn only_cancellable_operations_in_flight_are_offered_for_cancellation() {
+        let mut slab = Slab::new();
+        let disk = slab.insert(Kind::Disk).expect("there is room");
+        let socket = slab.insert(Kind::Cancellable).expect("there is room");
+        let over = slab.insert(Kind::Cancellable).expect("there is room");
+        slab.complete(over.user_data(), DONE, true);
+        let stream = slab.insert_stream().expect("there is room");
+        assert_eq!(slab.cancellable(), [socket.user_data(), stream.user_data()]);
+        assert!(!slab.cancellable().contains(&disk.user_data()));
+    }
+}

@@ -91,6 +91,7 @@ impl Socket {
 
     /// Receives whatever is there next, into one of the shard's receive buffers. Empty: the peer has closed its side.
     ///
+    /// Dropping the future may lose bytes that had arrived by then: after that the connection is good only to be closed.
     /// When all buffers are lent out this waits for one to come back: the socket then fills up and the peer slows down.
     pub async fn recv_provided(&self) -> io::Result<RecvChunk> {
         let shared = &self.ring.shared;
@@ -116,7 +117,7 @@ impl Socket {
     }
 
     /// Appends exactly `want` bytes to `buf`, straight into its spare capacity, without clearing it first. Returns how many
-    /// came: fewer than `want` only when the peer closed.
+    /// came: fewer than `want` only when the peer closed. Dropping the future may lose bytes, as above.
     ///
     /// # Panics
     /// When `buf` has less than `want` bytes of spare capacity: growing it here would copy what it holds.
