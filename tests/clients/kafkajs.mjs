@@ -1,0 +1,63 @@
+// kafkajs: produces jobs. It has no consumer without a group, so it reads nothing yet.
+// The records are those of records.py.
+
+import { createRequire } from "node:module";
+import { readFileSync } from "node:fs";
+
+// The packages are installed outside the source tree; the test names the place.
+const require = createRequire(`${process.env.RINGMAIN_NODE_PACKAGES}/`);
+const { Kafka, CompressionTypes, CompressionCodecs, logLevel } = require("kafkajs");
+const lz4 = require("lz4js");
+const { ZstdCodec } = require("zstd-codec");
+
+const zstd = await new Promise((resolve) => ZstdCodec.run((codec) => resolve(new codec.Simple())));
+CompressionCodecs[CompressionTypes.Snappy] = require("kafkajs-snappy");
+CompressionCodecs[CompressionTypes.LZ4] = () => ({
+  compress: async (encoder) => Buffer.from(lz4.compress(encoder.buffer)),
+  decompress: async (buffer) => Buffer.from(lz4.decompress(buffer)),
+});
+CompressionCodecs[CompressionTypes.ZSTD] = () => ({
+  compress: async (encoder) => Buffer.from(zstd.compress(encoder.buffer)),
+  decompress: async (buffer) => Buffer.from(zstd.decompress(buffer)),
+});
+
+const CODECS = {
+  none: CompressionTypes.None,
+  gzip: CompressionTypes.GZIP,
+  snappy: CompressionTypes.Snappy,
+  lz4: CompressionTypes.LZ4,
+  zstd: CompressionTypes.ZSTD,
+};
+const BYTES_PER_SEND_MAX = 900_000;
+
+function recordOf(job, index) {
+  const unit = `${job.seed}:${index}:`;
+  const nothing = job.nulls && index % 10 === 9;
+  const record = {
+    key: job.keys ? `key-${index % job.keys}` : null,
+    value: nothing ? null : unit.repeat(Math.floor(job.value_bytes / unit.length) + 1).slice(0, job.value_bytes),
+    timestamp: String(job.timestamp_ms + index),
+  };
+  if (job.headers) {
+    record.headers = { index: String(index), empty: Buffer.alloc(0), bytes: Buffer.from([0, 255, 10]) };
+  }
+  return record;
+}
+
+async function produce(kafka, job) {
+  const producer = kafka.producer({ idempotent: job.idempotent, maxInFlightRequests: 1, allowAutoTopicCreation: false });
+  await producer.connect();
+  const perSend = Math.max(1, Math.floor(BYTES_PER_SEND_MAX / Math.max(1, job.value_bytes)));
+  for (let first = 0; first < job.count; first += perSend) {
+    const messages = [];
+    for (let index = first; index < Math.min(job.count, first + perSend); index += 1) messages.push(recordOf(job, index));
+    const acks = job.acks === "all" ? -1 : Number(job.acks);
+    await producer.send({ topic: job.topic, acks, compression: CODECS[job.codec], messages });
+  }
+  await producer.disconnect();
+  console.log(JSON.stringify({ topic: job.topic, acknowledged: job.count }));
+}
+
+const spec = JSON.parse(readFileSync(0, "utf8"));
+const kafka = new Kafka({ clientId: "kafkajs", brokers: [spec.bootstrap], logLevel: logLevel.ERROR, retry: { retries: 3 } });
+for (const job of spec.produce ?? []) await produce(kafka, job);

@@ -1,0 +1,142 @@
+//! Writers that run until the server dies, and the ledger of what it acknowledged.
+//!
+//! Every record carries who wrote it and its number there, so a record read back names itself. The ledger holds, per
+//! partition and offset, the only content that may ever be seen there.
+
+use crate::calls::{PRODUCE_VERSION, partition, produce_request};
+use crate::clock::wall_ms;
+use crate::kafka::{Client, Pending};
+use crate::random::Random;
+use crate::records;
+use bytes::Bytes;
+use kafka_protocol::messages::ProduceRequest;
+use kafka_protocol::records::Record;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Requests that one writer has on their way at once.
+const PIPELINED_MAX: usize = 5;
+/// Longest filler of a record; the shortest is empty.
+const FILLER_BYTES_MAX: u64 = 3_000;
+/// Most records in one batch.
+const BATCH_RECORDS_MAX: u64 = 12;
+
+/// A partition's number and an offset in it.
+pub type Place = (i32, i64);
+
+/// One writer's orders.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    /// Unique over the whole test, rounds included.
+    pub name: String,
+    /// Where to connect.
+    pub address: SocketAddr,
+    /// The topic to write to.
+    pub topic: String,
+    /// Its number of partitions.
+    pub partitions: i32,
+    /// 1 or -1.
+    pub acks: i16,
+    /// Decides partitions, sizes and contents.
+    pub seed: u64,
+}
+
+/// What was acknowledged, or seen by a consumer, at each place.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    values: BTreeMap<Place, Bytes>,
+}
+
+impl Writer {
+    /// Writes until the connection fails, and gives what was acknowledged. Counts acknowledged records as they come.
+    pub fn run(&self, acknowledged: &AtomicU64) -> Ledger {
+        let mut random = Random::from_seed(self.seed);
+        let mut ledger = Ledger::default();
+        let mut waiting: VecDeque<(Pending<ProduceRequest>, i32, Vec<Bytes>)> = VecDeque::new();
+        let mut number = 0_u64;
+        let Ok(mut client) = Client::try_connect(self.address) else { return ledger };
+        loop {
+            while waiting.len() < PIPELINED_MAX {
+                let index = i32::try_from(random.between(0, self.partitions.unsigned_abs().into())).expect("small");
+                let values = self.next_values(&mut number, &mut random);
+                let batch = records::batch_of(wall_ms(), &values);
+                let request = produce_request(partition(&self.topic, index), self.acks, batch);
+                match client.send(PRODUCE_VERSION, &request) {
+                    Ok(pending) => waiting.push_back((pending, index, values)),
+                    Err(_) => break,
+                }
+            }
+            let Some((pending, index, values)) = waiting.pop_front() else { return ledger };
+            let Ok(answer) = client.receive(&pending) else { return ledger };
+            let answer = &answer.responses[0].partition_responses[0];
+            assert_eq!(answer.error_code, 0, "{}: produce to {} {index}", self.name, self.topic);
+            acknowledged.fetch_add(values.len() as u64, Ordering::Relaxed);
+            for (offset, value) in (answer.base_offset..).zip(values) {
+                ledger.insert((index, offset), value);
+            }
+        }
+    }
+
+    fn next_values(&self, number: &mut u64, random: &mut Random) -> Vec<Bytes> {
+        let count = random.between(1, BATCH_RECORDS_MAX + 1);
+        let values = (0..count).map(|_| {
+            *number += 1;
+            let filler_len = usize::try_from(random.between(0, FILLER_BYTES_MAX)).expect("small");
+            let mut value = format!("{} {number} ", self.name).into_bytes();
+            value.extend_from_slice(&random.bytes(filler_len));
+            Bytes::from(value)
+        });
+        values.collect()
+    }
+}
+
+impl Ledger {
+    /// Notes a record at its place; panics if something else is known to be there.
+    pub fn insert(&mut self, place: Place, value: Bytes) {
+        if let Some(known) = self.values.insert(place, value.clone()) {
+            assert_eq!(known, value, "offset given twice: partition and offset {place:?}");
+        }
+    }
+
+    /// Takes in all of another ledger.
+    pub fn merge(&mut self, other: Ledger) {
+        for (place, value) in other.values {
+            self.insert(place, value);
+        }
+    }
+
+    /// Number of places known.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether nothing is known yet.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// Panics unless every known record of this partition is among these, at its offset, unchanged; then knows all of them.
+    pub fn check_and_learn(&mut self, index: i32, read: &[Record]) {
+        let mut known = self.values.range((index, 0)..=(index, i64::MAX));
+        let mut missing = 0_usize;
+        let mut first_missing = None;
+        let mut found = read.iter();
+        for (place, value) in &mut known {
+            match found.find(|record| record.offset >= place.1) {
+                Some(record) if record.offset == place.1 => {
+                    assert_eq!(record.value.as_ref(), Some(value), "content at partition and offset {place:?}");
+                }
+                _ => {
+                    missing += 1;
+                    first_missing.get_or_insert(*place);
+                }
+            }
+        }
+        assert_eq!(missing, 0, "acknowledged records are missing, the first at partition and offset {first_missing:?}");
+        for record in read {
+            let value = record.value.clone().expect("the writers send no null values");
+            self.values.insert((index, record.offset), value);
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The Kafka protocol at the port, seen by a raw client whose codec is not ours.
+
+mod fetching;
+mod offsets;
+mod pipelining;
+mod producing;
+mod topics;
+mod versions;
+
+use tests::kafka::Client;
+use tests::server::{Options, Server};
+
+/// Kafka's error codes, as far as these tests expect them.
+mod code {
+    pub const OFFSET_OUT_OF_RANGE: i16 = 1;
+    pub const CORRUPT_MESSAGE: i16 = 2;
+    pub const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
+    pub const MESSAGE_TOO_LARGE: i16 = 10;
+    pub const INVALID_TOPIC: i16 = 17;
+    pub const INVALID_REQUIRED_ACKS: i16 = 21;
+    pub const UNSUPPORTED_VERSION: i16 = 35;
+    pub const TOPIC_ALREADY_EXISTS: i16 = 36;
+    pub const INVALID_PARTITIONS: i16 = 37;
+    pub const INVALID_REPLICATION_FACTOR: i16 = 38;
+    pub const INVALID_CONFIG: i16 = 40;
+    pub const UNSUPPORTED_FOR_MESSAGE_FORMAT: i16 = 43;
+    pub const INVALID_RECORD: i16 = 87;
+    pub const UNKNOWN_TOPIC_ID: i16 = 100;
+}
+
+/// A fresh server and a client of it.
+fn start(name: &str) -> (Server, Client) {
+    let server = Server::start(Options::named(name));
+    let client = Client::connect(server.address());
+    (server, client)
+}
