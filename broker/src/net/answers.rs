@@ -1,0 +1,134 @@
+//! The answers one connection owes, in the order of its requests.
+//!
+//! ```text
+//!   push:  Later ---polled until ready---> Ready ---taken from the head---> socket
+//!          Ready ------------------------------^
+//! ```
+//! Requests wait side by side: all were started when they were pushed, and several are polled at a time, but an answer
+//! leaves only when those before it have left. Lives on one shard.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use engine::ring::Part;
+
+use super::budget::Permit;
+use super::response::Response;
+use crate::limits::{ANSWERS_POLLED_MAX, SEND_COALESCE_BYTES, SEND_PARTS_MAX};
+
+/// An answer that is still waited for.
+pub type PendingResponse = Pin<Box<dyn Future<Output = Response>>>;
+
+/// Tells an answer's request apart in the metrics.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    pub api_key: i16,
+    pub received: Instant,
+}
+
+enum Progress {
+    Later(PendingResponse),
+    Ready(Response),
+}
+
+/// A request that was started and whose answer has not left.
+struct Owed {
+    origin: Origin,
+    progress: Progress,
+    /// What it counts for now: the request's bytes, then the answer's.
+    bytes: usize,
+    /// The request's share of the shard's budget, given back when the answer is ready.
+    permit: Option<Permit>,
+}
+
+/// The queue of one connection. Empty it holds little memory.
+///
+/// Invariant: `bytes` is the sum over the queue of the bytes of unanswered requests and of ready answers.
+#[derive(Default)]
+pub struct Answers {
+    queue: VecDeque<Owed>,
+    bytes: usize,
+}
+
+/// Places that an empty queue keeps, so that a client with few requests at a time causes no allocation for them.
+const PLACES_KEPT: usize = 8;
+
+impl Answers {
+    /// Adds the answer of the newest request, which is there already.
+    pub fn push_ready(&mut self, origin: Origin, response: Response) {
+        let bytes = response.byte_len();
+        self.bytes += bytes;
+        self.queue.push_back(Owed { origin, progress: Progress::Ready(response), bytes, permit: None });
+    }
+
+    /// Adds the answer of the newest request, which is still waited for.
+    pub fn push_later(&mut self, origin: Origin, response: PendingResponse, request_bytes: usize, permit: Permit) {
+        self.bytes += request_bytes;
+        let progress = Progress::Later(response);
+        self.queue.push_back(Owed { origin, progress, bytes: request_bytes, permit: Some(permit) });
+    }
+
+    /// Answers that have not left.
+    pub fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Bytes of unanswered requests and of ready answers.
+    pub fn byte_len(&self) -> usize {
+        self.bytes
+    }
+
+    /// Moves the pieces of the ready answers at the head to `parts`, as many as one send should carry, and tells whose
+    /// they are. Takes none if the head is not ready; then the task is woken when that changes.
+    pub fn take_ready(&mut self, parts: &mut Vec<Part>, taken: &mut Vec<Origin>, cx: &mut Context<'_>) {
+        let mut gathered_bytes = 0;
+        loop {
+            for owed in self.queue.iter_mut().take(ANSWERS_POLLED_MAX) {
+                owed.advance(cx, &mut self.bytes);
+            }
+            let before = taken.len();
+            while let Some(response) = self.ready_head(gathered_bytes, parts.len()) {
+                gathered_bytes += response.byte_len();
+                parts.append(&mut response.parts);
+                let owed = self.queue.pop_front().expect("its answer was taken");
+                self.bytes -= owed.bytes;
+                taken.push(owed.origin);
+            }
+            // What moved up has perhaps not been polled for a while.
+            if taken.len() == before || self.queue.len() < ANSWERS_POLLED_MAX {
+                break;
+            }
+        }
+        if self.queue.is_empty() {
+            assert_eq!(self.bytes, 0, "an empty queue owes no bytes");
+            self.queue.shrink_to(PLACES_KEPT);
+        }
+    }
+
+    /// The answer at the head if it is ready and still fits into this send; the first one always fits.
+    fn ready_head(&mut self, gathered_bytes: usize, gathered_parts: usize) -> Option<&mut Response> {
+        let Owed { progress: Progress::Ready(response), bytes, .. } = self.queue.front_mut()? else { return None };
+        let fits =
+            gathered_bytes + *bytes <= SEND_COALESCE_BYTES && gathered_parts + response.parts.len() <= SEND_PARTS_MAX;
+        (fits || gathered_parts == 0).then_some(response)
+    }
+}
+
+impl Owed {
+    fn advance(&mut self, cx: &mut Context<'_>, bytes: &mut usize) {
+        let Progress::Later(future) = &mut self.progress else { return };
+        let Poll::Ready(response) = future.as_mut().poll(cx) else { return };
+        let response_bytes = response.byte_len();
+        *bytes = *bytes - self.bytes + response_bytes;
+        self.bytes = response_bytes;
+        self.progress = Progress::Ready(response);
+        self.permit = None;
+    }
+}

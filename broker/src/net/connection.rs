@@ -1,0 +1,318 @@
+//! One Kafka connection: a task that reads requests and sends their answers, side by side.
+//!
+//! ```text
+//!   socket --receive--> frames --admit--> handlers::handle --> Answers --in order--> send --> socket
+//!      ^                          |                               |
+//!      +------- not read while ---+---- too much is in flight ----+
+//! ```
+//! Reader and writer are two futures of one task, polled in this order: what the reader starts, the writer sees in the
+//! same poll, so neither has to wake the other. When either ends the connection ends, and dropping both lets go of
+//! everything that was in flight.
+//!
+//! Receives are one-shot, not multishot: not reading is then all it takes to push back, with nothing to cancel.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, Bytes};
+use engine::ring::{RecvChunk, Socket};
+
+use super::answers::{Answers, Origin};
+use super::budget::Permit;
+use super::frame::{self, FrameError, PREFIX_BYTES, Rest};
+use super::table::{Entry, Order};
+use super::{Answer, RequestFrame};
+use crate::handlers;
+use crate::limits;
+use crate::shard::Context;
+
+/// Pieces of an answer that the writer keeps room for.
+const PARTS_KEPT: usize = 8;
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    #[error("the peer closed it")]
+    Closed,
+    #[error("the peer closed it within a request")]
+    Truncated,
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("{0}")]
+    Frame(#[from] FrameError),
+    #[error("{0}")]
+    Violation(String),
+    #[error("a deadline passed")]
+    Expired,
+    #[error("the shard stops")]
+    Finished,
+}
+
+struct Connection {
+    ctx: Rc<Context>,
+    socket: Socket,
+    entry: Rc<Entry>,
+    peer: SocketAddr,
+    local: SocketAddr,
+    answers: RefCell<Answers>,
+    /// The writer has taken answers that the kernel has not.
+    sending: Cell<bool>,
+    /// The reader, when it waits for answers to leave.
+    blocked: Cell<Option<Waker>>,
+}
+
+/// Serves a connection until either side ends it.
+pub async fn serve(ctx: Rc<Context>, socket: Socket) {
+    let (Ok(peer), Ok(local)) = (socket.peer_addr(), socket.local_addr()) else {
+        // It was gone before it was looked at.
+        ctx.metrics.connections_closed.add(1);
+        return;
+    };
+    let entry = ctx.connections.enter(ctx.clock.monotonic());
+    let connection = Connection {
+        ctx: ctx.clone(),
+        socket,
+        entry: entry.clone(),
+        peer,
+        local,
+        answers: RefCell::default(),
+        sending: Cell::new(false),
+        blocked: Cell::new(None),
+    };
+    let end = connection.run().await;
+    drop(connection);
+    ctx.connections.leave(&entry);
+    ctx.metrics.connections_closed.add(1);
+    match end {
+        End::Violation(_) | End::Frame(_) => {
+            ctx.metrics.connections_violated.add(1);
+            tracing::info!(shard = %ctx.shard, %peer, reason = %end, "connection closed");
+        }
+        _ => tracing::debug!(shard = %ctx.shard, %peer, reason = %end, "connection closed"),
+    }
+}
+
+impl Connection {
+    async fn run(&self) -> End {
+        let mut reader = pin!(self.read());
+        let mut writer = pin!(self.write());
+        poll_fn(|cx| {
+            self.entry.remember(cx.waker());
+            match self.entry.order() {
+                Order::Close => return Poll::Ready(End::Expired),
+                Order::Serve => {
+                    if let Poll::Ready(end) = reader.as_mut().poll(cx) {
+                        return Poll::Ready(end);
+                    }
+                }
+                Order::Finish => {}
+            }
+            if let Poll::Ready(end) = writer.as_mut().poll(cx) {
+                return Poll::Ready(end);
+            }
+            let idle = !self.sending.get() && self.answers.borrow().is_empty();
+            if self.entry.order() == Order::Finish && idle { Poll::Ready(End::Finished) } else { Poll::Pending }
+        })
+        .await
+    }
+
+    async fn read(&self) -> End {
+        loop {
+            if let Err(end) = self.read_some().await {
+                return end;
+            }
+        }
+    }
+
+    /// Receives once and starts every request whose last byte came, finishing the one whose first bytes did.
+    async fn read_some(&self) -> Result<(), End> {
+        self.room().await;
+        let chunk = self.socket.recv_provided().await?;
+        if chunk.is_empty() {
+            return Err(End::Closed);
+        }
+        let (whole, rest) = self.split(chunk)?;
+        self.start_all(whole).await?;
+        match rest {
+            Some(rest) => self.finish(rest).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Copies what was received out of the shard's buffer, which goes back: the whole frames, and the rest.
+    fn split(&self, chunk: RecvChunk) -> Result<(Bytes, Option<Partial>), End> {
+        let now = self.ctx.clock.monotonic();
+        self.entry.active_at.set(now);
+        self.ctx.metrics.request_bytes.add(chunk.len());
+        let (end, rest) = frame::scan(&chunk, self.request_bytes_max())?;
+        let partial = match rest {
+            Rest::Nothing => None,
+            Rest::Prefix => Some(Partial::Prefix(chunk[end..].to_vec())),
+            Rest::Body { length } => {
+                let begun = &chunk[end + PREFIX_BYTES..];
+                let mut body = Vec::with_capacity(length.min(begun.len() + limits::FRAME_AHEAD_BYTES));
+                body.extend_from_slice(begun);
+                Some(Partial::Body { length, body })
+            }
+        };
+        Ok((Bytes::copy_from_slice(&chunk[..end]), partial))
+    }
+
+    /// Starts the requests of `frames`, which holds whole frames with their lengths.
+    async fn start_all(&self, mut frames: Bytes) -> Result<(), End> {
+        while let Some(prefix) = frames.first_chunk::<PREFIX_BYTES>() {
+            let length = frame::length(*prefix, self.request_bytes_max())?;
+            frames.advance(PREFIX_BYTES);
+            // The last frame, mostly the only one, takes the memory as it is; those before it share it by count.
+            let body = if frames.len() == length { std::mem::take(&mut frames) } else { frames.split_to(length) };
+            self.room().await;
+            let permit = match self.ctx.request_budget.try_admit(length) {
+                Some(permit) => permit,
+                None => self.ctx.request_budget.admit(length).await,
+            };
+            self.start(body, permit)?;
+        }
+        Ok(())
+    }
+
+    /// Receives the rest of a frame, straight into its own memory, and starts its request.
+    async fn finish(&self, partial: Partial) -> Result<(), End> {
+        let begun_at = self.ctx.clock.monotonic();
+        self.entry.frame_due.set(Some(begun_at + Duration::from_millis(limits::FRAME_MS_MAX)));
+        let (length, mut body) = match partial {
+            Partial::Body { length, body } => (length, body),
+            Partial::Prefix(begun) => {
+                let missing = PREFIX_BYTES - begun.len();
+                let prefix = self.receive(begun, missing).await?;
+                let prefix =
+                    *prefix.first_chunk::<PREFIX_BYTES>().expect("as many bytes as a prefix has were received");
+                (frame::length(prefix, self.request_bytes_max())?, Vec::new())
+            }
+        };
+        let mut permit = None;
+        if length > limits::FRAME_SMALL_BYTES {
+            // Waiting for memory is not the peer's fault, so its time begins afterwards.
+            self.entry.frame_due.set(None);
+            permit = Some(self.ctx.request_budget.admit(length).await);
+            let mib = (length >> 20) as u64;
+            let patience = Duration::from_millis(limits::FRAME_MS_MAX + limits::FRAME_MS_PER_MIB * mib);
+            self.entry.frame_due.set(Some(self.ctx.clock.monotonic() + patience));
+        }
+        while body.len() < length {
+            // Memory runs ahead of the bytes by as much as came, at least by a step: large frames are not copied often.
+            let step = (length - body.len()).min(body.len().max(limits::FRAME_AHEAD_BYTES));
+            let received = body.len();
+            body = self.receive(body, step).await?;
+            self.ctx.metrics.request_bytes.add(body.len() - received);
+        }
+        self.entry.frame_due.set(None);
+        self.room().await;
+        let permit = match permit {
+            Some(permit) => permit,
+            None => self.ctx.request_budget.admit(length).await,
+        };
+        self.start(Bytes::from(body), permit)
+    }
+
+    /// Appends `count` further bytes to `buf`.
+    async fn receive(&self, mut buf: Vec<u8>, count: usize) -> Result<Vec<u8>, End> {
+        buf.reserve_exact(count);
+        let (received, buf) = self.socket.recv_exact_into(buf, count).await;
+        if received? < count { Err(End::Truncated) } else { Ok(buf) }
+    }
+
+    /// Hands a request to its handler. What its order decides has happened when this returns.
+    fn start(&self, body: Bytes, permit: Permit) -> Result<(), End> {
+        let received = self.ctx.clock.monotonic();
+        self.entry.active_at.set(received);
+        let api_key = body.first_chunk::<2>().map_or(-1, |key| i16::from_be_bytes(*key));
+        let origin = Origin { api_key, received };
+        let request_bytes = body.len();
+        self.ctx.metrics.requests.add(1);
+        let request = RequestFrame { bytes: body, received, peer: self.peer, local: self.local };
+        match handlers::handle(&self.ctx, request) {
+            Answer::Ready(response) => self.answers.borrow_mut().push_ready(origin, response),
+            Answer::Later(response) => self.answers.borrow_mut().push_later(origin, response, request_bytes, permit),
+            Answer::Silent => {}
+            Answer::Close(reason) => return Err(End::Violation(reason)),
+        }
+        self.entry.unanswered.set(self.answers.borrow().len());
+        Ok(())
+    }
+
+    /// Waits until another request may be taken on.
+    async fn room(&self) {
+        while !self.ctx.mesh.has_room() {
+            self.ctx.mesh.room().await;
+        }
+        poll_fn(|cx| {
+            let answers = self.answers.borrow();
+            let full = answers.len() >= limits::REQUESTS_UNANSWERED_MAX
+                || answers.byte_len() >= limits::CONNECTION_BYTES_IN_FLIGHT_MAX;
+            if !full {
+                return Poll::Ready(());
+            }
+            self.blocked.set(Some(cx.waker().clone()));
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Sends answers as they become ready, those that are ready together in one go.
+    async fn write(&self) -> End {
+        let mut parts = Vec::new();
+        let mut taken = Vec::new();
+        loop {
+            poll_fn(|cx| {
+                self.answers.borrow_mut().take_ready(&mut parts, &mut taken, cx);
+                if taken.is_empty() { Poll::Pending } else { Poll::Ready(()) }
+            })
+            .await;
+            let now = self.note_taken(&mut taken);
+            self.sending.set(true);
+            self.entry.send_due.set(Some(now + self.ctx.config.connection_idle));
+            let bytes: usize = parts.iter().map(|part: &engine::ring::Part| part.len()).sum();
+            let (sent, returned) = self.socket.send_all(parts).await;
+            self.entry.send_due.set(None);
+            self.sending.set(false);
+            if let Err(error) = sent {
+                return End::Io(error);
+            }
+            self.ctx.metrics.sends.add(1);
+            self.ctx.metrics.response_bytes.add(bytes);
+            // The list is used again; a long one goes back, so that an idle connection holds little.
+            parts = returned;
+            parts.clear();
+            parts.shrink_to(PARTS_KEPT);
+        }
+    }
+
+    fn note_taken(&self, taken: &mut Vec<Origin>) -> Instant {
+        let now = self.ctx.clock.monotonic();
+        for origin in taken.drain(..) {
+            self.ctx.metrics.answered(origin.api_key, now.saturating_duration_since(origin.received));
+        }
+        self.entry.unanswered.set(self.answers.borrow().len());
+        self.entry.active_at.set(now);
+        if let Some(reader) = self.blocked.take() {
+            reader.wake();
+        }
+        now
+    }
+
+    fn request_bytes_max(&self) -> usize {
+        self.ctx.config.request_bytes_max as usize
+    }
+}
+
+/// A frame that has begun to arrive.
+enum Partial {
+    Prefix(Vec<u8>),
+    Body { length: usize, body: Vec<u8> },
+}

@@ -1,0 +1,44 @@
+//! Kafka connections of one shard: bytes from the socket to whole requests, answers back in the order of the requests.
+//!
+//! SHELL. Everything here lives on the shard that accepted the connection; nothing of a connection crosses cores.
+
+mod answers;
+mod budget;
+mod connection;
+mod frame;
+mod listener;
+pub mod response;
+mod table;
+
+pub use answers::PendingResponse;
+pub use budget::Budget;
+pub use listener::{accept, sweep};
+pub use response::Response;
+pub use table::{Connections, Order};
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+/// A whole request as it was received.
+#[derive(Clone, Debug)]
+pub struct RequestFrame {
+    /// Everything after the frame's length.
+    pub bytes: Bytes,
+    /// When its last byte was there.
+    pub received: Instant,
+    pub peer: SocketAddr,
+    pub local: SocketAddr,
+}
+
+/// What a handler makes of a request before it returns.
+pub enum Answer {
+    Ready(Response),
+    /// Everything whose order matters has been done; the future only waits.
+    Later(PendingResponse),
+    /// The client wants no answer (acks=0).
+    Silent,
+    /// What was sent is no valid request: the connection is closed, the reason goes to the trace.
+    Close(String),
+}

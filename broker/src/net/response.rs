@@ -1,0 +1,27 @@
+//! A complete answer as it goes to the socket.
+
+use engine::ring::Part;
+
+/// The bytes of one answer in pieces: its length, its header and its body. Pieces are sent from where they lie.
+#[derive(Debug, Default)]
+pub struct Response {
+    /// In order; together they are one frame with its leading length.
+    pub parts: Vec<Part>,
+}
+
+impl Response {
+    /// An answer of several pieces, for example an encoded head and the spans of a log.
+    pub fn new(parts: Vec<Part>) -> Self {
+        Self { parts }
+    }
+
+    /// An answer that was encoded as a whole.
+    pub fn whole(frame: Vec<u8>) -> Self {
+        Self { parts: vec![Part::from(frame)] }
+    }
+
+    /// Bytes on the wire.
+    pub fn byte_len(&self) -> usize {
+        self.parts.iter().map(|part| part.len()).sum()
+    }
+}
