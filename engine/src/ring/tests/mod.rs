@@ -54,7 +54,8 @@ async fn until(ring: &Ring, mut holds: impl FnMut() -> bool) {
 
 /// A directory on the disk that holds the sources: the system's temporary directory may be in memory, without direct I/O.
 fn disk_directory() -> tempfile::TempDir {
-    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
-    let target = if target.is_dir() { target } else { env!("CARGO_MANIFEST_DIR").into() };
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // Without `..` in it, so that it equals what the kernel says about open files.
+    let target = sources.join("../target").canonicalize().unwrap_or_else(|_| sources.to_path_buf());
     tempfile::tempdir_in(target).expect("a temporary directory")
 }
