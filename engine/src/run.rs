@@ -344,7 +344,12 @@ async fn carry_out(inner: &Rc<Inner>, effect: Effect) -> io::Result<()> {
             inner.count(|stats| stats.checkpoints += 1);
             inner.store.borrow_mut().on_checkpoint_written();
         }
-        Effect::RemoveLog(log) => inner.segments.remove(log).await?,
+        Effect::RemoveLog(log) => {
+            // The log is gone whatever becomes of its files; a write that was under way may have kept the directory.
+            if let Err(error) = inner.segments.remove(log).await {
+                tracing::warn!(%log, %error, "files of a deleted log are left behind");
+            }
+        }
     }
     start(inner, &mut effects);
     Ok(())

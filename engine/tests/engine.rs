@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use batch::{BatchBuilder, LeaderEpoch, Offset};
+use batch::{BatchBuilder, Compression, LeaderEpoch, Offset};
 use engine::ring::{RingConfig, spawn_shard};
 use engine::{Engine, EngineConfig, LogConfig, LogId, Read};
 
@@ -16,8 +16,9 @@ fn directory() -> tempfile::TempDir {
 }
 
 fn batch(number: u64, value_bytes: usize) -> Vec<u8> {
-    let mut builder = BatchBuilder::new();
-    let value: Vec<u8> = (0..value_bytes).map(|i| (i as u64 ^ number) as u8).collect();
+    let mut builder = BatchBuilder::new(Compression::None);
+    let mut value = vec![number as u8; value_bytes];
+    value[..8.min(value_bytes)].fill(7);
     builder.append(1_000 + number as i64, Some(&number.to_be_bytes()), Some(&value), &[]);
     builder.build()
 }

@@ -1,6 +1,7 @@
 //! Opening a shard's storage: the newest checkpoint, then the journal from there on.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use crate::disk::checkpoint_files;
 use crate::disk::journal_files::JournalShelf;
 use crate::disk::layout::Layout;
 use crate::disk::segment_files::SegmentShelf;
-use crate::frame::FrameKind;
+use crate::frame::{FrameKind, FrameView};
 use crate::ids::{GroupSeq, JournalFileId, LogId};
 use crate::journal::reader::ReplayFrom;
 use crate::journal::{self, CorruptReason, End, FileHeader, FilesConfig, GroupHead, JournalFiles, KnownFile};
@@ -181,23 +182,34 @@ fn judge(config: &EngineConfig, layout: &Layout, end: End) -> Result<usize, Open
 }
 
 /// Takes every frame of the groups back into the store. Returns the bytes and the logs that were deleted on the way.
-fn replay(store: &mut Store, config: &EngineConfig, found: &[Found], groups: &[GroupHead]) -> Result<(u64, Vec<LogId>), OpenError> {
+///
+/// Frames of a log that is deleted further on are passed over: a checkpoint that was under way then may have forgotten the log.
+fn replay(store: &mut Store, config: &EngineConfig, found: &[Found], groups: &[GroupHead]) -> Result<(u64, BTreeSet<LogId>), OpenError> {
     let misfit = |what: String| OpenError::Misfit { shard: config.shard, what };
+    let mut dropped = BTreeSet::new();
+    each_frame(found, groups, |frame| {
+        dropped.extend((frame.kind() == FrameKind::DropLog).then(|| frame.log()));
+        Ok(())
+    })
+    .map_err(misfit)?;
     let mut bytes = 0;
-    let mut dropped = Vec::new();
+    each_frame(found, groups, |frame| {
+        bytes += frame.payload().len() as u64;
+        let wanted = frame.kind() == FrameKind::DropLog || !dropped.contains(&frame.log());
+        if wanted { store.replay(&frame.fields(), frame.payload()) } else { Ok(()) }
+    })
+    .map_err(misfit)?;
+    Ok((bytes, dropped))
+}
+
+fn each_frame(found: &[Found], groups: &[GroupHead], mut take: impl FnMut(&FrameView<'_>) -> Result<(), String>) -> Result<(), String> {
     for group in groups {
         let file = found.iter().find(|file| file.id == group.context.file).expect("recovery names files that it was given");
         for frame in journal::frames(&file.buf[..file.len], group) {
-            let frame = frame.map_err(|error| misfit(format!("group {}: {error}", group.context.seq)))?;
-            let fields = frame.fields();
-            if fields.kind == FrameKind::DropLog {
-                dropped.push(fields.log);
-            }
-            bytes += frame.payload().len() as u64;
-            store.replay(&fields, frame.payload()).map_err(misfit)?;
+            take(&frame.map_err(|error| format!("group {}: {error}", group.context.seq))?)?;
         }
     }
-    Ok((bytes, dropped))
+    Ok(())
 }
 
 /// Makes the identities of journal files unguessable for those who write records.

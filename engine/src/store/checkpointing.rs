@@ -31,6 +31,8 @@ pub struct Checkpointing {
     phase: Phase,
     seq: u64,
     replay_from: GroupSeq,
+    /// The last group that deleted a log. A checkpoint without the log must not become durable before it.
+    last_drop: GroupSeq,
     /// The newest picture of every log.
     pictures: BTreeMap<LogId, LogCheckpoint>,
     /// Segment files written to since they were last synced.
@@ -41,7 +43,7 @@ impl Checkpointing {
     /// Goes on after the checkpoint that recovery began with.
     pub fn new(shard: u32, seq: u64, replay_from: GroupSeq, logs: Vec<LogCheckpoint>) -> Self {
         let pictures = logs.into_iter().map(|log| (log.log, log)).collect();
-        Self { shard, phase: Phase::Idle, seq, replay_from, pictures, unsynced: BTreeSet::new() }
+        Self { shard, phase: Phase::Idle, seq, replay_from, last_drop: GroupSeq::NONE, pictures, unsynced: BTreeSet::new() }
     }
 
     pub fn is_idle(&self) -> bool {
@@ -84,7 +86,8 @@ impl Checkpointing {
         }
     }
 
-    pub fn on_log_dropped(&mut self, id: LogId) {
+    pub fn on_log_dropped(&mut self, id: LogId, group: GroupSeq) {
+        self.last_drop = self.last_drop.max(group);
         self.pictures.remove(&id);
         self.unsynced.retain(|(log, _)| *log != id);
         if let Phase::Flushing(waiting) = &mut self.phase {
@@ -94,8 +97,9 @@ impl Checkpointing {
 
     /// The files to sync, once they hold everything that the pictures show, and the journal has every group before
     /// `replay_from`: a checkpoint never runs ahead of the journal's own chain.
-    pub fn next_sync(&mut self, durable: GroupSeq) -> Option<Vec<(LogId, Offset)>> {
-        if !matches!(&self.phase, Phase::Flushing(waiting) if waiting.is_empty()) || durable.next() < self.replay_from {
+    pub fn next_sync(&mut self, settled: GroupSeq) -> Option<Vec<(LogId, Offset)>> {
+        let flushed = matches!(&self.phase, Phase::Flushing(waiting) if waiting.is_empty());
+        if !flushed || settled.next() < self.replay_from || settled < self.last_drop {
             return None;
         }
         self.phase = Phase::Syncing;

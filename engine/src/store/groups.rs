@@ -65,6 +65,11 @@ impl Groups {
         self.chain.durable_seq()
     }
 
+    /// Every group up to this one is on stable storage or was never written.
+    pub fn settled_seq(&self) -> GroupSeq {
+        self.chain.settled_seq()
+    }
+
     /// The group that the next frame will travel in, unless it has to open another.
     fn open_seq(&self) -> GroupSeq {
         GroupSeq(self.chain.next_seq().0 + self.closed.len() as u64)

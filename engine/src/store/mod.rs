@@ -207,19 +207,22 @@ impl Store {
         if self.failure.is_some() {
             return Err(AppendError::Failed);
         }
-        self.forget(id).ok_or(AppendError::UnknownLog)?;
+        if !self.logs.contains_key(&id) {
+            return Err(AppendError::UnknownLog);
+        }
         let group = self.groups.reserve(&self.pool, 0, now_ms);
+        self.forget(id, group);
         self.groups.push(&FrameFields::drop_log(id), &[], true);
         self.groups.note_dropped(id);
         Ok(group)
     }
 
-    fn forget(&mut self, id: LogId) -> Option<Log> {
-        let slot = self.logs.remove(&id)?;
-        self.memory_bytes -= slot.log.memory_bytes();
-        self.unflushed_bytes = self.unflushed_bytes.saturating_sub(slot.log.unwritten_bytes());
-        self.checkpointing.on_log_dropped(id);
-        Some(slot.log)
+    fn forget(&mut self, id: LogId, group: GroupSeq) {
+        if let Some(slot) = self.logs.remove(&id) {
+            self.memory_bytes -= slot.log.memory_bytes();
+            self.unflushed_bytes = self.unflushed_bytes.saturating_sub(slot.log.unwritten_bytes());
+        }
+        self.checkpointing.on_log_dropped(id, group);
     }
 
     /// Whether an append would be refused as busy.
@@ -261,10 +264,11 @@ impl Store {
         Ok(Appended { base_offset: appended.base_offset, last_offset, group, log_start })
     }
 
-    /// Takes a batch back that the journal held. Errors name what does not fit together.
+    /// Takes a frame back that the journal held; batches of logs that were deleted later are left out by the caller, since
+    /// the checkpoint may have forgotten the log already. Errors name what does not fit together.
     pub fn replay(&mut self, fields: &FrameFields, payload: &[u8]) -> Result<(), String> {
         if fields.kind == FrameKind::DropLog {
-            self.forget(fields.log);
+            self.forget(fields.log, GroupSeq::NONE);
             return Ok(());
         }
         let batch = batch::check(payload).map_err(|error| format!("log {}: offset {}: {error}", fields.log, fields.base_offset))?;
@@ -344,7 +348,7 @@ impl Store {
                 }
             }
         }
-        if let Some(files) = self.checkpointing.next_sync(self.groups.durable_seq()) {
+        if let Some(files) = self.checkpointing.next_sync(self.groups.settled_seq()) {
             effects.push(Effect::SyncSegments { files });
         }
     }
