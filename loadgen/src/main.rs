@@ -1,1 +1,7 @@
-fn main() {}
+//! The command line of the load generator.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    loadgen::cli::main()
+}

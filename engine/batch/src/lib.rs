@@ -33,4 +33,4 @@ pub use info::{BatchInfo, TimestampType};
 pub use owned::CheckedBytes;
 pub use record::{Headers, Record, RecordIter, Records, records};
 pub use sequence::Batches;
-pub use template::{reseal, restamp_producer, restamp_timestamps};
+pub use template::{recount, reseal, restamp_producer, restamp_timestamps};

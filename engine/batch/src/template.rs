@@ -27,3 +27,13 @@ pub fn reseal(batch: &mut [u8]) {
     let crc = crc32c(&batch[layout::CRC_COVERS_FROM..]);
     set_field(batch, layout::CRC_AT, crc.to_be_bytes());
 }
+
+/// Makes `batch`, a template cut off behind its first `record_count` records, say that this is all of it. The
+/// checksum is stale until [`reseal`].
+#[inline]
+pub fn recount(batch: &mut [u8], record_count: i32) {
+    let length = i32::try_from(batch.len() - layout::PREFIX_BYTES).expect("Kafka's lengths end at 2 GiB");
+    set_field(batch, layout::BATCH_LENGTH_AT, length.to_be_bytes());
+    set_field(batch, layout::LAST_OFFSET_DELTA_AT, (record_count - 1).to_be_bytes());
+    set_field(batch, layout::RECORD_COUNT_AT, record_count.to_be_bytes());
+}

@@ -1,0 +1,213 @@
+//! What a run is asked to do.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::Failure;
+
+/// Which side of the broker is loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Produce,
+    Consume,
+    /// Both, with the time from a record's due time to its arrival at a consumer.
+    EndToEnd,
+}
+
+/// How many records are due per second, over all producers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rate {
+    /// As many as the in-flight cap lets through: a closed loop.
+    Max,
+    PerSecond(u64),
+}
+
+/// What a produce request waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acks {
+    None,
+    Leader,
+    All,
+}
+
+impl Acks {
+    pub(crate) fn code(self) -> i16 {
+        match self {
+            Acks::None => 0,
+            Acks::Leader => 1,
+            Acks::All => -1,
+        }
+    }
+}
+
+/// Whether records have keys, and how many different ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keys {
+    /// Batches go to the partitions in turn.
+    None,
+    /// Records go where Kafka's own partitioner puts their key.
+    Count(u32),
+}
+
+/// Where consumers start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    Earliest,
+    Latest,
+}
+
+/// When consumers stop; the duration bounds all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    Duration,
+    /// At the end that the log had when the run started.
+    End,
+    Messages(u64),
+}
+
+/// The default promise of the embedded broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    Durable,
+    Relaxed,
+}
+
+/// The broker that is started in this process when no other is named.
+#[derive(Clone, Debug)]
+pub struct EmbeddedOptions {
+    /// Where it keeps its data; a temporary directory if not given.
+    pub data_dir: Option<PathBuf>,
+    /// The cores it runs on; all if not given.
+    pub cores: Option<Vec<usize>>,
+    pub durability: Durability,
+}
+
+/// What a run is asked to do. [`Options::new`] has sensible defaults.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub mode: Mode,
+    /// `HOST:PORT` of a broker; none starts one in this process.
+    pub bootstrap: Option<String>,
+    pub embedded: EmbeddedOptions,
+    pub topic: String,
+    /// For a topic that does not exist yet.
+    pub partitions: u32,
+    /// For a topic that does not exist yet.
+    pub replication_factor: i16,
+    /// Settings for a topic that does not exist yet.
+    pub topic_configs: Vec<(String, String)>,
+    /// Bytes of a record's value.
+    pub record_bytes: usize,
+    pub producers: usize,
+    pub consumers: usize,
+    /// Threads of the generator; producers and consumers are spread over them.
+    pub threads: usize,
+    pub rate: Rate,
+    /// Measured time, after the warm-up.
+    pub duration: Duration,
+    pub warm_up: Duration,
+    pub acks: Acks,
+    /// Most bytes of a record batch.
+    pub batch_bytes: usize,
+    /// How long a record waits for its batch to fill.
+    pub linger: Duration,
+    pub keys: Keys,
+    /// Most requests in flight per producer connection.
+    pub in_flight_max: usize,
+    /// Most batches in one produce request; none means one, or with keys all that are ready.
+    pub request_batches_max: Option<usize>,
+    pub fetch_bytes_max: usize,
+    pub fetch_partition_bytes_max: usize,
+    pub fetch_bytes_min: usize,
+    pub fetch_wait: Duration,
+    pub from: From,
+    pub until: Until,
+    /// Whether consumers check the checksum of every batch.
+    pub verify: bool,
+    /// Whether a line per second goes to standard error.
+    pub progress: bool,
+}
+
+/// Room that an end-to-end record needs: run, due time, sequence.
+pub(crate) const STAMP_BYTES: usize = 8 + 8 + 8;
+const BATCH_BYTES_MAX: usize = 64 << 20;
+const CONNECTIONS_MAX: usize = 10_000;
+const RECORDS_PER_SECOND_MAX: u64 = 1_000_000_000;
+
+impl Options {
+    pub fn new(mode: Mode) -> Self {
+        Options {
+            mode,
+            bootstrap: None,
+            embedded: EmbeddedOptions { data_dir: None, cores: None, durability: Durability::Durable },
+            topic: "loadgen".to_owned(),
+            partitions: 16,
+            replication_factor: 1,
+            topic_configs: Vec::new(),
+            record_bytes: 1024,
+            producers: 8,
+            consumers: 2,
+            threads: 1,
+            rate: Rate::Max,
+            duration: Duration::from_secs(5),
+            warm_up: Duration::from_secs(2),
+            acks: Acks::All,
+            batch_bytes: 64 << 10,
+            linger: Duration::from_millis(1),
+            keys: Keys::None,
+            in_flight_max: 5,
+            request_batches_max: None,
+            fetch_bytes_max: 4 << 20,
+            fetch_partition_bytes_max: 1 << 20,
+            fetch_bytes_min: 1,
+            fetch_wait: Duration::from_millis(500),
+            from: From::Earliest,
+            until: Until::Duration,
+            verify: false,
+            progress: false,
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        let refuse = |reason: &str| Err(Failure::Options(reason.to_owned()));
+        if self.topic.is_empty() || self.topic.len() > 249 {
+            return refuse("a topic's name has 1 to 249 characters");
+        }
+        if self.producers == 0 || self.consumers == 0 || self.producers + self.consumers > CONNECTIONS_MAX {
+            return refuse("there must be at least one producer and consumer, and at most 10000 of both");
+        }
+        if self.threads == 0 || self.in_flight_max == 0 || self.request_batches_max == Some(0) || self.partitions == 0 {
+            return refuse("threads, partitions, requests in flight and batches per request start at 1");
+        }
+        if self.partitions > 1_000_000 || self.threads > 1024 {
+            return refuse("at most 1000000 partitions and 1024 threads are possible");
+        }
+        if matches!(self.rate, Rate::PerSecond(rate) if rate == 0 || rate > RECORDS_PER_SECOND_MAX) {
+            return refuse("a rate is 1 to 1000000000 records per second, or max");
+        }
+        if self.record_bytes > BATCH_BYTES_MAX || self.batch_bytes > BATCH_BYTES_MAX {
+            return refuse("a record or batch has at most 64 MiB");
+        }
+        if self.mode == Mode::EndToEnd && self.record_bytes < STAMP_BYTES {
+            return refuse("an end-to-end record carries its due time and needs at least 24 bytes");
+        }
+        if matches!(self.keys, Keys::Count(0 | 10_000_001..)) {
+            return refuse("there are 1 to 10000000 keys, or none");
+        }
+        if self.fetch_bytes_max > 1 << 30 || self.fetch_partition_bytes_max > 1 << 30 || self.fetch_bytes_max == 0 {
+            return refuse("a fetch asks for 1 byte to 1 GiB");
+        }
+        if self.duration.is_zero() {
+            return refuse("the duration must be more than nothing");
+        }
+        Ok(())
+    }
+
+    pub(crate) fn has_producers(&self) -> bool {
+        self.mode != Mode::Consume
+    }
+
+    pub(crate) fn has_consumers(&self) -> bool {
+        self.mode != Mode::Produce
+    }
+}
