@@ -86,10 +86,7 @@ fn kcat_lists_produces_and_consumes_like_against_any_broker() {
     assert_success("kcat -L", &listing);
     let listing = String::from_utf8_lossy(&listing.stdout).into_owned();
     assert!(listing.contains("topic \"listed\" with 7 partitions"), "{listing}");
-    assert!(
-        listing.contains(&format!("broker 0 at {}", server.bootstrap())) || listing.contains("1 brokers"),
-        "{listing}"
-    );
+    assert!(listing.contains(&format!(" at {}", server.bootstrap())), "{listing}");
     let lines: String = (0..1_000).map(|number| format!("line {number}\n")).collect();
     let mut produce = kcat(&server.bootstrap(), &["-P", "-t", "listed", "-p", "3"]);
     assert_success("kcat -P", &run_with_input(&mut produce, lines.as_bytes()));
