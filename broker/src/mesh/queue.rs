@@ -120,6 +120,9 @@ impl<T> Drop for Shared<T> {
 }
 
 /// Whether one shard sleeps, as its peers see it.
+///
+/// Every write is a swap, also where nobody looks at the old value: swaps form one row in which each sees the one before
+/// it. (loom does not place a plain store in such a row and then reports a loss that no machine could show.)
 pub struct Bell {
     sleeping: Padded<AtomicBool>,
 }
@@ -132,13 +135,13 @@ impl Bell {
 
     /// The receiver will sleep. After this it must look at every queue once more, and sleep only if all are empty.
     pub fn announce_sleep(&self) {
-        self.sleeping.0.store(true, Ordering::Relaxed);
+        self.sleeping.0.swap(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
     }
 
     /// The receiver is awake.
     pub fn announce_awake(&self) {
-        self.sleeping.0.store(false, Ordering::Relaxed);
+        self.sleeping.0.swap(false, Ordering::Relaxed);
     }
 
     /// The sender has put something in: true if it now has the duty to wake the receiver. Of several senders one gets it.
