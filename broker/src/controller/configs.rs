@@ -1,0 +1,216 @@
+//! Topic configs: what is a valid value, and what the values mean for the broker.
+
+use std::collections::BTreeMap;
+
+use super::config_keys::{self, ConfigKey, ValueKind};
+use crate::config::{Config, Durability};
+use crate::limits::{MESSAGE_BYTES_MAX_DEFAULT, PARTITIONS_DEFAULT};
+
+/// What the broker gives a topic that does not say otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicDefaults {
+    pub durability: Durability,
+    pub message_bytes_max: u32,
+    pub segment_bytes: u64,
+    /// Partitions of a topic whose creator does not care.
+    pub partitions: u32,
+}
+
+impl Default for TopicDefaults {
+    fn default() -> Self {
+        Self {
+            durability: Durability::Durable,
+            message_bytes_max: MESSAGE_BYTES_MAX_DEFAULT,
+            segment_bytes: engine::limits::SEGMENT_BYTES_DEFAULT,
+            partitions: PARTITIONS_DEFAULT,
+        }
+    }
+}
+
+impl TopicDefaults {
+    /// What a node's configuration says.
+    pub fn of(config: &Config) -> Self {
+        Self {
+            durability: config.durability,
+            message_bytes_max: config.message_bytes_max,
+            partitions: config.partitions,
+            ..Self::default()
+        }
+    }
+
+    /// The effective default of a key: the broker's where it has one, else the table's.
+    pub fn value_of(&self, key: &ConfigKey) -> String {
+        match key.name {
+            config_keys::DURABILITY => durability_word(self.durability).to_owned(),
+            config_keys::MAX_MESSAGE_BYTES => self.message_bytes_max.to_string(),
+            config_keys::SEGMENT_BYTES => self.segment_bytes.to_string(),
+            _ => key.default.to_owned(),
+        }
+    }
+}
+
+/// What a topic's configs mean: the values that act, parsed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TopicSettings {
+    pub durability: Durability,
+    pub message_bytes_max: u32,
+    pub segment_bytes: u64,
+}
+
+impl TopicSettings {
+    /// Parses the configs that are set and takes the defaults for the others. What was set has been checked before it
+    /// was stored; should a later build have stored what this one cannot read, the default holds.
+    pub fn new(configs: &BTreeMap<String, String>, defaults: &TopicDefaults) -> Self {
+        let durability = match configs.get(config_keys::DURABILITY).map(String::as_str) {
+            Some(config_keys::DURABLE) => Durability::Durable,
+            Some(config_keys::RELAXED) => Durability::Relaxed,
+            _ => defaults.durability,
+        };
+        Self {
+            durability,
+            message_bytes_max: number(configs, config_keys::MAX_MESSAGE_BYTES).unwrap_or(defaults.message_bytes_max),
+            segment_bytes: number(configs, config_keys::SEGMENT_BYTES).unwrap_or(defaults.segment_bytes),
+        }
+    }
+
+    /// Whether answers do not wait for stable storage.
+    pub fn is_relaxed(&self) -> bool {
+        self.durability == Durability::Relaxed
+    }
+}
+
+/// The word of the config that means `durability`.
+pub fn durability_word(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Durable => config_keys::DURABLE,
+        Durability::Relaxed => config_keys::RELAXED,
+    }
+}
+
+fn number<T: std::str::FromStr>(configs: &BTreeMap<String, String>, name: &str) -> Option<T> {
+    configs.get(name)?.trim().parse().ok()
+}
+
+/// Why a config is refused. The texts go to the client.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigFault {
+    #[error("Unknown topic config name: {0}")]
+    UnknownKey(String),
+    #[error("Null value not supported for topic configs: {0}")]
+    NullValue(String),
+    #[error("Invalid value {value} for configuration {key}: {reason}")]
+    InvalidValue { key: &'static str, value: String, reason: String },
+}
+
+/// Checks one config by name.
+pub fn check(name: &str, value: Option<&str>) -> Result<(), ConfigFault> {
+    let key = config_keys::find(name).ok_or_else(|| ConfigFault::UnknownKey(name.to_owned()))?;
+    let value = value.ok_or_else(|| ConfigFault::NullValue(name.to_owned()))?;
+    check_value(key, value)
+}
+
+/// Checks a value against its key's type and range.
+pub fn check_value(key: &ConfigKey, value: &str) -> Result<(), ConfigFault> {
+    reason_against(key.kind, value.trim())
+        .map_or(Ok(()), |reason| Err(ConfigFault::InvalidValue { key: key.name, value: value.to_owned(), reason }))
+}
+
+/// Says what is wrong with a value, if anything is.
+fn reason_against(kind: ValueKind, value: &str) -> Option<String> {
+    match kind {
+        ValueKind::Boolean => {
+            let valid = value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false");
+            (!valid).then(|| "Expected value to be either true or false".to_owned())
+        }
+        ValueKind::Int { min, max } => match value.parse::<i32>() {
+            Err(_) => Some("Not a number of type INT".to_owned()),
+            Ok(number) if number < min => Some(format!("Value must be at least {min}")),
+            Ok(number) if number > max => Some(format!("Value must be no more than {max}")),
+            Ok(_) => None,
+        },
+        ValueKind::Long { min } => match value.parse::<i64>() {
+            Err(_) => Some("Not a number of type LONG".to_owned()),
+            Ok(number) if number < min => Some(format!("Value must be at least {min}")),
+            Ok(_) => None,
+        },
+        ValueKind::Double { min, max } => match value.parse::<f64>() {
+            Err(_) => Some("Not a number of type DOUBLE".to_owned()),
+            // A NaN is in no range.
+            Ok(number) if (min..=max).contains(&number) => None,
+            Ok(_) => Some(format!("Value must be between {min} and {max}")),
+        },
+        ValueKind::Word(words) => {
+            (!words.contains(&value)).then(|| format!("String must be one of: {}", words.join(", ")))
+        }
+        ValueKind::Words(words) => {
+            let valid = value.split(',').all(|word| words.contains(&word.trim()));
+            (!valid).then(|| format!("Each of the comma-separated words must be one of: {}", words.join(", ")))
+        }
+        ValueKind::ThrottledReplicas => {
+            let valid = value.is_empty() || value == "*" || value.split(',').all(|pair| is_replica_pair(pair.trim()));
+            (!valid).then(|| "Expected * or a list of partition:broker pairs".to_owned())
+        }
+    }
+}
+
+fn is_replica_pair(text: &str) -> bool {
+    text.split_once(':')
+        .is_some_and(|(partition, broker)| partition.parse::<u32>().is_ok() && broker.parse::<u32>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_checked_against_type_and_range() {
+        for (name, value) in [
+            ("segment.bytes", "1048576"),
+            ("cleanup.policy", "compact,delete"),
+            ("cleanup.policy", "compact, delete"),
+            ("min.cleanable.dirty.ratio", "0.25"),
+            ("preallocate", "TRUE"),
+            ("retention.ms", "-1"),
+            ("retention.bytes", "-9"),
+            ("ringmain.durability", "relaxed"),
+            ("leader.replication.throttled.replicas", "0:1,2:3"),
+            ("follower.replication.throttled.replicas", "*"),
+        ] {
+            assert_eq!(check(name, Some(value)), Ok(()), "{name}={value}");
+        }
+        for (name, value) in [
+            ("segment.bytes", "1"),
+            ("segment.bytes", "2147483648"),
+            ("segment.bytes", ""),
+            ("cleanup.policy", "shred"),
+            ("cleanup.policy", ""),
+            ("min.cleanable.dirty.ratio", "NaN"),
+            ("min.cleanable.dirty.ratio", "1.5"),
+            ("preallocate", "yes"),
+            ("retention.ms", "-2"),
+            ("retention.ms", "week"),
+            ("ringmain.durability", "maybe"),
+            ("leader.replication.throttled.replicas", "0-1"),
+        ] {
+            assert!(matches!(check(name, Some(value)), Err(ConfigFault::InvalidValue { .. })), "{name}={value}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_and_a_missing_value_are_told_apart() {
+        assert_eq!(check("segment.byte", Some("1")), Err(ConfigFault::UnknownKey("segment.byte".into())));
+        assert_eq!(check("segment.bytes", None), Err(ConfigFault::NullValue("segment.bytes".into())));
+    }
+
+    #[test]
+    fn settings_take_what_is_set_and_the_broker_s_defaults_for_the_rest() {
+        let defaults = TopicDefaults { durability: Durability::Relaxed, ..TopicDefaults::default() };
+        let configs = BTreeMap::from([("max.message.bytes".to_owned(), "2000".to_owned())]);
+        let settings = TopicSettings::new(&configs, &defaults);
+        assert_eq!(settings.message_bytes_max, 2000);
+        assert_eq!(settings.segment_bytes, defaults.segment_bytes);
+        assert!(settings.is_relaxed());
+        let durable = BTreeMap::from([("ringmain.durability".to_owned(), "durable".to_owned())]);
+        assert!(!TopicSettings::new(&durable, &defaults).is_relaxed());
+    }
+}

@@ -1,0 +1,152 @@
+//! What the metadata log holds: one record per change, as JSON, so that a person can read the log with any Kafka tool.
+//!
+//! ```text
+//! {"version":1,"record":{"Topic":{"name":"orders","id":"<32 hex digits>","partitions":3,"configs":{}}}}
+//! ```
+//!
+//! A record that was written once stays readable for ever: a field may be added with a default, nothing is renamed, and
+//! what cannot be expressed so gets the next version.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::topic_id::TopicId;
+
+/// The version this build writes, and the highest one it reads.
+const RECORD_VERSION: u32 = 1;
+
+/// One change of the cluster's metadata. [`Image::replay`](super::image::Image::replay) gives it its meaning.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MetadataRecord {
+    /// A topic exists from here on.
+    Topic {
+        name: String,
+        #[serde(with = "hex_id")]
+        id: TopicId,
+        /// Number of partitions; their indexes run from 0.
+        partitions: u32,
+        /// The configs that were set, not the defaults.
+        configs: BTreeMap<String, String>,
+    },
+    /// The topic with this id is gone, and its logs with it. The id is never used again.
+    TopicDeleted {
+        #[serde(with = "hex_id")]
+        id: TopicId,
+    },
+    /// One config of a topic changed; without a value it is back at its default.
+    TopicConfig {
+        #[serde(with = "hex_id")]
+        id: TopicId,
+        key: String,
+        value: Option<String>,
+    },
+    /// Every producer id below `next` may have been handed out.
+    ProducerIds { next: i64 },
+}
+
+/// Why a record of the metadata log cannot be used. It stops the start: guessing would lose topics.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    #[error("a metadata record is not valid JSON of a known form: {0}")]
+    Malformed(#[from] serde_json::Error),
+    #[error("a metadata record has version {version}, this build reads up to {RECORD_VERSION}: start a newer ringmain")]
+    FromTheFuture { version: u32 },
+}
+
+#[derive(Serialize)]
+struct EnvelopeOut<'a> {
+    version: u32,
+    record: &'a MetadataRecord,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+#[derive(Deserialize)]
+struct EnvelopeIn {
+    record: MetadataRecord,
+}
+
+impl MetadataRecord {
+    /// The bytes of a record's value.
+    pub fn encode(&self) -> Vec<u8> {
+        serde_json::to_vec(&EnvelopeOut { version: RECORD_VERSION, record: self })
+            .expect("a metadata record has only strings and numbers, which JSON can hold")
+    }
+
+    /// Reads a record's value.
+    pub fn decode(value: &[u8]) -> Result<Self, RecordError> {
+        // The version is read by itself first: a newer record may have a form that this build cannot parse.
+        let Version { version } = serde_json::from_slice(value)?;
+        if version > RECORD_VERSION {
+            return Err(RecordError::FromTheFuture { version });
+        }
+        let envelope: EnvelopeIn = serde_json::from_slice(value)?;
+        Ok(envelope.record)
+    }
+}
+
+/// Topic ids as 32 hex digits: JSON numbers lose precision above 2^53 in most tools.
+mod hex_id {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use super::TopicId;
+
+    pub(super) fn serialize<S: Serializer>(id: &TopicId, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&format!("{:032x}", id.0))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TopicId, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.len() != 32 {
+            return Err(D::Error::custom("a topic id has 32 hex digits"));
+        }
+        u128::from_str_radix(&text, 16).map(TopicId).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_record_reads_back_as_it_was_written() {
+        let records = [
+            MetadataRecord::Topic {
+                name: "orders".into(),
+                id: TopicId(u128::MAX - 7),
+                partitions: 12,
+                configs: BTreeMap::from([("retention.ms".into(), "-1".into())]),
+            },
+            MetadataRecord::TopicDeleted { id: TopicId(1) },
+            MetadataRecord::TopicConfig { id: TopicId(2), key: "segment.bytes".into(), value: None },
+            MetadataRecord::ProducerIds { next: 5_000 },
+        ];
+        for record in records {
+            assert_eq!(MetadataRecord::decode(&record.encode()).unwrap(), record);
+        }
+    }
+
+    #[test]
+    fn the_first_version_stays_readable() {
+        let written = br#"{"version":1,"record":{"Topic":{"name":"a","id":"000000000000000000000000000000ff","partitions":3,"configs":{"k":"v"}}}}"#;
+        let expected = MetadataRecord::Topic {
+            name: "a".into(),
+            id: TopicId(255),
+            partitions: 3,
+            configs: BTreeMap::from([("k".into(), "v".into())]),
+        };
+        assert_eq!(MetadataRecord::decode(written).unwrap(), expected);
+        assert_eq!(expected.encode(), written);
+    }
+
+    #[test]
+    fn a_record_of_a_later_version_is_refused_by_name_not_misread() {
+        let written = br#"{"version":2,"record":{"Unheard":{}}}"#;
+        assert!(matches!(MetadataRecord::decode(written), Err(RecordError::FromTheFuture { version: 2 })));
+        assert!(matches!(MetadataRecord::decode(b"nonsense"), Err(RecordError::Malformed(_))));
+    }
+}

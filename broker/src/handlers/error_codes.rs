@@ -1,0 +1,79 @@
+//! What the broker's own faults are called in Kafka's protocol.
+
+use batch::BatchError;
+use wire::ErrorCode;
+
+use crate::controller::Refusal;
+use crate::controller::create_topics::CreateFault;
+use crate::mesh::message::{AppendFault, ReadFault};
+
+/// The code for a batch that was not acknowledged.
+pub(super) fn of_append(fault: AppendFault) -> ErrorCode {
+    match fault {
+        AppendFault::UnknownPartition => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        AppendFault::TimedOut => ErrorCode::REQUEST_TIMED_OUT,
+        AppendFault::TooLarge => ErrorCode::MESSAGE_TOO_LARGE,
+        AppendFault::StorageFailed => ErrorCode::KAFKA_STORAGE_ERROR,
+    }
+}
+
+/// The code for a partition that was not read.
+pub(super) fn of_read(fault: ReadFault) -> ErrorCode {
+    match fault {
+        ReadFault::UnknownPartition => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        ReadFault::OutOfRange => ErrorCode::OFFSET_OUT_OF_RANGE,
+        ReadFault::FencedEpoch => ErrorCode::FENCED_LEADER_EPOCH,
+        ReadFault::UnknownEpoch => ErrorCode::UNKNOWN_LEADER_EPOCH,
+        // Not CORRUPT_MESSAGE, on which consumers fail for good: a replica or a restart may still have the records.
+        ReadFault::Corrupt | ReadFault::StorageFailed => ErrorCode::KAFKA_STORAGE_ERROR,
+    }
+}
+
+/// The code for a batch that fails its check. Kafka tells a batch that was damaged on the way (the client sends it
+/// again) from one that was made wrong (it does not): `ProduceRequest.validateRecords`, `LogValidator`.
+pub(super) fn of_batch(error: &BatchError) -> ErrorCode {
+    match error {
+        BatchError::CrcMismatch { .. } | BatchError::LengthTooSmall(_) => ErrorCode::CORRUPT_MESSAGE,
+        // Formats 0 and 1 are known and not taken from Produce 3 on; any other number is damage.
+        BatchError::UnsupportedMagic(0 | 1) => ErrorCode::INVALID_RECORD,
+        BatchError::UnsupportedMagic(_) => ErrorCode::CORRUPT_MESSAGE,
+        BatchError::UnknownCompression(_) => ErrorCode::UNSUPPORTED_COMPRESSION_TYPE,
+        BatchError::Truncated { .. }
+        | BatchError::TrailingBytes { .. }
+        | BatchError::RecordCountInvalid(_)
+        | BatchError::CountMismatch { .. }
+        | BatchError::RecordMalformed { .. }
+        | BatchError::BytesAfterRecords { .. }
+        | BatchError::Decompress { .. }
+        | BatchError::OverDecompressLimit(_) => ErrorCode::INVALID_RECORD,
+    }
+}
+
+/// The code for a topic that is not created (`ReplicationControlManager`).
+pub(super) fn of_creation(fault: &CreateFault) -> ErrorCode {
+    match fault {
+        CreateFault::NamedTwice | CreateFault::AssignedAndCounted(_) => ErrorCode::INVALID_REQUEST,
+        // Kafka hides its metadata topic behind an authorization that nobody has.
+        CreateFault::Reserved => ErrorCode::TOPIC_AUTHORIZATION_FAILED,
+        CreateFault::Name(_) | CreateFault::Collides { .. } => ErrorCode::INVALID_TOPIC_EXCEPTION,
+        CreateFault::Exists(_) => ErrorCode::TOPIC_ALREADY_EXISTS,
+        CreateFault::Config(_) | CreateFault::ConfigsTooLarge => ErrorCode::INVALID_CONFIG,
+        CreateFault::AssignedTwice(_)
+        | CreateFault::AssignmentGap
+        | CreateFault::AssignedNowhere
+        | CreateFault::AssignedTwiceToNode(_)
+        | CreateFault::UnknownNode(_) => ErrorCode::INVALID_REPLICA_ASSIGNMENT,
+        CreateFault::NoReplicas | CreateFault::TooManyReplicas(_) => ErrorCode::INVALID_REPLICATION_FACTOR,
+        CreateFault::NoPartitions | CreateFault::TooManyPartitions(_) => ErrorCode::INVALID_PARTITIONS,
+        CreateFault::NodeFull => ErrorCode::POLICY_VIOLATION,
+    }
+}
+
+/// The code for a change on which the controller did not decide.
+pub(super) fn of_refusal(refusal: Refusal) -> ErrorCode {
+    match refusal {
+        // Retriable in every client and version.
+        Refusal::Busy => ErrorCode::REQUEST_TIMED_OUT,
+        Refusal::StorageFailed => ErrorCode::KAFKA_STORAGE_ERROR,
+    }
+}

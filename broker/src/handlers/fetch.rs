@@ -1,0 +1,237 @@
+//! Fetch: reads what is there, and if that is too little waits at the owners for more.
+//!
+//! ```text
+//!   read all owners --enough, an error, or no time to wait--> answer
+//!        ^      '--too little--> watch the owners --deadline--> answer
+//!        '-- read that owner again --- one has more --'
+//! ```
+//! Read-uncommitted and read-committed are the same as long as there are no transactions: every record below the high
+//! watermark is stable, and no transaction was aborted.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use batch::{LeaderEpoch, Offset};
+use engine::LogId;
+use wire::fetch::{FetchPartition, FetchRequest};
+use wire::{DecodeError, ErrorCode};
+
+use super::fetch_answer::{FetchAnswer, Slot, Slots, refuse};
+use super::routes::Routes;
+use super::{Request, error_codes};
+use crate::controller::image::Image;
+use crate::controller::{Topic, TopicId};
+use crate::ids::ShardId;
+use crate::mesh::Call;
+use crate::mesh::message::{self, Fetch, Reply, Watch, WatchKey, Woken};
+use crate::net::{Answer, Response};
+use crate::partition::join::{first_of, join_all};
+use crate::partition::limits::{FETCH_BYTES_MAX, FETCH_WAIT_MS_MAX};
+use crate::partition::log_id;
+use crate::shard::Context;
+
+/// From this version on topics are named by their ids.
+const TOPIC_IDS_SINCE_VERSION: i16 = 13;
+/// "None", for epochs that clients send.
+const NO_EPOCH: i32 = -1;
+/// The session epochs with which a request names every partition it wants: the first of a session, and of none.
+const FULL_EPOCHS: [i32; 2] = [0, -1];
+
+pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answer, DecodeError> {
+    let version = request.version();
+    let body = FetchRequest::decode(version, &mut request.body)?;
+    if !FULL_EPOCHS.contains(&body.session_epoch) {
+        // No session is ever given out (id 0 in every answer), so whatever is named here is not known.
+        return Ok(Answer::Ready(refuse(request.reply_to, ErrorCode::FETCH_SESSION_ID_NOT_FOUND)));
+    }
+    let bytes_max = usize::try_from(body.max_bytes).unwrap_or(0).min(FETCH_BYTES_MAX);
+    let wait_ms = body.max_wait_ms.clamp(0, FETCH_WAIT_MS_MAX);
+    let mut fetching = Fetching {
+        slots: slots(&ctx.image.borrow(), version, &body),
+        bytes_max,
+        bytes_min: usize::try_from(body.min_bytes).unwrap_or(0).min(bytes_max),
+        deadline: request.received + Duration::from_millis(wait_ms as u64),
+        is_patient: wait_ms > 0,
+    };
+    let answer = FetchAnswer { reply_to: request.reply_to, is_committed_only: body.isolation_level != 0, bytes_max };
+    let mut reads = fetching.start_reads(ctx, |_| true);
+    if reads.iter_mut().all(Read::try_finish) {
+        fetching.finish_reads(reads);
+        if fetching.is_enough() {
+            return Ok(Answer::Ready(answer.build(fetching.slots)));
+        }
+        reads = Vec::new();
+    }
+    Ok(Answer::Later(Box::pin(wait(Rc::clone(ctx), fetching, answer, reads))))
+}
+
+/// A fetch under way.
+struct Fetching {
+    slots: Slots,
+    bytes_max: usize,
+    bytes_min: usize,
+    deadline: Instant,
+    is_patient: bool,
+}
+
+/// A read at one owner: the slots it fills, and the reply.
+struct Read {
+    places: Vec<usize>,
+    call: Call,
+    reply: Option<Reply>,
+}
+
+impl Read {
+    /// Takes the reply if it is there already, which it is when this shard owns the partitions and has them in memory.
+    fn try_finish(&mut self) -> bool {
+        if let Call::Now(reply) = &mut self.call {
+            self.reply = self.reply.take().or_else(|| reply.take());
+        }
+        self.reply.is_some()
+    }
+}
+
+async fn wait(ctx: Rc<Context>, mut fetching: Fetching, answer: FetchAnswer, mut reads: Vec<Read>) -> Response {
+    loop {
+        let pending: Vec<&mut Call> =
+            reads.iter_mut().filter(|read| read.reply.is_none()).map(|read| &mut read.call).collect();
+        let mut replies = join_all(pending).await.into_iter();
+        for read in reads.iter_mut().filter(|read| read.reply.is_none()) {
+            read.reply = replies.next();
+        }
+        fetching.finish_reads(reads);
+        if fetching.is_enough() {
+            return answer.build(fetching.slots);
+        }
+        let mut watches = Watches::start(&ctx, &fetching);
+        if watches.calls.is_empty() {
+            return answer.build(fetching.slots);
+        }
+        let (owner, woken) = watches.first().await;
+        drop(watches);
+        if woken == Woken::Expired || ctx.clock.monotonic() >= fetching.deadline {
+            return answer.build(fetching.slots);
+        }
+        reads = fetching
+            .start_reads(&ctx, |log| crate::mesh::placement::owner(log.topic, log.partition, ctx.shard_count) == owner);
+    }
+}
+
+impl Fetching {
+    /// Asks the owners of the partitions that are wanted and have no error. All share the bytes of the request evenly:
+    /// who has less leaves the rest to the next request.
+    fn start_reads(&self, ctx: &Rc<Context>, is_wanted: impl Fn(LogId) -> bool) -> Vec<Read> {
+        let mut routes = Routes::new();
+        for (place, slot) in self.slots.partitions.iter().enumerate() {
+            if let Some(wish) = slot.wish.filter(|wish| slot.error_code.is_none() && is_wanted(wish.log)) {
+                routes.add(ctx, wish.log, place, wish);
+            }
+        }
+        let bytes_max = self.bytes_max / routes.len().max(1);
+        routes
+            .into_iter()
+            .map(|route| {
+                let fetch = Fetch { partitions: route.items, bytes_max };
+                let call = ctx.call(route.owner, message::Request::Fetch(fetch));
+                Read { places: route.places, call, reply: None }
+            })
+            .collect()
+    }
+
+    fn finish_reads(&mut self, reads: Vec<Read>) {
+        for read in reads {
+            let results = read.reply.expect("every read has its reply").into_fetch();
+            for (place, result) in read.places.into_iter().zip(results) {
+                let slot = &mut self.slots.partitions[place];
+                match result {
+                    Ok(fetched) => slot.fetched = Some(fetched),
+                    Err(fault) => slot.error_code = error_codes::of_read(fault),
+                }
+            }
+        }
+    }
+
+    fn is_enough(&self) -> bool {
+        let partitions = &self.slots.partitions;
+        !self.is_patient
+            || partitions.iter().any(|slot| slot.error_code.is_error())
+            || partitions.iter().map(Slot::byte_len).sum::<usize>() >= self.bytes_min
+    }
+}
+
+/// Watches at all owners of a fetch. Those that still wait are cancelled when this is dropped, which also happens when the
+/// connection ends.
+struct Watches<'a> {
+    ctx: &'a Rc<Context>,
+    keys: Vec<(ShardId, WatchKey)>,
+    calls: Vec<Call>,
+    /// The one that has ended.
+    ended: Option<usize>,
+}
+
+impl<'a> Watches<'a> {
+    fn start(ctx: &'a Rc<Context>, fetching: &Fetching) -> Self {
+        let mut routes = Routes::new();
+        for (place, slot) in fetching.slots.partitions.iter().enumerate() {
+            if let (Some(wish), Some(fetched)) = (&slot.wish, &slot.fetched) {
+                routes.add(ctx, wish.log, place, (wish.log, fetched.committed_end));
+            }
+        }
+        let mut watches = Self { ctx, keys: Vec::new(), calls: Vec::new(), ended: None };
+        for route in routes {
+            let key = WatchKey { asker: ctx.shard, number: ctx.partitions.borrow_mut().next_watch_number() };
+            let watch = Watch { key, logs: route.items, deadline: fetching.deadline };
+            watches.keys.push((route.owner, key));
+            watches.calls.push(ctx.call(route.owner, message::Request::Watch(watch)));
+        }
+        watches
+    }
+
+    /// Waits for the first to end. Tells whose it was, and why it ended.
+    async fn first(&mut self) -> (ShardId, Woken) {
+        let (place, reply) = first_of(&mut self.calls).await;
+        self.ended = Some(place);
+        (self.keys[place].0, reply.into_woken())
+    }
+}
+
+impl Drop for Watches<'_> {
+    fn drop(&mut self) {
+        for (place, &(owner, key)) in self.keys.iter().enumerate() {
+            if self.ended != Some(place) {
+                // The request is under way when the call returns; nobody needs the reply.
+                drop(self.ctx.call(owner, message::Request::CancelWatch(key)));
+            }
+        }
+    }
+}
+
+fn slots(image: &Image, version: i16, body: &FetchRequest<'_>) -> Slots {
+    let mut slots = Slots::default();
+    for asked in &body.topics {
+        let (topic, unknown) = if version >= TOPIC_IDS_SINCE_VERSION {
+            (image.topic_by_id(TopicId::from_wire(asked.topic_id)), ErrorCode::UNKNOWN_TOPIC_ID)
+        } else {
+            (image.topic(asked.topic), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+        };
+        for partition in &asked.partitions {
+            slots.partitions.push(slot(topic.map(Rc::as_ref), unknown, partition));
+        }
+        slots.topics.push((asked.topic.to_owned(), asked.topic_id, asked.partitions.len()));
+    }
+    slots
+}
+
+fn slot(topic: Option<&Topic>, unknown: ErrorCode, asked: &FetchPartition) -> Slot {
+    let index = asked.partition;
+    let refused = |error_code| Slot { index, error_code, wish: None, fetched: None };
+    let Some(topic) = topic else { return refused(unknown) };
+    let Some(partition) = topic.partition(index) else { return refused(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) };
+    let wish = message::FetchPartition {
+        log: log_id(topic.id, partition),
+        from: Offset(asked.fetch_offset),
+        bytes_max: usize::try_from(asked.partition_max_bytes).unwrap_or(0),
+        leader_epoch: Some(asked.current_leader_epoch).filter(|&epoch| epoch != NO_EPOCH).map(LeaderEpoch),
+    };
+    Slot { index, error_code: ErrorCode::NONE, wish: Some(wish), fetched: None }
+}

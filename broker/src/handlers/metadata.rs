@@ -1,0 +1,175 @@
+//! Metadata: nodes and topics, from this shard's image. A topic that is created on the way is described when it exists.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use wire::metadata::{
+    MetadataRequest, MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
+use wire::{DecodeError, ErrorCode, Uuid};
+
+use super::Request;
+use super::answer::ReplyTo;
+use super::create_topics::new_topic_id;
+use crate::controller::create_topics::{CreateTopics, NewTopic};
+use crate::controller::image::Image;
+use crate::controller::{MetadataChange, Topic, TopicId, names};
+use crate::ids::ShardId;
+use crate::mesh::message;
+use crate::net::{Answer, Response};
+use crate::shard::Context;
+
+/// The epoch of a node that leads a partition since it exists.
+const FIRST_EPOCH: i32 = 0;
+/// Topics that one request may create on the way: each costs a record, and a client that wants more says so.
+const AUTO_CREATED_TOPICS_MAX: usize = 100;
+
+/// What a client wants to know.
+enum Asked {
+    Everything,
+    Topics(Vec<AskedTopic>),
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord, Clone)]
+enum AskedTopic {
+    Named(String),
+    Identified(TopicId),
+}
+
+pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answer, DecodeError> {
+    let version = request.version();
+    let body = MetadataRequest::decode(version, &mut request.body)?;
+    let reply_to = request.reply_to;
+    let asked = match asked(version, &body) {
+        Ok(asked) => asked,
+        Err(reason) => return Ok(Answer::Close(reason)),
+    };
+    let missing = if body.allow_auto_topic_creation && ctx.config.auto_create_topics {
+        missing_topics(&ctx.image.borrow(), &asked)
+    } else {
+        Vec::new()
+    };
+    if missing.is_empty() {
+        return Ok(Answer::Ready(respond(ctx, reply_to, &asked)));
+    }
+    let change = MetadataChange::CreateTopics(CreateTopics { topics: missing, validate_only: false });
+    let call = ctx.call(ShardId::CONTROLLER, message::Request::Change(change));
+    let ctx = Rc::clone(ctx);
+    Ok(Answer::Later(Box::pin(async move {
+        // Whatever came of it, the image now tells: a topic may be there because another client asked for it as well.
+        let _outcome = call.await.into_outcome();
+        respond(&ctx, reply_to, &asked)
+    })))
+}
+
+/// Sorts out what is asked for. Ids cannot be asked for before version 12, although the field is there since 10.
+fn asked(version: i16, body: &MetadataRequest<'_>) -> Result<Asked, String> {
+    let Some(topics) = &body.topics else { return Ok(Asked::Everything) };
+    if topics.is_empty() && version == 0 {
+        return Ok(Asked::Everything);
+    }
+    let mut seen = BTreeSet::new();
+    let mut asked = Vec::new();
+    for topic in topics {
+        let wanted = match topic.name {
+            _ if topic.topic_id != Uuid::ZERO && version < 12 => {
+                return Err(format!("Metadata version {version} asks for a topic by id"));
+            }
+            _ if topic.topic_id != Uuid::ZERO => AskedTopic::Identified(TopicId::from_wire(topic.topic_id)),
+            Some(name) => AskedTopic::Named(name.to_owned()),
+            None => return Err(format!("Metadata version {version} asks for a topic without name and id")),
+        };
+        // One answer per topic, however often it is asked for: an answer may be much longer than a question.
+        if seen.insert(wanted.clone()) {
+            asked.push(wanted);
+        }
+    }
+    Ok(Asked::Topics(asked))
+}
+
+fn missing_topics(image: &Image, asked: &Asked) -> Vec<NewTopic> {
+    let Asked::Topics(topics) = asked else { return Vec::new() };
+    let missing = topics.iter().filter_map(|topic| match topic {
+        AskedTopic::Named(name) if image.topic(name).is_none() && names::check(name).is_ok() => Some(NewTopic {
+            name: name.clone(),
+            partitions: -1,
+            replication_factor: -1,
+            assignments: Vec::new(),
+            configs: Vec::new(),
+            id: new_topic_id(),
+        }),
+        _ => None,
+    });
+    missing.take(AUTO_CREATED_TOPICS_MAX).collect()
+}
+
+fn respond(ctx: &Context, reply_to: ReplyTo, asked: &Asked) -> Response {
+    let image = ctx.image.borrow();
+    let node = &ctx.node;
+    let topics = match asked {
+        Asked::Everything => image.topics().map(|topic| describe(ctx, topic)).collect(),
+        Asked::Topics(topics) => topics.iter().map(|topic| answer(ctx, &image, topic)).collect(),
+    };
+    let response = MetadataResponse {
+        brokers: vec![MetadataResponseBroker {
+            node_id: node.node_id.0,
+            host: node.host.as_str().into(),
+            port: i32::from(node.port),
+            rack: None,
+        }],
+        cluster_id: Some(node.cluster_id.as_str().into()),
+        controller_id: node.node_id.0,
+        topics,
+        ..MetadataResponse::default()
+    };
+    reply_to.whole(|version, out| response.encode(version, out))
+}
+
+fn answer<'a>(ctx: &Context, image: &'a Image, asked: &'a AskedTopic) -> MetadataResponseTopic<'a> {
+    match asked {
+        AskedTopic::Named(name) => match image.topic(name) {
+            Some(topic) => describe(ctx, topic),
+            None => {
+                let is_valid = names::check(name).is_ok();
+                MetadataResponseTopic {
+                    error_code: if is_valid {
+                        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+                    } else {
+                        ErrorCode::INVALID_TOPIC_EXCEPTION
+                    },
+                    name: Some(name.as_str().into()),
+                    is_internal: names::is_internal(name),
+                    ..MetadataResponseTopic::default()
+                }
+            }
+        },
+        AskedTopic::Identified(id) => match image.topic_by_id(*id) {
+            Some(topic) => describe(ctx, topic),
+            None => MetadataResponseTopic {
+                error_code: ErrorCode::UNKNOWN_TOPIC_ID,
+                name: None,
+                topic_id: id.to_wire(),
+                ..MetadataResponseTopic::default()
+            },
+        },
+    }
+}
+
+fn describe<'a>(ctx: &Context, topic: &'a Topic) -> MetadataResponseTopic<'a> {
+    let node = ctx.node.node_id.0;
+    let partitions = (0..topic.partitions).map(|index| MetadataResponsePartition {
+        partition_index: i32::try_from(index).expect("bounded by PARTITIONS_PER_TOPIC_MAX"),
+        leader_id: node,
+        leader_epoch: FIRST_EPOCH,
+        replica_nodes: vec![node],
+        isr_nodes: vec![node],
+        ..MetadataResponsePartition::default()
+    });
+    MetadataResponseTopic {
+        name: Some(topic.name.as_str().into()),
+        topic_id: topic.id.to_wire(),
+        is_internal: names::is_internal(&topic.name),
+        partitions: partitions.collect(),
+        ..MetadataResponseTopic::default()
+    }
+}

@@ -1,0 +1,96 @@
+//! One file per Kafka API: a wire request becomes calls to owners and the controller, their replies a wire response.
+//!
+//! Handlers hold no state, and only they choose Kafka's error codes. What the order of a connection's requests decides
+//! (the calls to owners) happens before [`handle`] returns; what it returns only waits.
+
+mod answer;
+mod api_versions;
+mod create_topics;
+mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
+mod error_codes;
+mod fetch;
+mod fetch_answer;
+mod find_coordinator;
+mod init_producer_id;
+mod list_offsets;
+mod metadata;
+mod offset_commit;
+mod offset_fetch;
+mod offset_for_leader_epoch;
+mod produce;
+mod routes;
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use wire::{ApiKey, DecodeError, Reader, RequestHeader, supports};
+
+use self::answer::ReplyTo;
+use crate::net::{Answer, RequestFrame};
+use crate::shard::Context;
+
+/// A request whose header has been read.
+struct Request<'a> {
+    /// The whole frame without its length; what is decoded borrows from it.
+    frame: &'a Bytes,
+    /// Stands at the body.
+    body: Reader<'a>,
+    reply_to: ReplyTo,
+    received: Instant,
+}
+
+impl Request<'_> {
+    fn version(&self) -> i16 {
+        self.reply_to.version
+    }
+}
+
+/// Starts a request. The connection is closed, as Kafka does it, when the request is not one that this broker speaks:
+/// without knowing the version nothing can be answered that the client would understand.
+pub fn handle(ctx: &Rc<Context>, frame: RequestFrame) -> Answer {
+    let mut reader = Reader::new(&frame.bytes);
+    let header = match RequestHeader::decode(&mut reader) {
+        Ok(header) => header,
+        Err(error) => return malformed("header", error),
+    };
+    let Some(key) = ApiKey::from_i16(header.api_key) else {
+        return Answer::Close(format!("API key {} is not supported", header.api_key));
+    };
+    let version = header.api_version;
+    let reply_to = ReplyTo { key, version, correlation_id: header.correlation_id };
+    if !supports(key, version) {
+        // The one request a client sends without knowing the versions, so it is told them (KIP-511).
+        return match key {
+            ApiKey::ApiVersions => api_versions::refuse(reply_to),
+            _ => Answer::Close(format!("{} version {version} is not supported", key.name())),
+        };
+    }
+    let request = Request { frame: &frame.bytes, body: reader, reply_to, received: frame.received };
+    dispatch(ctx, request).unwrap_or_else(|error| malformed(key.name(), error))
+}
+
+fn dispatch(ctx: &Rc<Context>, request: Request<'_>) -> Result<Answer, DecodeError> {
+    match request.reply_to.key {
+        ApiKey::Produce => produce::handle(ctx, request),
+        ApiKey::Fetch => fetch::handle(ctx, request),
+        ApiKey::ListOffsets => list_offsets::handle(ctx, request),
+        ApiKey::Metadata => metadata::handle(ctx, request),
+        ApiKey::OffsetCommit => offset_commit::handle(request),
+        ApiKey::OffsetFetch => offset_fetch::handle(request),
+        ApiKey::FindCoordinator => find_coordinator::handle(ctx, request),
+        ApiKey::ApiVersions => api_versions::handle(request),
+        ApiKey::CreateTopics => create_topics::handle(ctx, request),
+        ApiKey::DeleteTopics => delete_topics::handle(ctx, request),
+        ApiKey::InitProducerId => init_producer_id::handle(ctx, request),
+        ApiKey::OffsetForLeaderEpoch => offset_for_leader_epoch::handle(ctx, request),
+        ApiKey::DescribeConfigs => describe_configs::handle(ctx, request),
+        ApiKey::DescribeCluster => describe_cluster::handle(ctx, request),
+    }
+}
+
+fn malformed(what: &str, error: DecodeError) -> Answer {
+    Answer::Close(format!("{what} is malformed: {error}"))
+}

@@ -1,0 +1,241 @@
+//! What shards ask each other. Everything here moves between cores: buffers are shared or owned, never borrowed.
+//!
+//! Every request has its own reply; [`Reply`]'s accessors say so in one place.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use batch::{CheckedBytes, LeaderEpoch, Offset};
+use engine::LogId;
+use engine::memory::Span;
+
+use crate::controller::{MetadataChange, MetadataRecord, Outcome};
+use crate::ids::ShardId;
+
+/// A question to the shard that owns what it names.
+#[derive(Debug)]
+pub enum Request {
+    /// Append batches to partitions; answered when they are as safe as was asked.
+    Append(Append),
+    /// Read what is there now.
+    Fetch(Fetch),
+    /// Answer when one of these logs has more to read, or at the deadline.
+    Watch(Watch),
+    /// Answer the watch now, if it still waits.
+    CancelWatch(WatchKey),
+    /// Look offsets up.
+    ListOffsets(Vec<OffsetQuery>),
+    /// Change the metadata. Only the controller's shard takes it.
+    Change(MetadataChange),
+    /// Metadata that is durable. Sent by the controller to every shard, in order.
+    Apply(Arc<[MetadataRecord]>),
+}
+
+/// The answer to the [`Request`] variant of the same name.
+#[derive(Debug)]
+pub enum Reply {
+    /// For each batch, in order.
+    Append(Vec<Result<Placed, AppendFault>>),
+    /// For each partition, in order.
+    Fetch(Vec<Result<Fetched, ReadFault>>),
+    Watch(Woken),
+    CancelWatch,
+    /// For each query, in order.
+    ListOffsets(Vec<Result<FoundOffset, ReadFault>>),
+    Change(Outcome),
+    Apply,
+}
+
+/// Batches of one client request, for partitions of one shard.
+#[derive(Debug)]
+pub struct Append {
+    pub batches: Vec<AppendBatch>,
+    pub acks: Acks,
+}
+
+/// One batch and where it goes.
+#[derive(Debug)]
+pub struct AppendBatch {
+    pub log: LogId,
+    pub batch: CheckedBytes,
+}
+
+/// When an append is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acks {
+    /// Once appended. The client does not want to know more.
+    None,
+    /// Once committed, or with [`AppendFault::TimedOut`] at the deadline. Partitions of relaxed topics are committed once
+    /// appended.
+    Committed { deadline: Instant },
+}
+
+/// Where a batch went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placed {
+    pub base_offset: Offset,
+    pub log_start: Offset,
+}
+
+/// Why a batch is not acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AppendFault {
+    /// The shard owns no such partition, or no longer.
+    #[error("the partition does not exist here")]
+    UnknownPartition,
+    /// It may have been appended, but not in time.
+    #[error("the records were not stored in time")]
+    TimedOut,
+    /// Larger than any batch this node stores.
+    #[error("the batch is larger than the node stores")]
+    TooLarge,
+    /// Nothing more can be stored here until the node is restarted and its disk looked at.
+    #[error("the storage failed")]
+    StorageFailed,
+}
+
+/// What to read from partitions of one shard, in the order of the client's request.
+#[derive(Debug)]
+pub struct Fetch {
+    pub partitions: Vec<FetchPartition>,
+    /// Most bytes for all partitions together.
+    pub bytes_max: usize,
+}
+
+/// What to read from one partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FetchPartition {
+    pub log: LogId,
+    pub from: Offset,
+    pub bytes_max: usize,
+    /// The epoch the client knows, if it knows one.
+    pub leader_epoch: Option<LeaderEpoch>,
+}
+
+/// What was read from one partition.
+#[derive(Debug, Clone)]
+pub struct Fetched {
+    pub log_start: Offset,
+    /// The offset after the last record that may be read.
+    pub committed_end: Offset,
+    /// Whole batches; the first one holds the offset asked for.
+    pub spans: Vec<Span>,
+}
+
+impl Fetched {
+    /// Bytes of records.
+    pub fn byte_len(&self) -> usize {
+        self.spans.iter().map(|span| span.len()).sum()
+    }
+}
+
+/// Why nothing was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ReadFault {
+    #[error("the partition does not exist here")]
+    UnknownPartition,
+    #[error("the offset lies outside the log")]
+    OutOfRange,
+    #[error("the client knows an older leader epoch")]
+    FencedEpoch,
+    #[error("the client knows a leader epoch that does not exist yet")]
+    UnknownEpoch,
+    #[error("the bytes on disk fail their checksum")]
+    Corrupt,
+    #[error("the storage failed")]
+    StorageFailed,
+}
+
+/// Names a watch: whoever sets it chooses the number and never uses it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WatchKey {
+    pub asker: ShardId,
+    pub number: u64,
+}
+
+/// Logs a fetch waits for.
+#[derive(Debug)]
+pub struct Watch {
+    pub key: WatchKey,
+    /// Each with the committed end the fetch has seen: a later one wakes it.
+    pub logs: Vec<(LogId, Offset)>,
+    pub deadline: Instant,
+}
+
+/// Why a watch ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Woken {
+    /// There is more to read, or a partition is gone.
+    Changed,
+    /// The time is over, or the watch was cancelled.
+    Expired,
+}
+
+/// An offset to look up in one partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OffsetQuery {
+    pub log: LogId,
+    pub what: OffsetWanted,
+    /// The epoch the client knows, if it knows one.
+    pub leader_epoch: Option<LeaderEpoch>,
+}
+
+/// Which offset is looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OffsetWanted {
+    /// The first of the log.
+    Earliest,
+    /// The one after the last committed record.
+    Latest,
+    /// The one after the last record, committed or not.
+    LogEnd,
+    /// That of the record with the largest timestamp.
+    MaxTimestamp,
+    /// That of the first record at this time or later, in milliseconds since 1970.
+    AtTimestamp(i64),
+}
+
+/// An offset that was looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FoundOffset {
+    /// None where no record fits.
+    pub offset: Option<Offset>,
+    /// Timestamp of the record found, in milliseconds, where a record was looked for.
+    pub timestamp_ms: Option<i64>,
+    pub leader_epoch: LeaderEpoch,
+}
+
+/// The mesh delivered the reply to another request: a defect, not something to handle.
+const MISMATCHED: &str = "a reply answers the request of its own kind";
+
+impl Reply {
+    pub fn into_append(self) -> Vec<Result<Placed, AppendFault>> {
+        let Self::Append(results) = self else { panic!("{MISMATCHED}") };
+        results
+    }
+
+    pub fn into_fetch(self) -> Vec<Result<Fetched, ReadFault>> {
+        let Self::Fetch(results) = self else { panic!("{MISMATCHED}") };
+        results
+    }
+
+    pub fn into_woken(self) -> Woken {
+        let Self::Watch(woken) = self else { panic!("{MISMATCHED}") };
+        woken
+    }
+
+    pub fn into_offsets(self) -> Vec<Result<FoundOffset, ReadFault>> {
+        let Self::ListOffsets(results) = self else { panic!("{MISMATCHED}") };
+        results
+    }
+
+    pub fn into_outcome(self) -> Outcome {
+        let Self::Change(outcome) = self else { panic!("{MISMATCHED}") };
+        outcome
+    }
+}
+
+// Messages cross cores.
+const fn crosses_cores<T: Send>() {}
+const _: () = crosses_cores::<Request>();
+const _: () = crosses_cores::<Reply>();

@@ -1,0 +1,76 @@
+//! The partitions of one shard: what is appended to them, what is read from them, who waits for either.
+//!
+//! Pure but [`run`] and its parts `owned` and `reads`: [`append`] and [`fetch`] decide, [`purgatory`] keeps those who wait,
+//! `run` calls the engine.
+
+pub mod append;
+pub mod fetch;
+pub mod join;
+pub mod limits;
+mod owned;
+pub mod purgatory;
+mod reads;
+pub mod run;
+
+use batch::LeaderEpoch;
+use engine::{LogConfig, LogId};
+
+use crate::controller::configs::TopicSettings;
+use crate::controller::{Topic, TopicId};
+use crate::mesh::message::ReadFault;
+
+pub use owned::Partitions;
+
+/// A partition as its owner knows it. Its records are in the engine, under the same [`LogId`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Partition {
+    pub leader_epoch: LeaderEpoch,
+    /// Appends are committed without waiting for stable storage.
+    pub is_relaxed: bool,
+}
+
+impl Partition {
+    /// A partition of a topic, led by this node since the topic exists.
+    pub fn new(settings: &TopicSettings) -> Self {
+        Self { leader_epoch: LeaderEpoch(0), is_relaxed: settings.is_relaxed() }
+    }
+
+    /// Checks the epoch a client says it knows (KIP-320).
+    pub fn fence(&self, known: Option<LeaderEpoch>) -> Result<(), ReadFault> {
+        match known {
+            Some(epoch) if epoch < self.leader_epoch => Err(ReadFault::FencedEpoch),
+            Some(epoch) if epoch > self.leader_epoch => Err(ReadFault::UnknownEpoch),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The logs of a topic, on whatever shard.
+pub fn logs_of(topic: &Topic) -> impl Iterator<Item = LogId> + use<> {
+    let id = topic.id;
+    (0..topic.partitions).map(move |partition| log_id(id, partition))
+}
+
+/// The log of a partition.
+pub fn log_id(topic: TopicId, partition: u32) -> LogId {
+    LogId { topic: topic.0, partition }
+}
+
+/// What the engine has to know of a topic's settings.
+pub fn log_config(settings: &TopicSettings) -> LogConfig {
+    LogConfig { segment_bytes: settings.segment_bytes, relaxed: settings.is_relaxed() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_with_another_epoch_is_fenced_and_one_without_is_not() {
+        let partition = Partition { leader_epoch: LeaderEpoch(3), is_relaxed: false };
+        assert_eq!(partition.fence(None), Ok(()));
+        assert_eq!(partition.fence(Some(LeaderEpoch(3))), Ok(()));
+        assert_eq!(partition.fence(Some(LeaderEpoch(2))), Err(ReadFault::FencedEpoch));
+        assert_eq!(partition.fence(Some(LeaderEpoch(4))), Err(ReadFault::UnknownEpoch));
+    }
+}

@@ -1,0 +1,223 @@
+//! What a shard keeps of its partitions and of those who wait for them. SHELL, as [`run`](super::run), to which it belongs.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::rc::Rc;
+use std::time::Instant;
+
+use engine::ring::sync::{Notify, oneshot};
+use engine::{Engine, LogId};
+
+use super::Partition;
+use super::append::{Advance, AppendRun};
+use super::purgatory::{AckId, Effect, Purgatory};
+use crate::mesh::message::{AppendFault, Reply, Watch, WatchKey, Woken};
+
+/// The partitions of one shard. Lives on that shard, in its context; no borrow of it outlives a call.
+///
+/// Invariants: an append is in exactly one of `blocked` and `parked` until it is answered; appends enter `blocked` at its
+/// end and leave at its front, and while it is not empty no append passes by.
+#[derive(Default)]
+pub struct Partitions {
+    by_log: HashMap<LogId, Partition>,
+    purgatory: Purgatory,
+    /// Appends that wait to be committed.
+    parked: HashMap<AckId, Unanswered>,
+    /// Appends that the engine has no room for yet.
+    blocked: VecDeque<Unanswered>,
+    watchers: HashMap<WatchKey, oneshot::Sender<Reply>>,
+    appends_numbered: u64,
+    watches_numbered: u64,
+    /// Logs that the engine brought along from before the start and no topic has claimed.
+    unclaimed: BTreeSet<LogId>,
+    /// When the task for deadlines wakes by itself.
+    armed: Option<Instant>,
+    /// Tells that task of an earlier deadline.
+    rearm: Rc<Notify>,
+}
+
+/// An append and who waits for its answer.
+pub(super) struct Unanswered {
+    pub(super) run: AppendRun,
+    pub(super) answer: oneshot::Sender<Reply>,
+}
+
+impl Unanswered {
+    fn answer(self) {
+        // Nobody waits any more if the connection is gone.
+        let _ = self.answer.send(Reply::Append(self.run.into_results()));
+    }
+}
+
+impl Partitions {
+    /// A partition this shard owns.
+    pub fn get(&self, log: LogId) -> Option<&Partition> {
+        self.by_log.get(&log)
+    }
+
+    /// A number for a watch that this shard sets, here or elsewhere.
+    pub fn next_watch_number(&mut self) -> u64 {
+        self.watches_numbered += 1;
+        self.watches_numbered
+    }
+
+    /// The shard owns this partition from here on, or it has changed.
+    pub fn insert(&mut self, log: LogId, partition: Partition) {
+        self.unclaimed.remove(&log);
+        self.by_log.insert(log, partition);
+    }
+
+    /// The shard does not own this partition any more: who waits for it is told.
+    pub(super) fn remove(&mut self, log: LogId) {
+        self.unclaimed.remove(&log);
+        self.by_log.remove(&log);
+        let mut effects = Vec::new();
+        self.purgatory.on_log_dropped(log, &mut effects);
+        self.carry_out(effects, AppendFault::UnknownPartition, &|_| None);
+    }
+
+    /// These logs were there before the start.
+    pub(super) fn found(&mut self, logs: Vec<LogId>) {
+        self.unclaimed = logs.into_iter().collect();
+    }
+
+    /// Logs that were there before the start and that nobody has claimed.
+    pub(super) fn unclaimed(&mut self) -> &mut BTreeSet<LogId> {
+        &mut self.unclaimed
+    }
+
+    /// Whether an append has to queue behind others.
+    pub(super) fn is_blocked(&self) -> bool {
+        !self.blocked.is_empty()
+    }
+
+    /// Queues an append. True if it is the only one, so that nobody works on the queue yet.
+    pub(super) fn block(&mut self, unanswered: Unanswered) -> bool {
+        self.blocked.push_back(unanswered);
+        self.blocked.len() == 1
+    }
+
+    /// When the append at the head of the queue stops waiting. None if there is none, or if it waits for ever.
+    pub(super) fn blocked_until(&self) -> Option<Instant> {
+        self.blocked.front()?.run.deadline()
+    }
+
+    /// Appends from the head of the queue what the engine takes, and gives up what came too late.
+    pub(super) fn unblock(&mut self, engine: &Engine, now: Instant) {
+        while let Some(mut unanswered) = self.blocked.pop_front() {
+            if unanswered.run.is_expired(now) {
+                unanswered.run.on_expired(|log| Some(engine.log(log)?.committed_end), AppendFault::TimedOut);
+            } else if self.advance(engine, &mut unanswered.run) == Advance::Blocked {
+                self.blocked.push_front(unanswered);
+                return;
+            }
+            self.on_appended(engine, &unanswered.run);
+            self.park(unanswered);
+        }
+    }
+
+    /// Appends as much of a request as the engine takes.
+    pub(super) fn advance(&self, engine: &Engine, run: &mut AppendRun) -> Advance {
+        run.advance(|log| self.get(log).copied(), |log, batch, epoch| engine.append(log, batch, epoch))
+    }
+
+    /// What was appended to relaxed logs may be read at once.
+    pub(super) fn on_appended(&mut self, engine: &Engine, run: &AppendRun) {
+        let ends: Vec<_> =
+            run.committed_at_once().filter_map(|log| Some((log, engine.log(log)?.committed_end))).collect();
+        self.on_committed(&ends);
+    }
+
+    /// Keeps an append until what it waits for is committed, or answers it.
+    pub(super) fn park(&mut self, unanswered: Unanswered) {
+        let Some((waits, deadline)) = unanswered.run.waits() else {
+            unanswered.answer();
+            return;
+        };
+        self.appends_numbered += 1;
+        let id = AckId(self.appends_numbered);
+        self.purgatory.on_append(id, &waits, deadline);
+        self.parked.insert(id, unanswered);
+        self.arm(deadline);
+    }
+
+    /// Keeps a watch until it ends.
+    pub(super) fn watch(&mut self, watch: Watch, answer: oneshot::Sender<Reply>) {
+        let logs = watch.logs.into_iter().map(|(log, _)| log).collect();
+        self.purgatory.on_watch(watch.key, logs, watch.deadline);
+        self.watchers.insert(watch.key, answer);
+        self.arm(watch.deadline);
+    }
+
+    pub(super) fn cancel_watch(&mut self, key: WatchKey) {
+        let mut effects = Vec::new();
+        self.purgatory.on_watch_cancelled(key, &mut effects);
+        self.carry_out(effects, AppendFault::TimedOut, &|_| None);
+    }
+
+    /// Logs are committed up to these ends.
+    pub(super) fn on_committed(&mut self, ends: &[(LogId, engine::Offset)]) {
+        let mut effects = Vec::new();
+        for &(log, end) in ends {
+            self.purgatory.on_committed(log, end, &mut effects);
+        }
+        self.carry_out(effects, AppendFault::TimedOut, &|_| None);
+    }
+
+    /// Nothing more will be committed to any log.
+    pub(super) fn on_storage_failed(&mut self) {
+        let mut effects = Vec::new();
+        self.purgatory.on_storage_failed(&mut effects);
+        self.carry_out(effects, AppendFault::StorageFailed, &|_| None);
+    }
+
+    /// Time has passed. Returns the next deadline, at which this is to be called again.
+    pub(super) fn on_time(&mut self, now: Instant, engine: &Engine) -> Option<Instant> {
+        let mut effects = Vec::new();
+        self.purgatory.on_time(now, &mut effects);
+        self.carry_out(effects, AppendFault::TimedOut, &|log| Some(engine.log(log)?.committed_end));
+        self.armed = self.purgatory.next_deadline();
+        self.armed
+    }
+
+    /// Rings when a deadline comes earlier than the one returned by [`Partitions::on_time`].
+    pub(super) fn rearm(&self) -> Rc<Notify> {
+        Rc::clone(&self.rearm)
+    }
+
+    fn arm(&mut self, deadline: Instant) {
+        if self.armed.is_none_or(|armed| deadline < armed) {
+            self.armed = Some(deadline);
+            self.rearm.notify_one();
+        }
+    }
+
+    /// Answers who does not wait any more. `fault` is what an append gets that lost a log or its time; `committed_end`
+    /// tells what of an expired append is stored after all.
+    fn carry_out(
+        &mut self,
+        effects: Vec<Effect>,
+        fault: AppendFault,
+        committed_end: &dyn Fn(LogId) -> Option<engine::Offset>,
+    ) {
+        const PARKED: &str = "an append that waits is parked";
+        for effect in effects {
+            match effect {
+                Effect::Acked(id) => self.parked.remove(&id).expect(PARKED).answer(),
+                Effect::AckLost(id, log) => self.parked.get_mut(&id).expect(PARKED).run.on_lost(log, fault),
+                Effect::AckExpired(id) => {
+                    let mut unanswered = self.parked.remove(&id).expect(PARKED);
+                    unanswered.run.on_expired(committed_end, fault);
+                    unanswered.answer();
+                }
+                Effect::Wake(key) => self.end_watch(key, Woken::Changed),
+                Effect::Expire(key) => self.end_watch(key, Woken::Expired),
+            }
+        }
+    }
+
+    fn end_watch(&mut self, key: WatchKey, woken: Woken) {
+        let answer = self.watchers.remove(&key).expect("a watch that waits has somebody waiting");
+        // Nobody waits any more if the connection is gone.
+        let _ = answer.send(Reply::Watch(woken));
+    }
+}
