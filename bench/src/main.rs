@@ -1,1 +1,116 @@
-fn main() {}
+//! Measures Ringmain as its users meet it: processes, loopback sockets, a real disk; and in the same run what the machine
+//! itself can do, so that every figure is a ratio as well.
+//!
+//! ```text
+//! bench list
+//! bench run baseline [--smoke] [--rounds N] [--json FILE] [--data DIR]
+//! ```
+
+mod binaries;
+mod ceilings;
+mod client;
+mod clock;
+mod failure;
+mod load;
+mod machine;
+mod process;
+mod report;
+mod scenarios;
+mod stats;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use failure::Failure;
+use scenarios::{Scenario, Settings};
+
+/// Measures Ringmain beside the ceilings of the machine.
+#[derive(Parser)]
+#[command(name = "bench", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Names the scenarios.
+    List,
+    /// Runs scenarios one after the other. A missed target is a result: the exit code is 0 unless something failed to run.
+    Run(RunFlags),
+}
+
+#[derive(clap::Args)]
+struct RunFlags {
+    /// See `bench list`.
+    #[arg(required = true)]
+    scenarios: Vec<String>,
+    /// Seconds only: shows that every path works.
+    #[arg(long)]
+    smoke: bool,
+    /// Repetitions, interleaved; the tables show their median and spread [default: 3, with --smoke 1].
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    rounds: Option<u16>,
+    /// Write everything as JSON; a list with one report for each scenario.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Directory for the data, on the disk to be measured [default: bench-data in the target directory].
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Cores of the broker.
+    #[arg(long, default_value = "0,1")]
+    cores: String,
+    /// Take the binaries as they are, without asking cargo.
+    #[arg(long)]
+    no_build: bool,
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::List => {
+            for scenario in scenarios::ALL {
+                println!("{:<12} {}", scenario.name, scenario.about);
+            }
+            ExitCode::SUCCESS
+        }
+        Command::Run(flags) => match run(&flags) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => {
+                eprintln!("bench: {failure}");
+                ExitCode::FAILURE
+            }
+        },
+    }
+}
+
+fn run(flags: &RunFlags) -> Result<(), Failure> {
+    let chosen = choose(&flags.scenarios)?;
+    if cfg!(debug_assertions) {
+        eprintln!("bench: built without --release: the ceilings of memory and checksum will be far too low");
+    }
+    let binaries = binaries::locate(!flags.no_build)?;
+    let data_dir = flags.data.clone().unwrap_or_else(|| binaries.target_dir.join("bench-data"));
+    let rounds = flags.rounds.map_or(if flags.smoke { 1 } else { 3 }, usize::from);
+    let settings = Settings { binaries, data_dir, cores: flags.cores.clone(), rounds, smoke: flags.smoke };
+    let mut reports = Vec::new();
+    for scenario in chosen {
+        let report = (scenario.run)(&settings)?;
+        println!("{report}");
+        reports.push(report);
+    }
+    if let Some(path) = &flags.json {
+        let text = serde_json::to_string_pretty(&reports).expect("reports are plain data");
+        std::fs::write(path, text).map_err(Failure::machine(format!("writing {}", path.display())))?;
+    }
+    Ok(())
+}
+
+fn choose(names: &[String]) -> Result<Vec<&'static Scenario>, Failure> {
+    let find = |name: &String| {
+        let found = scenarios::ALL.iter().find(|scenario| scenario.name == name);
+        found.ok_or_else(|| Failure::UnknownScenario(name.clone()))
+    };
+    names.iter().map(find).collect()
+}

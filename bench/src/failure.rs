@@ -1,0 +1,28 @@
+//! Why a scenario could not be run. A target that was missed is a result, not a failure.
+
+use std::path::PathBuf;
+
+/// Says who is to blame.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error("{what}: {source}")]
+    Machine { what: String, source: std::io::Error },
+    #[error("there is no scenario {0}; see bench list")]
+    UnknownScenario(String),
+    #[error("the package {package} did not build")]
+    Build { package: &'static str },
+    #[error("the broker {reason}; the end of its trace ({}):\n{trace}", trace_path.display())]
+    Broker { reason: String, trace_path: PathBuf, trace: String },
+    #[error("the broker's answer: {0}")]
+    Answer(String),
+    #[error("loadgen {arguments}: {reason}")]
+    Loadgen { arguments: String, reason: String },
+}
+
+impl Failure {
+    /// For `map_err`: what was being done when the operating system refused.
+    pub fn machine(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Failure {
+        let what = what.into();
+        move |source| Failure::Machine { what, source }
+    }
+}

@@ -1,0 +1,241 @@
+//! What a scenario found: ours beside the ceiling of the same run and beside the target, as a table and as JSON. Pure.
+#![forbid(unsafe_code)]
+
+use std::fmt::{self, Write};
+
+use serde::Serialize;
+
+use crate::machine::Machine;
+use crate::stats::{self, Spread};
+
+/// Which way a figure improves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Better {
+    Higher,
+    Lower,
+}
+
+/// What no broker can pass on this machine.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Bound {
+    pub name: String,
+    pub value: f64,
+}
+
+/// One figure of the broker.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    pub case: &'static str,
+    pub unit: &'static str,
+    pub better: Better,
+    /// One for each repetition, in the order of the run.
+    pub samples: Vec<f64>,
+    pub spread: Option<Spread>,
+    pub bound: Option<Bound>,
+    /// The median as a part of the bound: 1 is all that is possible. For a latency, how many times the floor.
+    pub share: Option<f64>,
+    pub target: Option<f64>,
+    pub verdict: Option<String>,
+}
+
+impl Row {
+    pub fn new(case: &'static str, unit: &'static str, better: Better, samples: Vec<f64>) -> Row {
+        let spread = stats::spread(&samples);
+        Row { case, unit, better, samples, spread, bound: None, share: None, target: None, verdict: None }
+    }
+
+    /// Sets the ceiling, or for a latency the floor.
+    pub fn bounded(mut self, bound: Option<Bound>) -> Row {
+        self.share = self.spread.zip(bound.as_ref()).map(|(spread, bound)| spread.median / bound.value);
+        self.bound = bound;
+        self
+    }
+
+    /// Sets the target that the median is held against.
+    pub fn aimed(mut self, target: Option<f64>) -> Row {
+        self.verdict = self.spread.zip(target).map(|(spread, target)| verdict(spread.median, target, self.better));
+        self.target = target;
+        self
+    }
+}
+
+/// A figure of the machine over the rounds.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ceiling {
+    pub name: String,
+    pub unit: &'static str,
+    pub samples: Vec<f64>,
+}
+
+/// What a case cost.
+#[derive(Clone, Debug, Serialize)]
+pub struct Cost {
+    pub case: &'static str,
+    /// Seconds from the start of the load generator to its end, warm-up included.
+    pub wall_s: f64,
+    pub broker_cpu_s: f64,
+    pub loadgen_cpu_s: f64,
+}
+
+/// All that a run of a scenario found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    pub scenario: &'static str,
+    pub rounds: usize,
+    /// A short run that shows that every path works; its figures mean little.
+    pub smoke: bool,
+    pub machine: Machine,
+    pub ceilings: Vec<Ceiling>,
+    pub rows: Vec<Row>,
+    pub costs: Vec<Cost>,
+    /// How to read the figures, and what went wrong on the way.
+    pub notes: Vec<String>,
+}
+
+fn verdict(median: f64, target: f64, better: Better) -> String {
+    let missed_by = match better {
+        Better::Higher => (target - median) / target,
+        Better::Lower => (median - target) / target,
+    };
+    if missed_by <= 0.0 { "met".to_owned() } else { format!("missed by {:.0} %", (missed_by * 100.0).max(1.0)) }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Machine { cpu, cores, memory_gib, kernel, data_file_system, commit, load_1min, steal_percent } =
+            &self.machine;
+        let smoke = if self.smoke { ", smoke: the figures mean little" } else { "" };
+        writeln!(f, "scenario {}, {} rounds{smoke}", self.scenario, self.rounds)?;
+        writeln!(f, "{cpu}, {cores} cores, {memory_gib:.1} GiB, Linux {kernel}")?;
+        writeln!(f, "load before the run {load_1min:.1}, steal during it {steal_percent:.1} %")?;
+        writeln!(f, "data on {data_file_system}; commit {commit}\n")?;
+        f.write_str(&table(&self.ceiling_cells()))?;
+        for cells in [self.row_cells(), self.cost_cells()] {
+            if cells.len() > 1 {
+                write!(f, "\n{}", table(&cells))?;
+            }
+        }
+        for note in &self.notes {
+            writeln!(f, "\n- {note}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    fn ceiling_cells(&self) -> Vec<Vec<String>> {
+        let mut cells = vec![header(&["ceiling", "min", "median", "max", "unit"])];
+        for ceiling in &self.ceilings {
+            let mut line = vec![ceiling.name.clone()];
+            line.extend(spread_cells(stats::spread(&ceiling.samples)));
+            line.push(ceiling.unit.to_owned());
+            cells.push(line);
+        }
+        cells
+    }
+
+    fn row_cells(&self) -> Vec<Vec<String>> {
+        let titles = ["measured", "min", "median", "max", "unit", "share", "of the ceiling", "target", ""];
+        let mut cells = vec![header(&titles)];
+        for row in &self.rows {
+            let mut line = vec![row.case.to_owned()];
+            line.extend(spread_cells(row.spread));
+            line.push(row.unit.to_owned());
+            line.push(row.share.map_or_else(String::new, |share| match row.better {
+                Better::Higher => format!("{:.0} %", share * 100.0),
+                Better::Lower => format!("{share:.1} x"),
+            }));
+            line.push(
+                row.bound
+                    .as_ref()
+                    .map_or_else(String::new, |bound| format!("{} ({})", number(bound.value), bound.name)),
+            );
+            line.push(row.target.map_or_else(String::new, |target| match row.better {
+                Better::Higher => format!(">= {}", number(target)),
+                Better::Lower => format!("<= {}", number(target)),
+            }));
+            line.push(row.verdict.clone().unwrap_or_default());
+            cells.push(line);
+        }
+        cells
+    }
+
+    fn cost_cells(&self) -> Vec<Vec<String>> {
+        let mut cells = vec![header(&["cost, all rounds", "wall s", "broker CPU s", "loadgen CPU s"])];
+        for cost in &self.costs {
+            let seconds = [cost.wall_s, cost.broker_cpu_s, cost.loadgen_cpu_s];
+            cells.push(std::iter::once(cost.case.to_owned()).chain(seconds.map(|s| format!("{s:.1}"))).collect());
+        }
+        cells
+    }
+}
+
+fn header(titles: &[&str]) -> Vec<String> {
+    titles.iter().map(|title| (*title).to_owned()).collect()
+}
+
+fn spread_cells(spread: Option<Spread>) -> [String; 3] {
+    spread.map_or_else(Default::default, |Spread { min, median, max }| [min, median, max].map(number))
+}
+
+/// Three digits that matter, and no more.
+fn number(value: f64) -> String {
+    match value.abs() {
+        size if size >= 100.0 => format!("{value:.0}"),
+        size if size >= 10.0 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}
+
+/// Sets cells in columns: the first to the left, numbers to the right.
+fn table(lines: &[Vec<String>]) -> String {
+    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(String::len).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for line in lines {
+        let mut set = String::new();
+        for (column, (cell, &width)) in line.iter().zip(&widths).enumerate() {
+            let is_number =
+                lines.iter().skip(1).any(|line| line.get(column).is_some_and(|cell| cell.parse::<f64>().is_ok()));
+            let _ =
+                if is_number && column > 0 { write!(set, "{cell:>width$}  ") } else { write!(set, "{cell:<width$}  ") };
+        }
+        text.push_str(set.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_met_at_the_target_and_missed_by_a_part_of_it() {
+        assert_eq!(verdict(500.0, 500.0, Better::Higher), "met");
+        assert_eq!(verdict(440.0, 500.0, Better::Higher), "missed by 12 %");
+        assert_eq!(verdict(1.0, 1.0, Better::Lower), "met");
+        assert_eq!(verdict(1.5, 1.0, Better::Lower), "missed by 50 %");
+        assert_eq!(verdict(499.9, 500.0, Better::Higher), "missed by 1 %");
+    }
+
+    #[test]
+    fn a_row_compares_its_median() {
+        let bound = Some(Bound { name: "loopback".to_owned(), value: 1000.0 });
+        let row =
+            Row::new("produce", "MB/s", Better::Higher, vec![100.0, 900.0, 500.0]).bounded(bound).aimed(Some(450.0));
+        assert_eq!(row.share, Some(0.5));
+        assert_eq!(row.verdict.as_deref(), Some("met"));
+        let empty = Row::new("produce", "MB/s", Better::Higher, Vec::new()).aimed(Some(450.0));
+        assert_eq!(empty.verdict, None);
+    }
+
+    #[test]
+    fn numbers_stand_to_the_right_and_words_to_the_left() {
+        let lines = [vec!["a", "n"], vec!["long", "5"], vec!["b", "100"]];
+        let lines: Vec<Vec<String>> = lines.iter().map(|line| header(line)).collect();
+        assert_eq!(table(&lines), "a       n\nlong    5\nb     100\n");
+    }
+}

@@ -1,0 +1,100 @@
+//! What is wanted, and why: from what was read to findings. Pure.
+#![forbid(unsafe_code)]
+
+mod cores;
+mod disk;
+mod kernel;
+mod network;
+
+use crate::disk::DiskFacts;
+use crate::kernel::KernelFacts;
+use crate::network::NetworkFacts;
+use crate::plan::{Finding, Remedy, Severity};
+use crate::topology::TopologyFacts;
+
+/// All that was read.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    pub kernel: KernelFacts,
+    pub disk: DiskFacts,
+    pub network: NetworkFacts,
+    pub topology: TopologyFacts,
+}
+
+/// Holds every fact against what is wanted, the ones that keep the broker from starting first.
+pub fn evaluate(facts: &Facts) -> Vec<Finding> {
+    let mut findings = kernel::findings(&facts.kernel);
+    findings.extend(disk::findings(&facts.disk));
+    findings.extend(network::findings(&facts.network));
+    findings.extend(cores::findings(&facts.topology));
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    findings
+}
+
+/// The parts of a finding that do not depend on the machine.
+#[derive(Clone, Copy)]
+struct Rule {
+    what: &'static str,
+    wanted: &'static str,
+    says: &'static str,
+    why: &'static str,
+}
+
+impl Rule {
+    fn finding(self, current: impl Into<String>, severity: Severity, remedy: Option<Remedy>) -> Finding {
+        let Rule { what, wanted, says, why } = self;
+        Finding {
+            what: what.to_owned(),
+            current: current.into(),
+            wanted: wanted.to_owned(),
+            severity,
+            says,
+            why,
+            remedy,
+        }
+    }
+
+    /// Everything is as it should be.
+    fn good(self, current: impl Into<String>) -> Finding {
+        self.finding(current, Severity::Ok, None)
+    }
+
+    /// Good, or not so good with a remedy.
+    fn judged(self, current: impl Into<String>, is_good: bool, otherwise: Severity, remedy: Remedy) -> Finding {
+        if is_good { self.good(current) } else { self.finding(current, otherwise, Some(remedy)) }
+    }
+
+    /// The kernel does not show it: nothing is known to be wrong.
+    fn unknown(self) -> Finding {
+        self.finding("unknown", Severity::Info, None)
+    }
+}
+
+/// Sets a sysctl for now and says where it would last.
+fn sysctl(name: &str, value: u64) -> Remedy {
+    Remedy::Command(format!("sysctl -w {name}={value}  # to last: a file in /etc/sysctl.d"))
+}
+
+fn gib(bytes: u64) -> String {
+    format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unreadable_machine_gives_findings_and_nothing_fatal() {
+        let findings = evaluate(&Facts::default());
+        assert!(!crate::plan::is_fatal(&findings), "{findings:?}");
+        assert!(findings.len() >= 15);
+    }
+
+    #[test]
+    fn the_worst_comes_first() {
+        let kernel = KernelFacts { release: Some("5.15.0".to_owned()), ..Default::default() };
+        let findings = evaluate(&Facts { kernel, ..Default::default() });
+        assert_eq!(findings[0].what, "kernel");
+        assert!(findings.is_sorted_by(|a, b| a.severity >= b.severity));
+    }
+}
