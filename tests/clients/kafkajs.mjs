@@ -39,7 +39,7 @@ function recordOf(job, index) {
     timestamp: String(job.timestamp_ms + index),
   };
   if (job.headers) {
-    record.headers = { index: String(index), empty: Buffer.alloc(0), bytes: Buffer.from([0, 255, 10]) };
+    record.headers = { index: String(index), empty: Buffer.alloc(0), bytes: Buffer.from([255, 10, 254]) };
   }
   return record;
 }

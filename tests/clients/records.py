@@ -23,7 +23,7 @@ def records_of(job):
         key = f"key-{index % job['keys']}".encode() if job["keys"] else None
         headers = []
         if job["headers"]:
-            headers = [("index", str(index).encode()), ("empty", b""), ("bytes", bytes([0, 255, 10]))]
+            headers = [("index", str(index).encode()), ("empty", b""), ("bytes", bytes([255, 10, 254]))]
         yield key, value, headers, job["timestamp_ms"] + index
 
 
