@@ -11,9 +11,9 @@ pub(crate) fn now_ns() -> u64 {
     ns(clock_gettime(ClockId::Monotonic))
 }
 
-/// Blocks the calling thread, which must not be a worker.
+/// Blocks the calling thread, which must not have anything in flight.
 pub(crate) fn pause(time: Duration) {
-    #[expect(clippy::disallowed_methods, reason = "the main thread has nothing else to do before the run")]
+    #[expect(clippy::disallowed_methods, reason = "there is nothing else to do before the run")]
     std::thread::sleep(time);
 }
 

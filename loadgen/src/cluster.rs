@@ -55,7 +55,7 @@ impl Cluster {
 
     /// The first or the next offset of every partition.
     pub(crate) fn offsets(&self, topic: &str, from: From) -> Result<Vec<i64>, Failure> {
-        let version = self.versions.pick(ApiKey::ListOffsets, 6)?;
+        let version = self.versions.pick(ApiKey::ListOffsets, 3)?;
         let timestamp = match from {
             From::Earliest => EARLIEST_TIMESTAMP,
             From::Latest => LATEST_TIMESTAMP,

@@ -193,6 +193,7 @@ impl Preparation {
                 producers: Vec::new(),
                 consumers: Vec::new(),
                 progress: Arc::clone(progress),
+                start_ns,
                 window,
                 follows_producers: options.mode == Mode::EndToEnd,
             })

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
-use crate::clock::{SECOND_NS, now_ns, thread_cpu_ns};
+use crate::clock::{SECOND_NS, now_ns, pause, thread_cpu_ns};
 use crate::consumer::Consumer;
 use crate::poller::{Poller, Ready};
 use crate::producer::Producer;
@@ -20,6 +21,8 @@ pub(crate) struct Worker {
     pub(crate) producers: Vec<Producer>,
     pub(crate) consumers: Vec<Consumer>,
     pub(crate) progress: Arc<Progress>,
+    /// Nothing happens before this.
+    pub(crate) start_ns: u64,
     pub(crate) window: Window,
     /// Whether consumers go on until they have all that the producers sent.
     pub(crate) follows_producers: bool,
@@ -42,7 +45,8 @@ impl Worker {
         let mut ready: Vec<Ready> = Vec::new();
         let mut cpu_at_start_ns = None;
         let mut producing = !self.producers.is_empty();
-        let mut publish_at_ns = now_ns() + PUBLISH_NS;
+        pause(Duration::from_nanos(self.start_ns.saturating_sub(now_ns())));
+        let mut publish_at_ns = self.start_ns + PUBLISH_NS;
         loop {
             let mut wake_ns = publish_at_ns;
             for producer in &mut self.producers {
