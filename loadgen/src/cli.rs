@@ -2,9 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 
 use crate::{Acks, Durability, Failure, From, Keys, Mode, Options, Rate, Report, Until};
 
@@ -153,7 +157,9 @@ pub fn main() -> ExitCode {
 }
 
 fn load(mode: Mode, flags: &Flags) -> Result<Report, Failure> {
-    let report = crate::run(options(mode, flags))?;
+    let options = options(mode, flags);
+    stop_on_interrupt(&options.stop)?;
+    let report = crate::run(options)?;
     match flags.json.as_deref() {
         Some(path) if path == Path::new("-") => println!("{}", report.to_json()),
         json => {
@@ -171,6 +177,15 @@ fn load(mode: Mode, flags: &Flags) -> Result<Report, Failure> {
         }
     }
     Ok(report)
+}
+
+/// The first interrupt ends the run in order, so that a temporary directory does not stay behind; a second one kills.
+fn stop_on_interrupt(stop: &Arc<AtomicBool>) -> std::io::Result<()> {
+    for signal in [SIGINT, SIGTERM] {
+        flag::register_conditional_shutdown(signal, 1, Arc::clone(stop))?;
+        flag::register(signal, Arc::clone(stop))?;
+    }
+    Ok(())
 }
 
 fn options(mode: Mode, flags: &Flags) -> Options {

@@ -1,6 +1,8 @@
 //! What a run is asked to do.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::Failure;
@@ -126,6 +128,8 @@ pub struct Options {
     pub verify: bool,
     /// Whether a line per second goes to standard error.
     pub progress: bool,
+    /// Set it to end the run early; the report is then invalid and says so.
+    pub stop: Arc<AtomicBool>,
 }
 
 /// Room that an end-to-end record needs: run, due time, sequence.
@@ -165,6 +169,7 @@ impl Options {
             until: Until::Duration,
             verify: false,
             progress: false,
+            stop: Arc::new(AtomicBool::new(false)),
         }
     }
 

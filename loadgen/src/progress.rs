@@ -1,7 +1,7 @@
 //! What workers and the main thread share during a run: running totals, and the line printed every second.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
 use hdrhistogram::Histogram;
 
@@ -18,8 +18,8 @@ pub(crate) struct Progress {
     pub(crate) errors: AtomicU64,
     /// Workers that may still send or be answered.
     pub(crate) producing_workers: AtomicUsize,
-    /// Tells consumers to finish.
-    pub(crate) stop: AtomicBool,
+    /// Tells everybody to finish.
+    pub(crate) stop: Arc<AtomicBool>,
     interval: Mutex<Histogram<u64>>,
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct Seen {
 }
 
 impl Progress {
-    pub(crate) fn new(producing_workers: usize, start_ns: u64) -> (Self, Seen) {
+    pub(crate) fn new(producing_workers: usize, start_ns: u64, stop: Arc<AtomicBool>) -> (Self, Seen) {
         let progress = Progress {
             acked_records: AtomicU64::new(0),
             acked_bytes: AtomicU64::new(0),
@@ -41,7 +41,7 @@ impl Progress {
             arrived_records: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             producing_workers: AtomicUsize::new(producing_workers),
-            stop: AtomicBool::new(false),
+            stop,
             interval: Mutex::new(histogram()),
         };
         (progress, Seen { at_ns: start_ns, ..Seen::default() })

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::path::PathBuf;
+use std::sync::atomic::Ordering::Relaxed;
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
@@ -323,6 +324,9 @@ fn workload(options: &Options, partitions: usize) -> Workload {
 /// Why the figures do not say what they seem to.
 fn complaints(options: &Options, tally: &Tally) -> Vec<String> {
     let mut complaints = Vec::new();
+    if options.stop.load(Relaxed) {
+        complaints.push("the run was stopped before its end".to_owned());
+    }
     let LagCount { sends, sends_late, .. } = tally.lag;
     if sends_late as f64 > sends as f64 * LATE_SHARE_MAX {
         complaints.push(format!(

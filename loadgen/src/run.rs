@@ -67,7 +67,7 @@ fn load(broker: Broker, options: Options) -> Result<Report, Failure> {
     };
     let window = Window { start_ns: window_start_ns, end_ns };
     let producing_workers = if options.has_producers() { options.threads.min(options.producers) } else { 0 };
-    let (progress, mut seen) = Progress::new(producing_workers, start_ns);
+    let (progress, mut seen) = Progress::new(producing_workers, start_ns, Arc::clone(&options.stop));
     let progress = Arc::new(progress);
 
     let workers = preparation.workers(&options, &cluster, start_ns, window, &progress)?;

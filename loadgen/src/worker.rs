@@ -64,7 +64,8 @@ impl Worker {
                 producing = false;
                 self.progress.producing_workers.fetch_sub(1, Relaxed);
             }
-            if !producing && self.consumers_are_done(now, expired) {
+            let stopped = self.progress.stop.load(Relaxed);
+            if stopped || (!producing && self.consumers_are_done(now, expired)) {
                 break;
             }
             if now >= publish_at_ns {
@@ -113,7 +114,7 @@ impl Worker {
     }
 
     fn consumers_are_done(&self, now_ns: u64, expired: bool) -> bool {
-        if self.consumers.is_empty() || expired || self.progress.stop.load(Relaxed) {
+        if self.consumers.is_empty() || expired {
             return true;
         }
         if self.follows_producers {
