@@ -1,7 +1,6 @@
 //! Opening a shard's storage: the newest checkpoint, then the journal from there on.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
@@ -10,15 +9,14 @@ use crate::disk::checkpoint_files;
 use crate::disk::journal_files::JournalShelf;
 use crate::disk::layout::Layout;
 use crate::disk::segment_files::SegmentShelf;
-use crate::frame::{FrameKind, FrameView};
 use crate::ids::{GroupSeq, JournalFileId, LogId};
-use crate::journal::reader::ReplayFrom;
-use crate::journal::{self, CorruptReason, End, FileHeader, FilesConfig, GroupHead, JournalFiles, KnownFile};
+use crate::journal::{CorruptReason, FilesConfig};
 use crate::limits::{BLOCK_BYTES, JOURNAL_BYTES_MIN, JOURNAL_FILE_BYTES};
 use crate::memory::{AlignedBuf, BufPool};
 use crate::ring::Ring;
 use crate::ring::sync::Notify;
-use crate::store::{Store, StoreLimits};
+use crate::store::StoreLimits;
+use crate::store::recovery::{self, FoundFile, ReopenError, Reopened};
 
 /// Memory that the pool keeps for reuse when nobody holds it.
 const POOL_FREE_BYTES_MAX: usize = 64 << 20;
@@ -74,35 +72,27 @@ pub(super) async fn open(ring: Ring, config: EngineConfig) -> Result<(Inner, Rec
     make_dirs(&layout).map_err(io_error(format!("making {}", layout.shard_dir().display())))?;
     let saved = checkpoint_files::newest(&layout).map_err(io_error("reading the checkpoint"))?;
     let shard = u32::from(config.shard);
-    let from = saved.as_ref().map_or(ReplayFrom::start(shard), |saved| ReplayFrom {
-        shard,
-        replay_from: saved.replay_from,
-        durable_seq: saved.durable_seq,
-    });
+    let from = recovery::replay_from(shard, saved.as_ref());
     let pool = BufPool::new(POOL_FREE_BYTES_MAX);
     let journal = JournalShelf::new(ring.clone(), layout.clone(), config.shard, pool.clone());
-    let (found, unneeded) = read_journal(&journal, &layout, from.replay_from).await.map_err(io_error("reading the journal"))?;
-    let scans: Vec<_> = found.iter().map(|file| journal::scan_file(file.id, &file.buf[..file.len])).collect();
-    let recovered = journal::recover(&scans, from);
-    let groups_cut = judge(&config, &layout, recovered.end)?;
-
-    let mut known = recovered.files;
-    known.extend(unneeded.into_iter().map(|file| KnownFile { file, last_seq: None }));
-    let last_file = saved.as_ref().map_or(JournalFileId(0), |saved| saved.last_file);
+    let (read, unneeded) = read_journal(&journal, &layout, from.replay_from).await.map_err(io_error("reading the journal"))?;
+    let found: Vec<_> = read.iter().map(|file| FoundFile { file: file.id, bytes: &file.buf[..file.len] }).collect();
     let files_config = FilesConfig { file_bytes: JOURNAL_FILE_BYTES, bytes_max: config.journal_bytes_max, salt: random_salt() };
-    let files = JournalFiles::new(files_config, &known, last_file);
-    let checkpoint_after_bytes = config.journal_bytes_max / CHECKPOINT_SHARE;
-    let limits = StoreLimits { memory_bytes_max: config.memory_bytes_max, checkpoint_after_bytes };
-    let mut store = Store::new(limits, pool.clone(), shard, files, recovered.chain, saved);
-    let segments = SegmentShelf::new(ring.clone(), layout.clone(), pool.clone());
-    let (bytes_replayed, dropped) = replay(&mut store, &config, &found, &recovered.groups)?;
+    let limits = StoreLimits::new(config.memory_bytes_max, config.journal_bytes_max / CHECKPOINT_SHARE);
+    let reopened = recovery::reopen((shard, limits, files_config), pool.clone(), saved, &found, &unneeded);
+    let Reopened { store, groups_replayed, bytes_replayed, groups_cut, dropped } =
+        reopened.map_err(|error| open_error(error, &config, &layout))?;
+    if groups_cut > 0 {
+        tracing::warn!(shard, groups_cut, "write groups that were under way at the stop are cut");
+    }
+    let segments = SegmentShelf::new(ring.clone(), layout.clone(), pool);
     for log in dropped {
         segments.remove(log).await.map_err(io_error(format!("removing the deleted log {log}")))?;
     }
 
     let report = Recovered {
         logs: store.log_ids().collect(),
-        groups_replayed: recovered.groups.len(),
+        groups_replayed,
         bytes_replayed,
         groups_cut,
         ms: started.elapsed().as_millis() as u64,
@@ -146,8 +136,7 @@ async fn read_journal(
     let mut first_needed = 0;
     for (i, id) in ids.iter().enumerate().skip(1) {
         let (len, head) = journal.read(*id, AlignedBuf::zeroed(2 * BLOCK_BYTES)).await?;
-        // Files are filled in the order of their identities: when this one starts at or before what is needed, all before are done.
-        if first_group(*id, &head[..len]).is_some_and(|seq| seq <= replay_from) {
+        if recovery::begins_by(*id, &head[..len], replay_from) {
             first_needed = i;
         }
     }
@@ -160,56 +149,14 @@ async fn read_journal(
     Ok((found, unneeded))
 }
 
-/// Sequence of the first group of a file, if its header block and that group's header are sound.
-fn first_group(id: JournalFileId, head: &[u8]) -> Option<GroupSeq> {
-    let header = FileHeader::parse(head).ok()?;
-    let group = GroupHead::parse(head.get(BLOCK_BYTES..)?).ok()?;
-    (header.file == id && group.context.file == id).then_some(group.context.seq)
-}
-
-fn judge(config: &EngineConfig, layout: &Layout, end: End) -> Result<usize, OpenError> {
-    match end {
-        End::Clean => Ok(0),
-        End::TornTail { seq, groups_cut } => {
-            tracing::warn!(shard = config.shard, %seq, groups_cut, "write groups that were under way at the stop are cut");
-            Ok(groups_cut)
-        }
-        End::Corrupt { seq, reason } => {
+fn open_error(error: ReopenError, config: &EngineConfig, layout: &Layout) -> OpenError {
+    match error {
+        ReopenError::Misfit(what) => OpenError::Misfit { shard: config.shard, what },
+        ReopenError::Corrupt { seq, reason } => {
             let shard_dir = layout.shard_dir().display().to_string();
-            Err(OpenError::Corrupt { shard: config.shard, seq, reason, shard_dir })
+            OpenError::Corrupt { shard: config.shard, seq, reason, shard_dir }
         }
     }
-}
-
-/// Takes every frame of the groups back into the store. Returns the bytes and the logs that were deleted on the way.
-///
-/// Frames of a log that is deleted further on are passed over: a checkpoint that was under way then may have forgotten the log.
-fn replay(store: &mut Store, config: &EngineConfig, found: &[Found], groups: &[GroupHead]) -> Result<(u64, BTreeSet<LogId>), OpenError> {
-    let misfit = |what: String| OpenError::Misfit { shard: config.shard, what };
-    let mut dropped = BTreeSet::new();
-    each_frame(found, groups, |frame| {
-        dropped.extend((frame.kind() == FrameKind::DropLog).then(|| frame.log()));
-        Ok(())
-    })
-    .map_err(misfit)?;
-    let mut bytes = 0;
-    each_frame(found, groups, |frame| {
-        bytes += frame.payload().len() as u64;
-        let wanted = frame.kind() == FrameKind::DropLog || !dropped.contains(&frame.log());
-        if wanted { store.replay(&frame.fields(), frame.payload()) } else { Ok(()) }
-    })
-    .map_err(misfit)?;
-    Ok((bytes, dropped))
-}
-
-fn each_frame(found: &[Found], groups: &[GroupHead], mut take: impl FnMut(&FrameView<'_>) -> Result<(), String>) -> Result<(), String> {
-    for group in groups {
-        let file = found.iter().find(|file| file.id == group.context.file).expect("recovery names files that it was given");
-        for frame in journal::frames(&file.buf[..file.len], group) {
-            take(&frame.map_err(|error| format!("group {}: {error}", group.context.seq))?)?;
-        }
-    }
-    Ok(())
 }
 
 /// Makes the identities of journal files unguessable for those who write records.

@@ -48,16 +48,18 @@ pub struct Groups {
     closed: VecDeque<Filling>,
     in_flight: VecDeque<(GroupSeq, GroupContent)>,
     last_write_ms: u64,
+    group_bytes: usize,
 }
 
 impl Groups {
-    pub fn new(end: ChainEnd) -> Self {
+    pub fn new(end: ChainEnd, group_bytes: usize) -> Self {
         Self {
             chain: Chain::new(end),
             open: None,
             closed: VecDeque::new(),
             in_flight: VecDeque::new(),
             last_write_ms: 0,
+            group_bytes,
         }
     }
 
@@ -91,7 +93,7 @@ impl Groups {
         }
         if self.open.is_none() {
             let needed = (GROUP_HEADER_BYTES + frame_bytes(payload_bytes)).next_multiple_of(BLOCK_BYTES);
-            let buf = pool.take(needed.max(GROUP_BYTES));
+            let buf = pool.take(needed.max(self.group_bytes));
             let builder = GroupBuilder::new(buf.len());
             self.open = Some(Filling { builder, buf, content: GroupContent::default(), urgent: false, opened_ms: now_ms });
         }

@@ -9,6 +9,7 @@
 
 mod checkpointing;
 mod groups;
+pub mod recovery;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -18,7 +19,7 @@ use crate::checkpoint::Checkpoint;
 use crate::frame::{FrameFields, FrameKind};
 use crate::ids::{GroupSeq, LogId};
 use crate::journal::{ChainEnd, FileRequest, JournalFiles};
-use crate::limits::{BATCH_BYTES_MAX, SEGMENT_WRITE_BYTES_MIN, SEGMENT_WRITES_IN_FLIGHT_MAX, UNFLUSHED_BYTES_MAX};
+use crate::limits::{BATCH_BYTES_MAX, GROUP_BYTES, SEGMENT_WRITE_BYTES_MIN, SEGMENT_WRITES_IN_FLIGHT_MAX, UNFLUSHED_BYTES_MAX};
 pub use crate::log::LogConfig;
 use crate::log::{BlockWrite, Cut, DiskRead, FileWrite, Log, ReadPlan, ReadRequest, SealWrite};
 use crate::memory::BufPool;
@@ -107,6 +108,25 @@ pub struct Durable {
 pub struct StoreLimits {
     pub memory_bytes_max: usize,
     pub checkpoint_after_bytes: u64,
+    /// See [`crate::limits::GROUP_BYTES`].
+    pub group_bytes: usize,
+    /// See [`crate::limits::SEGMENT_WRITE_BYTES_MIN`].
+    pub segment_write_bytes_min: u64,
+    /// See [`crate::limits::UNFLUSHED_BYTES_MAX`].
+    pub unflushed_bytes_max: u64,
+}
+
+impl StoreLimits {
+    /// The bounds that are not the configuration's own are as in [`crate::limits`]; tests make them smaller.
+    pub fn new(memory_bytes_max: usize, checkpoint_after_bytes: u64) -> Self {
+        Self {
+            memory_bytes_max,
+            checkpoint_after_bytes,
+            group_bytes: GROUP_BYTES,
+            segment_write_bytes_min: SEGMENT_WRITE_BYTES_MIN as u64,
+            unflushed_bytes_max: UNFLUSHED_BYTES_MAX,
+        }
+    }
 }
 
 struct Slot {
@@ -146,7 +166,7 @@ impl Store {
             limits,
             pool,
             logs,
-            groups: Groups::new(end),
+            groups: Groups::new(end, limits.group_bytes),
             files,
             checkpointing: Checkpointing::new(shard, seq, replay_from, pictures),
             write_queue: VecDeque::new(),
@@ -227,7 +247,7 @@ impl Store {
 
     /// Whether an append would be refused as busy.
     pub fn is_busy(&self) -> bool {
-        self.groups.is_full() || self.unflushed_bytes > UNFLUSHED_BYTES_MAX
+        self.groups.is_full() || self.unflushed_bytes > self.limits.unflushed_bytes_max
     }
 
     /// Appends one checked batch: into the log's tail, and from there into the open write group.
@@ -292,7 +312,7 @@ impl Store {
 
     fn queue_if_ready(&mut self, id: LogId) {
         let Some(slot) = self.logs.get_mut(&id) else { return };
-        if !slot.queued && slot.log.unwritten_bytes() >= SEGMENT_WRITE_BYTES_MIN as u64 {
+        if !slot.queued && slot.log.unwritten_bytes() >= self.limits.segment_write_bytes_min {
             slot.queued = true;
             self.write_queue.push_back(id);
         }
@@ -356,7 +376,7 @@ impl Store {
     fn poll_segments(&mut self, effects: &mut Vec<Effect>) {
         while self.writes_in_flight < SEGMENT_WRITES_IN_FLIGHT_MAX {
             let Some(id) = self.write_queue.pop_front() else { break };
-            let bytes_min = if self.checkpointing.waits_for(id) { 1 } else { SEGMENT_WRITE_BYTES_MIN as u64 };
+            let bytes_min = if self.checkpointing.waits_for(id) { 1 } else { self.limits.segment_write_bytes_min };
             let Some(slot) = self.logs.get_mut(&id) else { continue };
             slot.queued = false;
             let Some(write) = slot.log.next_write(bytes_min) else { continue };
@@ -428,7 +448,7 @@ impl Store {
     fn on_file_written(&mut self, id: LogId, segment: Offset) {
         let slot = self.logs.get_mut(&id).expect("the caller found it");
         self.checkpointing.on_file_written(&slot.log, segment);
-        let hurried = self.checkpointing.waits_for(id) || slot.log.unwritten_bytes() >= SEGMENT_WRITE_BYTES_MIN as u64;
+        let hurried = self.checkpointing.waits_for(id) || slot.log.unwritten_bytes() >= self.limits.segment_write_bytes_min;
         if hurried && !std::mem::replace(&mut slot.queued, true) {
             self.write_queue.push_back(id);
         }
