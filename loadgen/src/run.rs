@@ -96,7 +96,8 @@ fn load(broker: Broker, options: Options) -> Result<Report, Failure> {
         thread.join().map_err(|_| Failure::Worker)?;
     }
     let measured_ns = match options.until {
-        Until::Duration => window.end_ns - window.start_ns,
+        // Less than planned if the run was stopped.
+        Until::Duration => now_ns().clamp(window.start_ns + 1, window.end_ns) - window.start_ns,
         Until::End | Until::Messages(_) => tally.consumed_last_ns.saturating_sub(start_ns).max(1),
     };
     Ok(Report::new(options, broker, cluster.leaders.len(), tally, measured_ns))

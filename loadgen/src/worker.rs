@@ -78,8 +78,9 @@ impl Worker {
             }
         }
         self.publish();
-        for producer in &mut self.producers {
-            producer.count_unanswered(&mut tally);
+        // What an early stop leaves undone is nobody's fault.
+        if !self.progress.stop.load(Relaxed) {
+            self.producers.iter_mut().for_each(|producer| producer.count_unanswered(&mut tally));
         }
         tally.cpu_ns = thread_cpu_ns() - cpu_at_start_ns.unwrap_or(0);
         Ok(tally)
