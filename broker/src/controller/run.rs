@@ -80,17 +80,13 @@ impl Controller {
 
     /// Takes a change on. It is decided after those before it.
     pub fn submit(self: &Rc<Self>, ctx: &Rc<Context>, change: MetadataChange) -> Served {
-        let mut state = self.state.borrow_mut();
-        if state.failed {
-            return Served::Now(Reply::Change(Outcome::Refused(Refusal::StorageFailed)));
-        }
-        if state.waiting.len() >= CHANGES_WAITING_MAX {
-            return Served::Now(Reply::Change(Outcome::Refused(Refusal::Busy)));
-        }
         let (answer, answered) = oneshot::channel();
-        state.waiting.push_back((change, answer));
-        if !std::mem::replace(&mut state.is_working, true) {
-            ring::spawn(work(Rc::clone(ctx), Rc::clone(self)));
+        let queued = self.state.borrow_mut().queue(change, answer);
+        match queued {
+            Err(refusal) => return Served::Now(Reply::Change(Outcome::Refused(refusal))),
+            Ok(Queued::Behind) => {}
+            // A task begins to run while it is spawned, so the state must not be borrowed here.
+            Ok(Queued::First) => drop(ring::spawn(work(Rc::clone(ctx), Rc::clone(self)))),
         }
         Served::Later(Box::pin(async move {
             match answered.await {
@@ -135,6 +131,26 @@ impl Controller {
             // Whoever asked may be gone.
             let _ = answer.send(Reply::Change(Outcome::Refused(Refusal::StorageFailed)));
         }
+    }
+}
+
+/// Where a change came to stand.
+enum Queued {
+    /// Nobody works on the queue yet.
+    First,
+    Behind,
+}
+
+impl State {
+    fn queue(&mut self, change: MetadataChange, answer: oneshot::Sender<Reply>) -> Result<Queued, Refusal> {
+        if self.failed {
+            return Err(Refusal::StorageFailed);
+        }
+        if self.waiting.len() >= CHANGES_WAITING_MAX {
+            return Err(Refusal::Busy);
+        }
+        self.waiting.push_back((change, answer));
+        Ok(if std::mem::replace(&mut self.is_working, true) { Queued::Behind } else { Queued::First })
     }
 }
 

@@ -62,11 +62,14 @@ pub fn serve(ctx: &Rc<Context>, request: Request) -> Served {
 }
 
 fn serve_append(ctx: &Rc<Context>, append: Append) -> Served {
-    let partitions = &mut *ctx.partitions.borrow_mut();
+    let mut partitions = ctx.partitions.borrow_mut();
     let mut run = AppendRun::new(append);
     if partitions.is_blocked() || partitions.advance(&ctx.engine, &mut run) == Advance::Blocked {
         let (answer, answered) = oneshot::channel();
-        if partitions.block(Unanswered { run, answer }) {
+        let is_first = partitions.block(Unanswered { run, answer });
+        // A task begins to run while it is spawned.
+        drop(partitions);
+        if is_first {
             ring::spawn(unblock(Rc::clone(ctx)));
         }
         return Served::Later(Box::pin(reply(answered)));
