@@ -21,7 +21,7 @@ use crate::log::{ReadPlan, ReadRequest};
 use crate::memory::Span;
 use crate::ring::sync::Notify;
 use crate::ring::{self, Ring, SyncMethod};
-use crate::store::{AppendError, Appended, Effect, LogConfig, LogView, ReadError, Store};
+use crate::store::{AppendError, Appended, ColdRead, Effect, LogConfig, LogView, ReadError, Store};
 
 mod read;
 mod recovery;
@@ -207,7 +207,7 @@ impl Engine {
             ReadPlan::OutOfRange => Err(ReadError::OutOfRange),
             ReadPlan::Empty => Ok(Read::Ready(Vec::new())),
             ReadPlan::Memory(memory) => Ok(Read::Ready(memory.spans)),
-            ReadPlan::Disk(plan) => Ok(Read::Disk(Box::pin(read::from_disk(self.inner.clone(), id, plan)))),
+            ReadPlan::Disk(plan) => Ok(Read::Disk(Box::pin(read::from_disk(self.inner.clone(), ColdRead::new(id, plan))))),
         }
     }
 

@@ -6,9 +6,9 @@ use batch::{BatchView, DecompressLimit, Offset};
 
 use super::Inner;
 use crate::ids::LogId;
-use crate::log::{Cut, DiskRead, ReadPlan, ReadRequest};
+use crate::log::{ReadPlan, ReadRequest};
 use crate::memory::{Chunk, Span};
-use crate::store::ReadError;
+use crate::store::{ColdRead, ReadError};
 
 /// Searching by timestamp decompresses one batch at a time, and none larger than this.
 const DECOMPRESSED_BYTES_MAX: usize = 64 << 20;
@@ -16,95 +16,29 @@ const DECOMPRESSED_BYTES_MAX: usize = 64 << 20;
 /// Batches looked at in one step of a search by timestamp.
 const SEARCH_BYTES: usize = 1 << 20;
 
-/// Reads from the segment file, looks for the batch wanted, and goes on where a batch reaches beyond what was read or
-/// beyond what the file has.
-pub(super) async fn from_disk(inner: Rc<Inner>, id: LogId, mut plan: DiskRead) -> Result<Vec<Span>, ReadError> {
+/// Reads from the segment file, stretch by stretch as `read` wants them.
+pub(super) async fn from_disk(inner: Rc<Inner>, mut read: ColdRead) -> Result<Vec<Span>, ReadError> {
     loop {
-        let end = plan.file_end.min(plan.scan_from + plan.bytes as u64);
-        if end <= plan.scan_from {
-            // The batch is not in the file but in memory by now, or about to be.
-            return from_memory(&inner, id, &plan, plan.scan_from).map(Option::unwrap_or_default);
-        }
-        let read = inner.segments.read(id, plan.segment, plan.scan_from, end).await;
-        let (buf, start, filled) = read.map_err(|error| {
-            tracing::error!(log = %id, segment = plan.segment.0, position = plan.scan_from, %error, "reading a segment failed");
+        let wanted = read.wanted();
+        let (log, segment, position) = (read.log(), read.segment(), wanted.start);
+        let result = inner.segments.read(log, segment, wanted.start, wanted.end).await;
+        let (buf, start, filled) = result.map_err(|error| {
+            tracing::error!(%log, segment = segment.0, position, %error, "reading a segment failed");
             ReadError::Failed
         })?;
         inner.count(|stats| (stats.cold_reads, stats.cold_read_bytes) = (stats.cold_reads + 1, stats.cold_read_bytes + filled as u64));
-        if filled <= start {
-            return Err(corrupt(id, &plan, plan.scan_from));
-        }
-        let chunk = Chunk::sealed(buf);
-        let bytes = chunk.slice(start..filled).expect("a sealed chunk is all published");
-        match crate::log::cut(&bytes, &plan) {
-            Cut::Empty => return Ok(Vec::new()),
-            Cut::Damaged { position } => return Err(corrupt(id, &plan, position)),
-            Cut::Whole { start, end } => return checked(id, &plan, bytes.slice(start..end).expect("the cut lies within")),
-            Cut::Past { position } => {
-                if let Some(spans) = from_memory(&inner, id, &plan, position)? {
-                    return Ok(spans);
-                }
-                plan.scan_from = position;
+        let corrupt = |error| {
+            if error == ReadError::Corrupt {
+                tracing::error!(%log, segment = segment.0, position, "the segment file does not hold what was written to it");
             }
-            Cut::Longer { start, bytes: batch_bytes } => {
-                let batch_start = plan.scan_from + start as u64;
-                if batch_start + batch_bytes as u64 > plan.file_end
-                    && let Some(spans) = across(&inner, id, &plan, &bytes, start, batch_bytes)
-                {
-                    return Ok(spans);
-                }
-                plan.scan_from = batch_start;
-                plan.bytes = batch_bytes;
-            }
+            error
+        };
+        // A file that ends before `position` gives no bytes at all.
+        let bytes = Chunk::sealed(buf).slice(start..filled).ok_or(ReadError::Corrupt).map_err(corrupt)?;
+        if let Some(spans) = read.on_bytes(&inner.store.borrow(), &bytes).map_err(corrupt)? {
+            return Ok(spans);
         }
-        plan.file_end = flushed(&inner, id, plan.segment)?;
     }
-}
-
-/// A batch that begins in what was read from the file and ends in memory.
-fn across(inner: &Inner, id: LogId, plan: &DiskRead, bytes: &Span, start: usize, batch_bytes: usize) -> Option<Vec<Span>> {
-    let store = inner.store.borrow();
-    let from = plan.scan_from + bytes.len() as u64;
-    let to = plan.scan_from + (start + batch_bytes) as u64;
-    let rest = store.log(id)?.memory_spans(plan.segment, from, to)?;
-    let mut spans = vec![bytes.slice(start..bytes.len())?];
-    spans.extend(rest);
-    Some(spans)
-}
-
-fn from_memory(inner: &Inner, id: LogId, plan: &DiskRead, position: u64) -> Result<Option<Vec<Span>>, ReadError> {
-    let store = inner.store.borrow();
-    let log = store.log(id).ok_or(ReadError::UnknownLog)?;
-    match log.plan_from_position(plan.segment, position, plan.request) {
-        ReadPlan::Memory(memory) => Ok(Some(memory.spans)),
-        ReadPlan::Disk(_) => Ok(None),
-        ReadPlan::Empty => Ok(Some(Vec::new())),
-        ReadPlan::OutOfRange => Err(ReadError::OutOfRange),
-    }
-}
-
-fn flushed(inner: &Inner, id: LogId, segment: Offset) -> Result<u64, ReadError> {
-    let store = inner.store.borrow();
-    let log = store.log(id).ok_or(ReadError::UnknownLog)?;
-    let segment = log.segments().iter().find(|known| known.base_offset == segment);
-    segment.map(|segment| segment.flushed).ok_or(ReadError::OutOfRange)
-}
-
-/// A batch that fails its checksum is never served.
-fn checked(id: LogId, plan: &DiskRead, span: Span) -> Result<Vec<Span>, ReadError> {
-    let mut rest: &[u8] = &span;
-    while let Ok(Some((view, after))) = BatchView::first(rest) {
-        if batch::verify_crc(view.bytes).is_err() {
-            return Err(corrupt(id, plan, plan.scan_from));
-        }
-        rest = after;
-    }
-    Ok(vec![span])
-}
-
-fn corrupt(id: LogId, plan: &DiskRead, position: u64) -> ReadError {
-    tracing::error!(log = %id, segment = plan.segment.0, position, "the segment file does not hold what was written to it");
-    ReadError::Corrupt
 }
 
 pub(super) async fn offset_for_timestamp(inner: &Rc<Inner>, id: LogId, timestamp_ms: i64) -> Result<Option<(Offset, i64)>, ReadError> {
@@ -150,7 +84,7 @@ async fn read_some(inner: &Rc<Inner>, id: LogId, from: Offset, until: Offset) ->
         ReadPlan::Empty => Vec::new(),
         ReadPlan::OutOfRange => return Err(ReadError::OutOfRange),
         ReadPlan::Memory(memory) => memory.spans,
-        ReadPlan::Disk(plan) => from_disk(inner.clone(), id, plan).await?,
+        ReadPlan::Disk(plan) => from_disk(inner.clone(), ColdRead::new(id, plan)).await?,
     };
     Ok(spans.iter().flat_map(|span| span.iter().copied()).collect())
 }

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod checkpointing;
+mod cold_read;
 mod groups;
 pub mod recovery;
 
@@ -21,9 +22,10 @@ use crate::ids::{GroupSeq, LogId};
 use crate::journal::{ChainEnd, FileRequest, JournalFiles};
 use crate::limits::{BATCH_BYTES_MAX, GROUP_BYTES, SEGMENT_WRITE_BYTES_MIN, SEGMENT_WRITES_IN_FLIGHT_MAX, UNFLUSHED_BYTES_MAX};
 pub use crate::log::LogConfig;
-use crate::log::{BlockWrite, Cut, DiskRead, FileWrite, Log, ReadPlan, ReadRequest, SealWrite};
+use crate::log::{BlockWrite, FileWrite, Log, ReadPlan, ReadRequest, SealWrite};
 use crate::memory::BufPool;
 use checkpointing::Checkpointing;
+pub use cold_read::ColdRead;
 pub use groups::GroupWrite;
 use groups::Groups;
 
@@ -479,9 +481,4 @@ impl Store {
     pub fn closing_writes(&self) -> Vec<(LogId, SealWrite)> {
         self.logs.iter().filter_map(|(id, slot)| slot.log.closing_write().map(|write| (*id, write))).collect()
     }
-}
-
-/// Finds the answer to `read` in what the file gave.
-pub fn cut_read(bytes: &[u8], read: &DiskRead) -> Cut {
-    crate::log::cut(bytes, read)
 }
