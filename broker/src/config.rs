@@ -139,12 +139,12 @@ impl Config {
         let cores = cores(settings.cores)?;
         let memory_bytes_per_shard = memory_per_shard(settings.memory_bytes, cores.len() as u64)?;
         // A request must fit in the shard's budget for requests, or it could never be admitted.
-        let budget = u32::try_from(limits::request_budget_bytes(memory_bytes_per_shard)).unwrap_or(u32::MAX);
+        let ceiling = u32::try_from(limits::request_bytes_ceiling(memory_bytes_per_shard)).unwrap_or(u32::MAX);
         let request_bytes_max = in_range(
             "socket.request.max.bytes",
-            settings.request_bytes_max.unwrap_or(limits::REQUEST_BYTES_MAX_DEFAULT.min(budget)),
+            settings.request_bytes_max.unwrap_or(limits::REQUEST_BYTES_MAX_DEFAULT.min(ceiling)),
             limits::REQUEST_BYTES_MAX_FLOOR,
-            limits::REQUEST_BYTES_MAX_CEILING.min(budget),
+            limits::REQUEST_BYTES_MAX_CEILING.min(ceiling),
         )?;
         let batch_bytes_ceiling = request_bytes_max - limits::REQUEST_OVERHEAD_BYTES;
         let message_bytes_max = in_range(
@@ -285,7 +285,7 @@ mod tests {
     #[test]
     fn without_settings_everything_has_a_default() {
         let config = Config::check(Settings::default()).expect("defaults are possible");
-        assert_eq!(config.listen, "127.0.0.1:9092".parse().expect("an address"));
+        assert_eq!(config.listen, "127.0.0.1:9092".parse::<SocketAddr>().expect("an address"));
         assert_eq!(config.data_dir, PathBuf::from("./data"));
         assert_eq!(config.durability, Durability::Durable);
         assert_eq!(config.message_bytes_max, 1_048_588);

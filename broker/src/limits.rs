@@ -26,12 +26,10 @@ pub const MESSAGE_BYTES_MAX_DEFAULT: u32 = MIB as u32 + 12;
 pub const REQUEST_OVERHEAD_BYTES: u32 = 8 * KIB as u32;
 /// Memory set aside for a frame ahead of the bytes that arrived, so that a declared length costs nothing until it is sent.
 pub const FRAME_AHEAD_BYTES: usize = MIB;
-/// A frame at most this long takes its budget only when it has arrived whole; a longer one before its rest is read.
-pub const FRAME_SMALL_BYTES: usize = 16 * KIB;
-/// Time a frame may take from its first byte to its last, besides [`FRAME_MS_PER_MIB`].
-pub const FRAME_MS_MAX: u64 = 30_000;
-/// Additional time for each MiB that the frame declares.
-pub const FRAME_MS_PER_MIB: u64 = 1_000;
+/// Bytes of a frame that does not come whole are received and accounted for in steps of at least this, if as many are left.
+pub const FRAME_STEP_BYTES_MIN: usize = 128 * KIB;
+/// Time the peer may take to send the bytes of one step.
+pub const FRAME_STEP_MS_MAX: u64 = 30_000;
 /// Kafka's default for `connections.max.idle.ms`.
 pub const CONNECTION_IDLE_MS_DEFAULT: u64 = 600_000;
 /// How often a shard looks for connections that passed a deadline: such a deadline is met this much late at most.
@@ -107,9 +105,9 @@ const _: () = assert!(MESSAGE_BYTES_MAX_DEFAULT + REQUEST_OVERHEAD_BYTES <= REQU
 const _: () =
     assert!(REQUEST_BYTES_MAX_FLOOR < REQUEST_BYTES_MAX_CEILING && REQUEST_BYTES_MAX_CEILING <= i32::MAX as u32);
 // Even on the smallest node the largest request is not below what an ordinary client needs.
-const _: () = assert!(request_budget_bytes(MEMORY_BYTES_PER_SHARD_FLOOR) >= REQUEST_BYTES_MAX_FLOOR as u64);
-// A frame that takes its budget late is smaller than the step in which frames grow.
-const _: () = assert!(FRAME_SMALL_BYTES <= FRAME_AHEAD_BYTES);
+const _: () = assert!(request_bytes_ceiling(MEMORY_BYTES_PER_SHARD_FLOOR) >= REQUEST_BYTES_MAX_FLOOR as u64);
+// A step is within the memory that was set aside for it.
+const _: () = assert!(FRAME_STEP_BYTES_MIN <= FRAME_AHEAD_BYTES);
 // One send stays within the kernel's IOV_MAX even when its last answer brings many parts of its own.
 const _: () = assert!(SEND_PARTS_MAX <= 512);
 // A stop waits for answers for less time than a client waits for its request (30 s by default).
@@ -120,4 +118,9 @@ const _: () = assert!(SHARDS_MAX <= u16::MAX as usize);
 /// Budget for requests of a shard that has `memory_bytes` in all.
 pub const fn request_budget_bytes(memory_bytes: u64) -> u64 {
     memory_bytes / REQUEST_MEMORY_FRACTION
+}
+
+/// Largest request such a shard can promise to take: half of the budget, so that others go on beside it.
+pub const fn request_bytes_ceiling(memory_bytes: u64) -> u64 {
+    request_budget_bytes(memory_bytes) / 2
 }

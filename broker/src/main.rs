@@ -1,5 +1,6 @@
 //! The `ringmain` binary: serves a node, and talks to one from the command line.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
@@ -82,7 +83,8 @@ fn serve(args: ServeArgs) -> ExitCode {
         Ok(filter) => filter,
         Err(error) => return fail(&format!("log.level = {} is not understood: {error}", config.trace_filter)),
     };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
     // Signals are held before the shards start, so that their threads never see one.
     let signals = match Signals::new([SIGTERM, SIGINT, SIGUSR1]) {
         Ok(signals) => signals,

@@ -25,6 +25,10 @@ pub enum AdminError {
     Unreachable { address: String, source: io::Error },
     #[error("the connection to {address} broke: {source}")]
     Broken { address: String, source: io::Error },
+    #[error("{address} did not answer within {} s", ANSWER_WAIT.as_secs())]
+    Silent { address: String },
+    #[error("{address} closed the connection without an answer")]
+    Closed { address: String },
     #[error("{address} does not answer as a Kafka broker: {reason}")]
     NotKafka { address: String, reason: String },
     #[error("{address} speaks no version of {} that this program knows", key.name())]
@@ -116,7 +120,11 @@ impl Client {
 
     fn exchange(&mut self, frame: &[u8]) -> Result<Vec<u8>, AdminError> {
         let address = self.address.clone();
-        let broken = |source| AdminError::Broken { address: address.clone(), source };
+        let broken = |source: io::Error| match source.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => AdminError::Silent { address: address.clone() },
+            io::ErrorKind::UnexpectedEof => AdminError::Closed { address: address.clone() },
+            _ => AdminError::Broken { address: address.clone(), source },
+        };
         self.stream.write_all(frame).map_err(broken)?;
         let mut prefix = [0; 4];
         self.stream.read_exact(&mut prefix).map_err(broken)?;

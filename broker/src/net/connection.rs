@@ -172,10 +172,10 @@ impl Connection {
             // The last frame, mostly the only one, takes the memory as it is; those before it share it by count.
             let body = if frames.len() == length { std::mem::take(&mut frames) } else { frames.split_to(length) };
             self.room().await;
-            let permit = match self.ctx.request_budget.try_admit(length) {
-                Some(permit) => permit,
-                None => self.ctx.request_budget.admit(length).await,
-            };
+            let mut permit = self.ctx.request_memory.small.open();
+            if !permit.try_grow(length) {
+                permit.grow(length).await;
+            }
             self.start(body, permit)?;
         }
         Ok(())
@@ -183,8 +183,6 @@ impl Connection {
 
     /// Receives the rest of a frame, straight into its own memory, and starts its request.
     async fn finish(&self, partial: Partial) -> Result<(), End> {
-        let begun_at = self.ctx.clock.monotonic();
-        self.entry.frame_due.set(Some(begun_at + Duration::from_millis(limits::FRAME_MS_MAX)));
         let (length, mut body) = match partial {
             Partial::Body { length, body } => (length, body),
             Partial::Prefix(begun) => {
@@ -195,35 +193,27 @@ impl Connection {
                 (frame::length(prefix, self.request_bytes_max())?, Vec::new())
             }
         };
-        let mut permit = None;
-        if length > limits::FRAME_SMALL_BYTES {
-            // Waiting for memory is not the peer's fault, so its time begins afterwards.
-            self.entry.frame_due.set(None);
-            permit = Some(self.ctx.request_budget.admit(length).await);
-            let mib = (length >> 20) as u64;
-            let patience = Duration::from_millis(limits::FRAME_MS_MAX + limits::FRAME_MS_PER_MIB * mib);
-            self.entry.frame_due.set(Some(self.ctx.clock.monotonic() + patience));
-        }
+        let mut permit = self.ctx.request_memory.large.open();
+        permit.grow(body.len()).await;
         while body.len() < length {
-            // Memory runs ahead of the bytes by as much as came, at least by a step: large frames are not copied often.
-            let step = (length - body.len()).min(body.len().max(limits::FRAME_AHEAD_BYTES));
-            let received = body.len();
+            // A step is as large as what came already: large frames take few, and who sends little holds little.
+            let step =
+                body.len().clamp(limits::FRAME_STEP_BYTES_MIN, limits::FRAME_AHEAD_BYTES).min(length - body.len());
+            permit.grow(step).await;
+            body.reserve((length - body.len()).min(limits::FRAME_AHEAD_BYTES));
             body = self.receive(body, step).await?;
-            self.ctx.metrics.request_bytes.add(body.len() - received);
+            self.ctx.metrics.request_bytes.add(step);
         }
-        self.entry.frame_due.set(None);
         self.room().await;
-        let permit = match permit {
-            Some(permit) => permit,
-            None => self.ctx.request_budget.admit(length).await,
-        };
         self.start(Bytes::from(body), permit)
     }
 
-    /// Appends `count` further bytes to `buf`.
+    /// Appends `count` further bytes to `buf`. The peer has a limited time to send them.
     async fn receive(&self, mut buf: Vec<u8>, count: usize) -> Result<Vec<u8>, End> {
         buf.reserve_exact(count);
+        self.entry.frame_due.set(Some(self.ctx.clock.monotonic() + Duration::from_millis(limits::FRAME_STEP_MS_MAX)));
         let (received, buf) = self.socket.recv_exact_into(buf, count).await;
+        self.entry.frame_due.set(None);
         if received? < count { Err(End::Truncated) } else { Ok(buf) }
     }
 

@@ -9,9 +9,11 @@ mod frame;
 mod listener;
 pub mod response;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use answers::PendingResponse;
-pub use budget::Budget;
+pub use budget::RequestMemory;
 pub use listener::{accept, sweep};
 pub use response::Response;
 pub use table::{Connections, Order};

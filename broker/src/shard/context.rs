@@ -16,7 +16,7 @@ use crate::ids::{NodeId, ShardId};
 use crate::mesh::message::Request;
 use crate::mesh::{Call, Mesh};
 use crate::metrics::Metrics;
-use crate::net::{Budget, Connections};
+use crate::net::{Connections, RequestMemory};
 use crate::partition::Partitions;
 use crate::partition::run::{Served, serve};
 
@@ -47,7 +47,7 @@ pub struct Context {
     pub clock: Clock,
     pub metrics: Metrics,
     pub connections: Connections,
-    pub request_budget: Rc<Budget>,
+    pub request_memory: RequestMemory,
     pub watch: Watch,
 }
 

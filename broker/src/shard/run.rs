@@ -26,7 +26,7 @@ use crate::limits::{ACCEPT_BACKLOG, DRAIN_MS_MAX, SHUTDOWN_MS_MAX, request_budge
 use crate::mesh::message::Request;
 use crate::mesh::{self, CallId, Mesh};
 use crate::metrics::Metrics;
-use crate::net::{self, Budget, Connections, Order};
+use crate::net::{self, Connections, Order, RequestMemory};
 use crate::partition;
 use crate::partition::run::Served;
 
@@ -73,6 +73,7 @@ pub enum ShardError {
 /// Runs a shard from its opening to its end. A failed start is told as [`News::Failed`] and is no error here.
 pub async fn run(ring: Ring, seed: Seed) -> Result<(), ShardError> {
     let (news, lifecycle) = (seed.news.clone(), seed.lifecycle.clone());
+    let _alarm = Alarm(lifecycle.clone());
     lifecycle.register(seed.shard, ring.waker());
     let (ctx, listener) = match open(&ring, seed).await {
         Ok(opened) => opened,
@@ -90,6 +91,18 @@ pub async fn run(ring: Ring, seed: Seed) -> Result<(), ShardError> {
         Err(error) => give_up(&lifecycle, &news, error),
     }
     close(&ctx).await
+}
+
+/// Stops the node when its shard panics, where a panic does not end the process: no shard can do without another.
+struct Alarm(Arc<Lifecycle>);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.stop();
+            self.0.shard_drained();
+        }
+    }
 }
 
 fn give_up(lifecycle: &Lifecycle, news: &Sender<News>, error: ShardError) {
@@ -112,9 +125,10 @@ async fn open(ring: &Ring, seed: Seed) -> Result<(Rc<Context>, Listener), ShardE
     tell(&news, News::Listening(address));
 
     let memory_bytes = config.memory_bytes_per_shard;
+    let request_bytes = request_budget_bytes(memory_bytes);
     let engine_config = EngineConfig {
         journal_bytes_max: config.journal_bytes_per_shard,
-        memory_bytes_max: (memory_bytes - request_budget_bytes(memory_bytes)) as usize,
+        memory_bytes_max: (memory_bytes - request_bytes) as usize,
         ..EngineConfig::new(config.data_dir.clone(), shard.0)
     };
     let opened = Engine::open(ring.clone(), engine_config).await;
@@ -140,7 +154,7 @@ async fn open(ring: &Ring, seed: Seed) -> Result<(Rc<Context>, Listener), ShardE
         clock: Clock,
         metrics: Metrics::new(shard),
         connections: Connections::default(),
-        request_budget: Budget::new(request_budget_bytes(memory_bytes) as usize),
+        request_memory: RequestMemory::new(request_bytes as usize, config.request_bytes_max as usize),
         watch: Watch::new(lifecycle),
         config,
     });
