@@ -20,6 +20,7 @@ struct Node {
 
 impl Node {
     fn start(name: &str, settings: Settings) -> Node {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let dir =
             std::env::current_dir().expect("there is one").join(format!("../target/net-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&dir);
