@@ -186,7 +186,7 @@ fn kcat_produce(bootstrap: &str, job: &Job) {
 fn kcat_read(bootstrap: &str, topic: &str) -> Vec<Seen> {
     let format = "%p %o %T %K %S\\n%k%s%h\\x1e\\x1e\\n";
     let mut command = kcat(bootstrap, &["-C", "-t", topic, "-o", "beginning", "-e", "-q", "-f", format]);
-    let output = run_with_input(command.args(["-X", "check.crcs=true"]), b"");
+    let output = run_with_input(command.args(["-X", "check.crcs=true", "-X", "fetch.wait.max.ms=20"]), b"");
     assert_success("kcat -C", &output);
     let mut seen = Vec::new();
     let mut rest = output.stdout.as_slice();
