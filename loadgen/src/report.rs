@@ -240,10 +240,7 @@ impl fmt::Display for Report {
             )?;
         }
         writeln!(f, "own CPU     {:.2} s, {:.2} of a core", self.cpu_s, self.cpu_s / self.measured_s)?;
-        if self.end_to_end.is_some() {
-            let Records { acked, arrived, repeated, .. } = self.records;
-            writeln!(f, "records     {acked} acknowledged, {arrived} arrived, {repeated} repeated")?;
-        }
+        self.write_records(f)?;
         if self.outcome.errors.is_empty() {
             writeln!(f, "errors      none")?;
         }
@@ -255,6 +252,20 @@ impl fmt::Display for Report {
 }
 
 impl Report {
+    fn write_records(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Records { sent, acked, arrived, repeated } = self.records;
+        match (&self.consumed, &self.produced) {
+            (Some(consumed), None) => writeln!(f, "records     {} consumed", consumed.records),
+            (None, _) => writeln!(f, "records     {sent} sent, {acked} acknowledged, warm-up included"),
+            (Some(_), Some(_)) => {
+                writeln!(
+                    f,
+                    "records     {acked} acknowledged, {arrived} arrived, {repeated} repeated, warm-up included"
+                )
+            }
+        }
+    }
+
     fn write_heading(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Workload { mode, topic, partitions, record_bytes, producers, consumers, .. } = &self.workload;
         write!(f, "{mode} {}", self.broker.address)?;
