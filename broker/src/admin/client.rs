@@ -3,6 +3,7 @@
 //! It asks each node which versions it speaks, so it works with any Kafka-protocol cluster.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
@@ -187,18 +188,16 @@ impl Cluster {
 
     /// The node `id`, with the address that `metadata` gives it.
     pub fn node(&mut self, id: i32, metadata: &Body, what: &str) -> Result<&mut Client, AdminError> {
-        if !self.nodes.contains_key(&id) {
-            let metadata = metadata.read(MetadataResponse::decode)?;
-            let node = metadata.brokers.iter().find(|node| node.node_id == id);
-            let node = node.ok_or_else(|| AdminError::NoNode { what: what.to_owned() })?;
-            let address = if node.host.contains(':') {
-                format!("[{}]:{}", node.host, node.port)
-            } else {
-                format!("{}:{}", node.host, node.port)
-            };
-            self.nodes.insert(id, Client::connect(&address)?);
-        }
-        Ok(self.nodes.get_mut(&id).expect("it was there or was just put there"))
+        let vacant = match self.nodes.entry(id) {
+            Entry::Occupied(known) => return Ok(known.into_mut()),
+            Entry::Vacant(vacant) => vacant,
+        };
+        let metadata = metadata.read(MetadataResponse::decode)?;
+        let node = metadata.brokers.iter().find(|node| node.node_id == id);
+        let node = node.ok_or_else(|| AdminError::NoNode { what: what.to_owned() })?;
+        // An IPv6 address stands in brackets before its port.
+        let host = if node.host.contains(':') { format!("[{}]", node.host) } else { node.host.to_string() };
+        Ok(vacant.insert(Client::connect(&format!("{host}:{}", node.port))?))
     }
 }
 
