@@ -13,62 +13,62 @@ use std::time::{Duration, Instant};
 
 use batch::{LeaderEpoch, Offset};
 use engine::LogId;
-use wire::fetch::{FetchPartition, FetchRequest};
+use wire::fetch::FetchRequest;
 use wire::{DecodeError, ErrorCode};
 
-use super::fetch_answer::{FetchAnswer, Slot, Slots, refuse};
+use super::fetch_answer::{FetchAnswer, Slot, refuse};
+use super::fetch_session::{self, Mode};
 use super::routes::Routes;
 use super::{Request, error_codes};
+use crate::controller::TopicId;
 use crate::controller::image::Image;
-use crate::controller::{Topic, TopicId};
 use crate::ids::ShardId;
-use crate::mesh::Call;
 use crate::mesh::message::{self, Fetch, Reply, Watch, WatchKey, Woken};
+use crate::mesh::{Call, placement};
 use crate::net::{Answer, Response};
+use crate::partition::fetch_sessions::{PartitionKey, TopicKey, Wanted};
 use crate::partition::join::{first_of, join_all};
 use crate::partition::limits::{FETCH_BYTES_MAX, FETCH_WAIT_MS_MAX};
 use crate::partition::log_id;
 use crate::shard::Context;
 
-/// From this version on topics are named by their ids.
-const TOPIC_IDS_SINCE_VERSION: i16 = 13;
 /// "None", for epochs that clients send.
 const NO_EPOCH: i32 = -1;
-/// The session epochs with which a request names every partition it wants: the first of a session, and of none.
-const FULL_EPOCHS: [i32; 2] = [0, -1];
 
 pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answer, DecodeError> {
     let version = request.version();
     let body = FetchRequest::decode(version, &mut request.body)?;
-    if !FULL_EPOCHS.contains(&body.session_epoch) {
-        // No session is ever given out (id 0 in every answer), so whatever is named here is not known.
-        return Ok(Answer::Ready(refuse(request.reply_to, ErrorCode::FETCH_SESSION_ID_NOT_FOUND)));
-    }
+    let begun = fetch_session::begin(&mut ctx.fetch_sessions.borrow_mut(), request.received, version, &body);
+    let (mode, wanted) = match begun {
+        Ok(begun) => begun,
+        Err(error_code) => return Ok(Answer::Ready(refuse(request.reply_to, 0, error_code))),
+    };
     let bytes_max = usize::try_from(body.max_bytes).unwrap_or(0).min(FETCH_BYTES_MAX);
     let wait_ms = body.max_wait_ms.clamp(0, FETCH_WAIT_MS_MAX);
     let mut fetching = Fetching {
-        slots: slots(&ctx.image.borrow(), version, &body),
-        bytes_max,
+        slots: slots(&ctx.image.borrow(), wanted),
+        mode,
+        answer: FetchAnswer { reply_to: request.reply_to, is_committed_only: body.isolation_level != 0, bytes_max },
         bytes_min: usize::try_from(body.min_bytes).unwrap_or(0).min(bytes_max),
         deadline: request.received + Duration::from_millis(wait_ms as u64),
         is_patient: wait_ms > 0,
     };
-    let answer = FetchAnswer { reply_to: request.reply_to, is_committed_only: body.isolation_level != 0, bytes_max };
     let mut reads = fetching.start_reads(ctx, |_| true);
     if reads.iter_mut().all(Read::try_finish) {
         fetching.finish_reads(reads);
         if fetching.is_enough() {
-            return Ok(Answer::Ready(answer.build(fetching.slots)));
+            return Ok(Answer::Ready(fetching.conclude(ctx)));
         }
         reads = Vec::new();
     }
-    Ok(Answer::Later(Box::pin(wait(Rc::clone(ctx), fetching, answer, reads))))
+    Ok(Answer::Later(Box::pin(wait(Rc::clone(ctx), fetching, reads))))
 }
 
 /// A fetch under way.
 struct Fetching {
-    slots: Slots,
-    bytes_max: usize,
+    slots: Vec<Slot>,
+    mode: Mode,
+    answer: FetchAnswer,
     bytes_min: usize,
     deadline: Instant,
     is_patient: bool,
@@ -91,7 +91,7 @@ impl Read {
     }
 }
 
-async fn wait(ctx: Rc<Context>, mut fetching: Fetching, answer: FetchAnswer, mut reads: Vec<Read>) -> Response {
+async fn wait(ctx: Rc<Context>, mut fetching: Fetching, mut reads: Vec<Read>) -> Response {
     loop {
         let pending: Vec<&mut Call> =
             reads.iter_mut().filter(|read| read.reply.is_none()).map(|read| &mut read.call).collect();
@@ -101,19 +101,15 @@ async fn wait(ctx: Rc<Context>, mut fetching: Fetching, answer: FetchAnswer, mut
         }
         fetching.finish_reads(reads);
         if fetching.is_enough() {
-            return answer.build(fetching.slots);
+            return fetching.conclude(&ctx);
         }
         let mut watches = Watches::start(&ctx, &fetching);
-        if watches.calls.is_empty() {
-            return answer.build(fetching.slots);
-        }
         let (owner, woken) = watches.first().await;
         drop(watches);
         if woken == Woken::Expired || ctx.clock.monotonic() >= fetching.deadline {
-            return answer.build(fetching.slots);
+            return fetching.conclude(&ctx);
         }
-        reads = fetching
-            .start_reads(&ctx, |log| crate::mesh::placement::owner(log.topic, log.partition, ctx.shard_count) == owner);
+        reads = fetching.start_reads(&ctx, |log| placement::owner(log.topic, log.partition, ctx.shard_count) == owner);
     }
 }
 
@@ -122,12 +118,12 @@ impl Fetching {
     /// who has less leaves the rest to the next request.
     fn start_reads(&self, ctx: &Rc<Context>, is_wanted: impl Fn(LogId) -> bool) -> Vec<Read> {
         let mut routes = Routes::new();
-        for (place, slot) in self.slots.partitions.iter().enumerate() {
+        for (place, slot) in self.slots.iter().enumerate() {
             if let Some(wish) = slot.wish.filter(|wish| slot.error_code.is_none() && is_wanted(wish.log)) {
                 routes.add(ctx, wish.log, place, wish);
             }
         }
-        let bytes_max = self.bytes_max / routes.len().max(1);
+        let bytes_max = self.answer.bytes_max / routes.len().max(1);
         routes
             .into_iter()
             .map(|route| {
@@ -142,7 +138,7 @@ impl Fetching {
         for read in reads {
             let results = read.reply.expect("every read has its reply").into_fetch();
             for (place, result) in read.places.into_iter().zip(results) {
-                let slot = &mut self.slots.partitions[place];
+                let slot = &mut self.slots[place];
                 match result {
                     Ok(fetched) => slot.fetched = Some(fetched),
                     Err(fault) => slot.error_code = error_codes::of_read(fault),
@@ -151,11 +147,33 @@ impl Fetching {
         }
     }
 
+    /// Whether there is a reason to answer now. Without partitions there is nothing to wait for.
     fn is_enough(&self) -> bool {
-        let partitions = &self.slots.partitions;
         !self.is_patient
-            || partitions.iter().any(|slot| slot.error_code.is_error())
-            || partitions.iter().map(Slot::byte_len).sum::<usize>() >= self.bytes_min
+            || self.slots.is_empty()
+            || self.slots.iter().any(|slot| slot.error_code.is_error())
+            || self.slots.iter().map(Slot::byte_len).sum::<usize>() >= self.bytes_min
+    }
+
+    fn conclude(self, ctx: &Context) -> Response {
+        let partitions: Vec<_> = match self.mode {
+            Mode::Sessionless => Vec::new(),
+            Mode::Opening { .. } | Mode::Incremental { .. } => self.slots.iter().map(Slot::told).collect(),
+        };
+        let concluded = fetch_session::conclude(
+            &mut ctx.fetch_sessions.borrow_mut(),
+            self.mode,
+            ctx.clock.monotonic(),
+            (ctx.shard, ctx.shard_count),
+            || uuid::Uuid::new_v4().as_fields().0,
+            &partitions,
+        );
+        match (concluded, self.mode) {
+            (Ok(concluded), _) => self.answer.build(concluded, self.slots),
+            // Another request of the session was faster: its answer is the one that counts.
+            (Err(error_code), Mode::Incremental { session }) => refuse(self.answer.reply_to, session.0.0, error_code),
+            (Err(error_code), _) => refuse(self.answer.reply_to, 0, error_code),
+        }
     }
 }
 
@@ -172,7 +190,7 @@ struct Watches<'a> {
 impl<'a> Watches<'a> {
     fn start(ctx: &'a Rc<Context>, fetching: &Fetching) -> Self {
         let mut routes = Routes::new();
-        for (place, slot) in fetching.slots.partitions.iter().enumerate() {
+        for (place, slot) in fetching.slots.iter().enumerate() {
             if let (Some(wish), Some(fetched)) = (&slot.wish, &slot.fetched) {
                 routes.add(ctx, wish.log, place, (wish.log, fetched.committed_end));
             }
@@ -206,32 +224,33 @@ impl Drop for Watches<'_> {
     }
 }
 
-fn slots(image: &Image, version: i16, body: &FetchRequest<'_>) -> Slots {
-    let mut slots = Slots::default();
-    for asked in &body.topics {
-        let (topic, unknown) = if version >= TOPIC_IDS_SINCE_VERSION {
-            (image.topic_by_id(TopicId::from_wire(asked.topic_id)), ErrorCode::UNKNOWN_TOPIC_ID)
-        } else {
-            (image.topic(asked.topic), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
-        };
-        for partition in &asked.partitions {
-            slots.partitions.push(slot(topic.map(Rc::as_ref), unknown, partition));
-        }
-        slots.topics.push((asked.topic.to_owned(), asked.topic_id, asked.partitions.len()));
-    }
-    slots
+fn slots(image: &Image, wanted: Vec<(PartitionKey, Wanted)>) -> Vec<Slot> {
+    wanted
+        .into_iter()
+        .map(|(key, wanted)| {
+            let (error_code, wish) = match locate(image, &key) {
+                Ok(log) => (ErrorCode::NONE, Some(wish(log, &wanted))),
+                Err(error_code) => (error_code, None),
+            };
+            Slot { key, wanted, error_code, wish, fetched: None }
+        })
+        .collect()
 }
 
-fn slot(topic: Option<&Topic>, unknown: ErrorCode, asked: &FetchPartition) -> Slot {
-    let index = asked.partition;
-    let refused = |error_code| Slot { index, error_code, wish: None, fetched: None };
-    let Some(topic) = topic else { return refused(unknown) };
-    let Some(partition) = topic.partition(index) else { return refused(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) };
-    let wish = message::FetchPartition {
-        log: log_id(topic.id, partition),
-        from: Offset(asked.fetch_offset),
-        bytes_max: usize::try_from(asked.partition_max_bytes).unwrap_or(0),
-        leader_epoch: Some(asked.current_leader_epoch).filter(|&epoch| epoch != NO_EPOCH).map(LeaderEpoch),
+fn locate(image: &Image, key: &PartitionKey) -> Result<LogId, ErrorCode> {
+    let topic = match &key.topic {
+        TopicKey::Name(name) => image.topic(name).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?,
+        TopicKey::Id(id) => image.topic_by_id(TopicId::from_wire(*id)).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?,
     };
-    Slot { index, error_code: ErrorCode::NONE, wish: Some(wish), fetched: None }
+    let partition = topic.partition(key.index).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+    Ok(log_id(topic.id, partition))
+}
+
+fn wish(log: LogId, wanted: &Wanted) -> message::FetchPartition {
+    message::FetchPartition {
+        log,
+        from: Offset(wanted.fetch_offset),
+        bytes_max: usize::try_from(wanted.bytes_max).unwrap_or(0),
+        leader_epoch: Some(wanted.current_leader_epoch).filter(|&epoch| epoch != NO_EPOCH).map(LeaderEpoch),
+    }
 }

@@ -12,6 +12,7 @@ mod describe_configs;
 mod error_codes;
 mod fetch;
 mod fetch_answer;
+mod fetch_session;
 mod find_coordinator;
 mod init_producer_id;
 mod list_offsets;

@@ -5,6 +5,7 @@
 
 pub mod append;
 pub mod fetch;
+pub mod fetch_sessions;
 pub mod join;
 pub mod limits;
 mod owned;

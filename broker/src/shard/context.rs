@@ -18,6 +18,7 @@ use crate::mesh::{Call, Mesh};
 use crate::metrics::Metrics;
 use crate::net::{Connections, RequestMemory};
 use crate::partition::Partitions;
+use crate::partition::fetch_sessions::FetchSessions;
 use crate::partition::run::{Served, serve};
 
 /// Who this node is to clients.
@@ -42,6 +43,8 @@ pub struct Context {
     pub image: RefCell<Image>,
     /// The partitions this shard owns.
     pub partitions: RefCell<Partitions>,
+    /// Fetch sessions of this shard's connections.
+    pub fetch_sessions: RefCell<FetchSessions>,
     /// There is one on [`ShardId::CONTROLLER`] and none elsewhere.
     pub controller: Option<Rc<Controller>>,
     pub clock: Clock,

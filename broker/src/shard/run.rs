@@ -150,6 +150,7 @@ async fn open(ring: &Ring, seed: Seed) -> Result<(Rc<Context>, Listener), ShardE
         // `partition::run::attach` gives it the configured defaults.
         image: RefCell::default(),
         partitions: RefCell::default(),
+        fetch_sessions: RefCell::default(),
         controller: (shard == ShardId::CONTROLLER).then(|| Controller::new(&config)),
         clock: Clock,
         metrics: Metrics::new(shard),
