@@ -14,6 +14,8 @@ use crate::failure::Failure;
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 const STOPPED_WITHIN: Duration = Duration::from_secs(60);
+/// A connection breaks a little before its process is gone.
+const DEATH_WITHIN: Duration = Duration::from_secs(1);
 const TRACE_LINES: usize = 20;
 
 /// How a broker is started.
@@ -99,6 +101,14 @@ impl Broker {
             .ok_or_else(|| broken("has an unreadable /proc/PID/status".to_owned(), &self.trace_path))
     }
 
+    /// Makes of a failure to talk to this broker the reason for it, if that is that the broker has died.
+    pub fn explain(&mut self, failure: Failure) -> Failure {
+        match self.wait_at_most(DEATH_WITHIN) {
+            Some(status) => broken(format!("ended with {status} ({failure})"), &self.trace_path),
+            None => failure,
+        }
+    }
+
     fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -180,7 +190,10 @@ fn parse_ready(line: &str) -> Option<SocketAddr> {
 fn broken(reason: String, trace_path: &Path) -> Failure {
     let text = fs::read_to_string(trace_path).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
-    let trace = lines[lines.len().saturating_sub(TRACE_LINES)..].join("\n");
+    // A panic says what happened first, and then where at length.
+    let first =
+        lines.iter().rposition(|line| line.contains("panicked at")).unwrap_or(lines.len().saturating_sub(TRACE_LINES));
+    let trace = lines[first..].iter().take(TRACE_LINES).copied().collect::<Vec<_>>().join("\n");
     Failure::Broker { reason, trace_path: trace_path.to_owned(), trace }
 }
 

@@ -116,8 +116,8 @@ impl fmt::Display for Report {
                 write!(f, "\n{}", table(&cells))?;
             }
         }
-        for note in &self.notes {
-            writeln!(f, "\n- {note}")?;
+        for (position, note) in self.notes.iter().enumerate() {
+            writeln!(f, "{}- {note}", if position == 0 { "\n" } else { "" })?;
         }
         Ok(())
     }

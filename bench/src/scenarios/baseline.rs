@@ -42,6 +42,10 @@ const READY: &str = "start on an empty directory: ready";
 const FIRST_ACK: &str = "start on an empty directory: first ack";
 const RESTART: &str = "start on written data: ready";
 
+/// In the target directory.
+const BROKER_TRACE: &str = "bench-ringmain.log";
+const LOADGEN_TRACE: &str = "bench-loadgen.log";
+
 /// What a figure's bound is made of.
 #[derive(Clone, Copy)]
 enum Limit {
@@ -168,11 +172,13 @@ pub fn run(settings: &Settings) -> Result<Report, Failure> {
     let loadgen = Loadgen {
         binary: settings.binaries.loadgen.clone(),
         scratch_dir: dir.0.clone(),
-        trace_path: settings.binaries.target_dir.join("bench-loadgen.log"),
+        trace_path: settings.binaries.target_dir.join(LOADGEN_TRACE),
     };
     let plan = if settings.smoke { SMOKE } else { FULL };
     let mut machine = machine::describe(&dir.0);
     let notes = NOTES.iter().map(|&note| note.to_owned()).collect();
+    // The traces of this run only; they stay for whoever wonders about its figures.
+    let _ = fs::remove_file(settings.binaries.target_dir.join(BROKER_TRACE));
     let (samples, ceilings, costs) = (Samples::default(), Vec::new(), Vec::new());
     let mut run = Run { settings, plan, dir, loadgen, samples, ceilings, costs, notes };
     let ticks = machine::cpu_ticks();
@@ -202,30 +208,44 @@ impl Run<'_> {
             self.first_ack()?;
         }
         let options = self.serve_options("data");
-        let broker = Broker::start(&options)?;
-        self.idle(&broker)?;
-        let durable_records = self.produce(&broker, DURABLE, DURABLE_P99, "durable")?;
-        self.produce(&broker, RELAXED, RELAXED_P99, "relaxed")?;
-        let ratio = self.last(DURABLE) / self.last(RELAXED);
-        self.note(RATIO, ratio);
-        self.consume_tail(&broker)?;
-        self.note(LOADED_MEMORY, broker.resident_mib()?);
+        let mut broker = Broker::start(&options)?;
+        let loaded = self.load_in_memory(&broker);
+        let durable_records = loaded.map_err(|failure| broker.explain(failure))?;
         broker.stop()?;
-        let broker = Broker::start(&options)?;
+        let mut broker = Broker::start(&options)?;
         self.note(RESTART, broker.ready_ms);
-        self.consume(&broker, DISK, "durable", durable_records)?;
-        self.end_to_end(&broker)?;
+        let loaded = self.load_after_restart(&broker, durable_records);
+        loaded.map_err(|failure| broker.explain(failure))?;
         broker.stop()?;
         remove(&options.data_dir)
+    }
+
+    /// Gives the number of records that were acknowledged durably, for the reading after the restart.
+    fn load_in_memory(&mut self, broker: &Broker) -> Result<f64, Failure> {
+        self.idle(broker)?;
+        let durable_records = self.produce(broker, DURABLE, DURABLE_P99, "durable")?;
+        self.produce(broker, RELAXED, RELAXED_P99, "relaxed")?;
+        let ratio = self.last(DURABLE) / self.last(RELAXED);
+        self.note(RATIO, ratio);
+        self.consume_tail(broker)?;
+        self.note(LOADED_MEMORY, broker.resident_mib()?);
+        Ok(durable_records)
+    }
+
+    fn load_after_restart(&mut self, broker: &Broker, durable_records: f64) -> Result<(), Failure> {
+        self.consume(broker, DISK, "durable", durable_records)?;
+        self.end_to_end(broker)
     }
 
     /// From the making of the process to the acknowledgement of the first record of a new topic.
     fn first_ack(&mut self) -> Result<(), Failure> {
         let options = self.serve_options("empty");
-        let broker = Broker::start(&options)?;
-        let mut client = Client::connect(broker.kafka)?;
-        client.create_topic("first", 1, &[("ringmain.durability", "durable")])?;
-        client.produce_one("first")?;
+        let mut broker = Broker::start(&options)?;
+        let acknowledged = Client::connect(broker.kafka).and_then(|mut client| {
+            client.create_topic("first", 1, &[("ringmain.durability", "durable")])?;
+            client.produce_one("first")
+        });
+        acknowledged.map_err(|failure| broker.explain(failure))?;
         self.note(FIRST_ACK, broker.since_spawn.ms());
         self.note(READY, broker.ready_ms);
         broker.stop()?;
@@ -333,7 +353,7 @@ impl Run<'_> {
             ringmain: self.settings.binaries.ringmain.clone(),
             data_dir: self.dir.0.join(name),
             cores: self.settings.cores.clone(),
-            trace_path: self.settings.binaries.target_dir.join("bench-ringmain.log"),
+            trace_path: self.settings.binaries.target_dir.join(BROKER_TRACE),
         }
     }
 
