@@ -289,3 +289,59 @@ impl Future for Call {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::message::WatchKey;
+    use super::*;
+
+    fn pair() -> (Mesh, Mesh) {
+        let wakers: Arc<[OnceLock<RingWaker>]> = (0..2).map(|_| OnceLock::new()).collect();
+        let mut meshes = endpoints(&wakers).into_iter().map(Mesh::new);
+        (meshes.next().expect("shard 0"), meshes.next().expect("shard 1"))
+    }
+
+    fn request(number: u64) -> Request {
+        Request::CancelWatch(WatchKey { asker: ShardId(0), number })
+    }
+
+    fn is_ready(call: &mut Call) -> bool {
+        Pin::new(call).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+
+    #[test]
+    fn more_calls_than_the_queue_holds_arrive_in_order_and_all_get_their_reply() {
+        let (near, far) = pair();
+        let count = 3 * MESH_QUEUE_MESSAGES as u64 + 7;
+        let mut calls: Vec<Call> = (0..count).map(|number| near.call(ShardId(1), request(number))).collect();
+        let mut next = 0;
+        let mut turns = 0;
+        while near.shared.calls.borrow().open_count() > 0 {
+            far.turn(|from, call, request| {
+                let Request::CancelWatch(key) = request else { panic!("another kind of request") };
+                assert_eq!((from, key.number), (ShardId(0), next));
+                next += 1;
+                far.reply(from, call, Reply::CancelWatch);
+            });
+            near.turn(|_, _, _| panic!("nobody asks this shard anything"));
+            turns += 1;
+            assert!(turns < 100, "the overflow has to move");
+        }
+        assert_eq!(next, count);
+        assert!(calls.iter_mut().all(is_ready));
+        assert!(!near.turn(|_, _, _| ()) && !far.turn(|_, _, _| ()), "an idle mesh lets its shard sleep");
+    }
+
+    #[test]
+    fn a_call_that_nobody_waits_for_any_more_frees_its_place() {
+        let (near, far) = pair();
+        drop(near.call(ShardId(1), request(1)));
+        far.turn(|from, call, _| far.reply(from, call, Reply::CancelWatch));
+        near.turn(|_, _, _| ());
+        assert_eq!(near.shared.calls.borrow().open_count(), 0);
+        let mut again = near.call(ShardId(1), request(2));
+        assert!(!is_ready(&mut again), "the place is used again, the old reply is not");
+    }
+}

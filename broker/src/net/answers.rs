@@ -132,3 +132,86 @@ impl Owed {
         self.permit = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+    use std::task::Waker;
+
+    use super::*;
+    use crate::net::budget::Budget;
+
+    const BUDGET_BYTES: usize = 1000;
+
+    #[expect(clippy::disallowed_methods, reason = "an origin needs a time, and no test looks at it")]
+    fn origin(number: i16) -> Origin {
+        Origin { api_key: number, received: Instant::now() }
+    }
+
+    fn take(answers: &mut Answers) -> (Vec<i16>, usize) {
+        let (mut parts, mut taken) = (Vec::new(), Vec::new());
+        answers.take_ready(&mut parts, &mut taken, &mut Context::from_waker(Waker::noop()));
+        (taken.iter().map(|origin| origin.api_key).collect(), parts.iter().map(|part: &Part| part.len()).sum())
+    }
+
+    /// An answer of `bytes` bytes that is ready once the switch is on.
+    fn later(switch: &Rc<Cell<bool>>, bytes: usize) -> PendingResponse {
+        let switch = switch.clone();
+        Box::pin(async move {
+            std::future::poll_fn(|_| if switch.get() { Poll::Ready(()) } else { Poll::Pending }).await;
+            Response::whole(vec![0; bytes])
+        })
+    }
+
+    #[test]
+    fn answers_leave_in_the_order_of_their_requests_and_give_memory_back_when_they_are_ready() {
+        let budget = Budget::new(BUDGET_BYTES);
+        let mut answers = Answers::default();
+        let switches: Vec<Rc<Cell<bool>>> = (0..2).map(|_| Rc::default()).collect();
+        for (number, switch) in switches.iter().enumerate() {
+            let mut permit = budget.open();
+            assert!(permit.try_grow(100));
+            answers.push_later(origin(number as i16), later(switch, 10), 100, permit);
+        }
+        answers.push_ready(origin(2), Response::whole(vec![0; 7]));
+        assert_eq!((answers.len(), answers.byte_len()), (3, 207));
+        switches[1].set(true);
+        assert_eq!(take(&mut answers), (vec![], 0), "the first is not ready");
+        assert_eq!((answers.byte_len(), budget.used_bytes()), (117, 100), "the second is ready, its request is let go");
+        switches[0].set(true);
+        assert_eq!(take(&mut answers), (vec![0, 1, 2], 27));
+        assert_eq!((answers.len(), answers.byte_len(), budget.used_bytes()), (0, 0, 0));
+    }
+
+    #[test]
+    fn one_send_carries_what_is_small_and_a_large_answer_alone() {
+        let mut answers = Answers::default();
+        for (number, bytes) in [600, 400, SEND_COALESCE_BYTES + 5, 3].into_iter().enumerate() {
+            answers.push_ready(origin(number as i16), Response::whole(vec![0; bytes]));
+        }
+        assert_eq!(take(&mut answers), (vec![0, 1], 1000));
+        assert_eq!(take(&mut answers), (vec![2], SEND_COALESCE_BYTES + 5));
+        assert_eq!(take(&mut answers), (vec![3], 3));
+    }
+
+    #[test]
+    fn a_full_window_of_ready_answers_does_not_end_the_walk() {
+        let mut answers = Answers::default();
+        let on = Rc::new(Cell::new(true));
+        let budget = Budget::new(BUDGET_BYTES);
+        let count = 3 * ANSWERS_POLLED_MAX as i16;
+        for number in 0..count {
+            answers.push_later(origin(number), later(&on, 1), 1, budget.open());
+        }
+        assert_eq!(take(&mut answers), ((0..count).collect(), count as usize));
+    }
+
+    #[test]
+    fn an_answer_without_bytes_is_taken_like_any_other() {
+        let mut answers = Answers::default();
+        answers.push_ready(origin(0), Response::default());
+        answers.push_ready(origin(1), Response::whole(vec![1]));
+        assert_eq!(take(&mut answers), (vec![0, 1], 1));
+    }
+}
