@@ -11,7 +11,7 @@ use engine::ring::{self, ProbeError, RingConfig, RingWaker, ShardHandle};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ids::ShardId;
-use crate::limits::{REPORT_MS_MAX, START_MS_MAX};
+use crate::limits::{ADDRESS_MS_MAX, ADDRESS_RETRY_MS, REPORT_MS_MAX, START_MS_MAX};
 use crate::mesh::{self, Endpoint};
 use crate::metrics::Snapshot;
 use crate::shard::directory::{Directory, DirectoryError};
@@ -227,8 +227,23 @@ fn refuse_taken_address(listen: SocketAddr) -> Result<(), StartError> {
     if listen.port() == 0 {
         return Ok(());
     }
-    let taken = TcpListener::bind(listen).map(drop);
-    taken.map_err(|source| ShardError::Listen { address: listen, source }.into())
+    let begun = Clock.monotonic();
+    loop {
+        match TcpListener::bind(listen) {
+            Ok(_) => return Ok(()),
+            Err(source)
+                if source.kind() == io::ErrorKind::AddrInUse && Clock.monotonic() - begun < Duration::from_millis(ADDRESS_MS_MAX) =>
+            {
+                pause(Duration::from_millis(ADDRESS_RETRY_MS));
+            }
+            Err(source) => return Err(ShardError::Listen { address: listen, source }.into()),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "no shard runs yet, so no core is held up")]
+fn pause(duration: Duration) {
+    std::thread::sleep(duration);
 }
 
 /// Waits for every shard; the first error counts.

@@ -87,6 +87,11 @@ pub const MESH_DRAIN_MESSAGES: usize = 256;
 
 // Start and stop.
 
+/// The kernel takes the rings of a process that has ended apart a little after it, and their listeners with them; so a restart
+/// may find the address taken by nobody. Another node keeps it for longer than this.
+pub const ADDRESS_MS_MAX: u64 = 1_000;
+pub const ADDRESS_RETRY_MS: u64 = 2;
+
 /// Time a starting shard may take: recovery reads at most the journal.
 pub const START_MS_MAX: u64 = 120_000;
 /// Time that answers in flight get once a stop was asked for; then their connections are dropped.
