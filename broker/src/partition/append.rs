@@ -102,6 +102,15 @@ impl AppendRun {
         }
     }
 
+    /// What is committed (`committed_end` of its log) is not waited for.
+    pub fn on_committed(&mut self, committed_end: impl Fn(LogId) -> Option<Offset>) {
+        for outcome in &mut self.outcomes {
+            let log = outcome.log;
+            outcome.uncommitted_end =
+                outcome.uncommitted_end.filter(|&end| committed_end(log).is_none_or(|at| at < end));
+        }
+    }
+
     /// Nothing more will be committed to a log.
     pub fn on_lost(&mut self, log: LogId, fault: AppendFault) {
         for outcome in self.outcomes.iter_mut().filter(|outcome| outcome.log == log) {
@@ -240,6 +249,19 @@ mod tests {
         assert_eq!(advance(&mut run, &mut ends), Advance::Blocked);
         ends.room = 1;
         assert_eq!(advance(&mut run, &mut ends), Advance::Finished);
+        assert_eq!(run.into_results(), [placed(0), placed(2)]);
+    }
+
+    #[test]
+    fn what_was_committed_while_the_append_was_blocked_is_not_waited_for() {
+        let deadline = origin();
+        let mut ends = Ends::with_room(1);
+        let mut run = run(&[DURABLE, DURABLE], Acks::Committed { deadline });
+        assert_eq!(advance(&mut run, &mut ends), Advance::Blocked);
+        ends.room = 1;
+        assert_eq!(advance(&mut run, &mut ends), Advance::Finished);
+        run.on_committed(|_| Some(Offset(2)));
+        assert_eq!(run.waits(), Some((vec![(DURABLE, Offset(4))], deadline)));
         assert_eq!(run.into_results(), [placed(0), placed(2)]);
     }
 

@@ -104,12 +104,15 @@ impl Partitions {
     /// Appends from the head of the queue what the engine takes, and gives up what came too late.
     pub(super) fn unblock(&mut self, engine: &Engine, now: Instant) {
         while let Some(mut unanswered) = self.blocked.pop_front() {
+            let committed_end = |log| Some(engine.log(log)?.committed_end);
             if unanswered.run.is_expired(now) {
-                unanswered.run.on_expired(|log| Some(engine.log(log)?.committed_end), AppendFault::TimedOut);
+                unanswered.run.on_expired(committed_end, AppendFault::TimedOut);
             } else if self.advance(engine, &mut unanswered.run) == Advance::Blocked {
                 self.blocked.push_front(unanswered);
                 return;
             }
+            // What was appended before the append was blocked may have been committed while it was.
+            unanswered.run.on_committed(committed_end);
             self.on_appended(engine, &unanswered.run);
             self.park(unanswered);
         }
@@ -142,8 +145,7 @@ impl Partitions {
 
     /// Keeps a watch until it ends.
     pub(super) fn watch(&mut self, watch: Watch, answer: oneshot::Sender<Reply>) {
-        let logs = watch.logs.into_iter().map(|(log, _)| log).collect();
-        self.purgatory.on_watch(watch.key, logs, watch.deadline);
+        self.purgatory.on_watch(watch.key, &watch.logs, watch.deadline);
         self.watchers.insert(watch.key, answer);
         self.arm(watch.deadline);
     }

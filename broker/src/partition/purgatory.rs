@@ -62,7 +62,8 @@ struct WatchEntry {
 struct LogWaiters {
     /// Appends in order, each with the end that has to be committed. One that expired stays until its turn.
     acks: VecDeque<(Offset, AckId)>,
-    watches: BTreeSet<WatchKey>,
+    /// Fetches, each with the committed end it has seen: a later one wakes it.
+    watches: BTreeMap<WatchKey, Offset>,
 }
 
 /// All waiting requests of one shard.
@@ -89,11 +90,15 @@ impl Purgatory {
         self.deadlines.insert((deadline, Waiter::Ack(id)));
     }
 
-    /// A fetch waits for any of these logs to be committed further than it is now.
-    pub fn on_watch(&mut self, key: WatchKey, logs: Vec<LogId>, deadline: Instant) {
-        for &log in &logs {
-            self.by_log.entry(log).or_default().watches.insert(key);
+    /// A fetch waits for any of these logs to be committed further than it has seen. Nothing is looked up: what is
+    /// committed further already has to be noticed before.
+    pub fn on_watch(&mut self, key: WatchKey, seen: &[(LogId, Offset)], deadline: Instant) {
+        for &(log, end) in seen {
+            let watches = &mut self.by_log.entry(log).or_default().watches;
+            // A client may name a partition twice.
+            watches.entry(key).and_modify(|known| *known = end.min(*known)).or_insert(end);
         }
+        let logs = seen.iter().map(|&(log, _)| log).collect();
         let replaced = self.watches.insert(key, WatchEntry { logs, deadline });
         assert!(replaced.is_none(), "a watch key is used once");
         self.deadlines.insert((deadline, Waiter::Watch(key)));
@@ -115,8 +120,9 @@ impl Purgatory {
             waiters.acks.pop_front();
             count_down(&mut self.acks, &mut self.deadlines, id, effects);
         }
-        let watches = std::mem::take(&mut waiters.watches);
-        self.wake(watches, effects);
+        let woken: Vec<WatchKey> =
+            waiters.watches.iter().filter(|&(_, &seen)| seen < end).map(|(&key, _)| key).collect();
+        self.wake(woken, effects);
     }
 
     /// A log is gone: nothing more will be committed to it.
@@ -128,7 +134,7 @@ impl Purgatory {
                 count_down(&mut self.acks, &mut self.deadlines, id, effects);
             }
         }
-        self.wake(waiters.watches, effects);
+        self.wake(waiters.watches.into_keys(), effects);
     }
 
     /// The storage failed: nothing more will be committed to any log.
@@ -163,7 +169,7 @@ impl Purgatory {
         self.deadlines.first().map(|&(deadline, _)| deadline)
     }
 
-    fn wake(&mut self, watches: BTreeSet<WatchKey>, effects: &mut Vec<Effect>) {
+    fn wake(&mut self, watches: impl IntoIterator<Item = WatchKey>, effects: &mut Vec<Effect>) {
         for key in watches {
             let is_known = self.forget_watch(key);
             assert!(is_known, "a log lists only watches that wait");

@@ -56,16 +56,26 @@ fn a_dropped_log_fails_its_batches_and_no_others() {
 #[test]
 fn a_watch_wakes_for_the_first_of_its_logs_and_is_gone_then() {
     let (mut purgatory, start) = (Purgatory::default(), origin());
-    purgatory.on_watch(key(1), vec![A, B], start);
+    purgatory.on_watch(key(1), &[(A, Offset(0)), (B, Offset(0))], start);
     assert_eq!(after(&mut purgatory, |p, e| p.on_committed(B, Offset(1), e)), [Effect::Wake(key(1))]);
     assert_eq!(after(&mut purgatory, |p, e| p.on_committed(A, Offset(1), e)), []);
     assert_eq!(after(&mut purgatory, |p, e| p.on_time(start, e)), []);
 }
 
 #[test]
+fn a_watch_sleeps_over_what_it_has_seen() {
+    // A relaxed log is readable before it is durable: that it becomes durable later is no news to a reader.
+    let (mut purgatory, start) = (Purgatory::default(), origin());
+    purgatory.on_watch(key(1), &[(A, Offset(5))], start);
+    assert_eq!(after(&mut purgatory, |p, e| p.on_committed(A, Offset(4), e)), []);
+    assert_eq!(after(&mut purgatory, |p, e| p.on_committed(A, Offset(5), e)), []);
+    assert_eq!(after(&mut purgatory, |p, e| p.on_committed(A, Offset(6), e)), [Effect::Wake(key(1))]);
+}
+
+#[test]
 fn a_cancelled_watch_is_answered_and_a_cancelled_twice_one_is_not() {
     let (mut purgatory, start) = (Purgatory::default(), origin());
-    purgatory.on_watch(key(1), vec![A], start);
+    purgatory.on_watch(key(1), &[(A, Offset(0))], start);
     assert_eq!(after(&mut purgatory, |p, e| p.on_watch_cancelled(key(1), e)), [Effect::Expire(key(1))]);
     assert_eq!(after(&mut purgatory, |p, e| p.on_watch_cancelled(key(1), e)), []);
     assert_eq!(after(&mut purgatory, |p, e| p.on_committed(A, Offset(1), e)), []);
@@ -75,7 +85,7 @@ fn a_cancelled_watch_is_answered_and_a_cancelled_twice_one_is_not() {
 fn deadlines_fire_in_order_and_not_early() {
     let (mut purgatory, start) = (Purgatory::default(), origin());
     let at = |ms| start + Duration::from_millis(ms);
-    purgatory.on_watch(key(1), vec![A], at(20));
+    purgatory.on_watch(key(1), &[(A, Offset(0))], at(20));
     purgatory.on_append(AckId(1), &[(A, Offset(1))], at(10));
     assert_eq!(purgatory.next_deadline(), Some(at(10)));
     assert_eq!(after(&mut purgatory, |p, e| p.on_time(at(9), e)), []);
@@ -87,7 +97,7 @@ fn deadlines_fire_in_order_and_not_early() {
 fn a_failed_storage_answers_everybody() {
     let (mut purgatory, start) = (Purgatory::default(), origin());
     purgatory.on_append(AckId(1), &[(A, Offset(1)), (B, Offset(1))], start);
-    purgatory.on_watch(key(1), vec![B], start);
+    purgatory.on_watch(key(1), &[(B, Offset(0))], start);
     let effects = after(&mut purgatory, Purgatory::on_storage_failed);
     assert_eq!(
         effects,
@@ -128,7 +138,7 @@ struct ModelAck {
 #[derive(Debug, Clone)]
 struct ModelWatch {
     key: WatchKey,
-    logs: Vec<LogId>,
+    logs: Vec<(LogId, Offset)>,
     deadline: Instant,
 }
 
@@ -141,11 +151,17 @@ struct Model {
 
 impl Model {
     fn commit(&mut self, log: LogId, end: Offset) -> Vec<Effect> {
-        self.settle(log, |required| required <= end, false)
+        let mut effects = self.settle(log, |required| required <= end, false);
+        let is_news = |watch: &mut ModelWatch| watch.logs.iter().any(|&(known, seen)| known == log && seen < end);
+        effects.extend(self.watches.extract_if(.., is_news).map(|watch| Effect::Wake(watch.key)));
+        effects
     }
 
     fn drop_log(&mut self, log: LogId) -> Vec<Effect> {
-        self.settle(log, |_| true, true)
+        let mut effects = self.settle(log, |_| true, true);
+        let is_over = |watch: &mut ModelWatch| watch.logs.iter().any(|&(known, _)| known == log);
+        effects.extend(self.watches.extract_if(.., is_over).map(|watch| Effect::Wake(watch.key)));
+        effects
     }
 
     fn settle(&mut self, log: LogId, is_over: impl Fn(Offset) -> bool, is_lost: bool) -> Vec<Effect> {
@@ -158,9 +174,6 @@ impl Model {
             }
         }
         self.acks.retain(|ack| !ack.waits.is_empty());
-        effects.extend(
-            self.watches.extract_if(.., |watch| watch.logs.contains(&log)).map(|watch| Effect::Wake(watch.key)),
-        );
         effects
     }
 
@@ -205,9 +218,10 @@ proptest! {
                     Vec::new()
                 }
                 Event::Watch { logs, wait_ms } => {
-                    let logs: Vec<LogId> = logs.into_iter().map(log).collect();
+                    let logs: Vec<(LogId, Offset)> =
+                        logs.into_iter().map(|partition| (log(partition), Offset(committed[partition as usize]))).collect();
                     let deadline = now + Duration::from_millis(wait_ms);
-                    purgatory.on_watch(key(number), logs.clone(), deadline);
+                    purgatory.on_watch(key(number), &logs, deadline);
                     model.watches.push(ModelWatch { key: key(number), logs, deadline });
                     Vec::new()
                 }
