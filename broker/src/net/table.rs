@@ -137,3 +137,38 @@ impl Connections {
         }
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "deadlines need a time to be compared with")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_overdue_when_it_idles_stalls_or_does_not_take_its_answer() {
+        let (start, idle_max) = (Instant::now(), Duration::from_secs(600));
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let table = Connections::default();
+        let entry = table.enter(start);
+        assert_eq!(table.close_overdue(at(600), idle_max), 0);
+        assert_eq!(table.close_overdue(at(601), idle_max), 1);
+        entry.unanswered.set(1);
+        assert_eq!(table.close_overdue(at(601), idle_max), 0, "a request that waits is no idleness");
+        entry.frame_due.set(Some(at(30)));
+        assert_eq!(table.close_overdue(at(31), idle_max), 1);
+        entry.frame_due.set(None);
+        entry.send_due.set(Some(at(60)));
+        assert_eq!(table.close_overdue(at(61), idle_max), 1);
+        assert_eq!(entry.order(), Order::Close);
+    }
+
+    #[test]
+    fn places_are_used_again_and_orders_reach_those_who_come_later() {
+        let table = Connections::default();
+        let (first, second) = (table.enter(Instant::now()), table.enter(Instant::now()));
+        table.leave(&first);
+        let third = table.enter(Instant::now());
+        assert_eq!((table.open_count(), third.place), (2, first.place));
+        table.demand_of_all(Order::Finish);
+        assert_eq!((second.order(), table.enter(Instant::now()).order()), (Order::Finish, Order::Finish));
+    }
+}
