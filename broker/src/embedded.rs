@@ -232,7 +232,8 @@ fn refuse_taken_address(listen: SocketAddr) -> Result<(), StartError> {
         match TcpListener::bind(listen) {
             Ok(_) => return Ok(()),
             Err(source)
-                if source.kind() == io::ErrorKind::AddrInUse && Clock.monotonic() - begun < Duration::from_millis(ADDRESS_MS_MAX) =>
+                if source.kind() == io::ErrorKind::AddrInUse
+                    && Clock.monotonic() - begun < Duration::from_millis(ADDRESS_MS_MAX) =>
             {
                 pause(Duration::from_millis(ADDRESS_RETRY_MS));
             }
