@@ -29,6 +29,9 @@ use crate::limits::BLOCK_BYTES;
 /// Bytes of a file's header block; the first group starts behind it.
 pub const FILE_HEADER_BYTES: usize = BLOCK_BYTES;
 
+/// One file for the groups that are filling, one for the next, and one in reserve for what cannot be refused.
+const FILES_LEFT_MIN: usize = 3;
+
 const FILE_MAGIC: [u8; 8] = *b"RMJOURNL";
 const FILE_VERSION: u16 = 1;
 const FILE_FIELDS_BYTES: usize = 40;
@@ -269,6 +272,30 @@ impl JournalFiles {
         current.last_seq = seq;
         assert!(current.end <= self.config.file_bytes);
         Some((current.file, position))
+    }
+
+    /// Files that groups can still go to when the current one is full: ready, free, or yet to be made.
+    pub fn files_left(&self) -> usize {
+        self.files_max.saturating_sub(self.needed.len() + usize::from(self.current.is_some()))
+    }
+
+    /// Whether groups of these lengths find their places one after the other with no further checkpoint, and a file is left over.
+    pub fn has_room(&self, lens: impl IntoIterator<Item = usize>) -> bool {
+        let mut left = self.files_left();
+        let mut end = self.current.map_or(self.config.file_bytes, |current| current.end);
+        for len in lens {
+            if end + len as u64 > self.config.file_bytes {
+                let Some(fewer) = left.checked_sub(1) else { return false };
+                (left, end) = (fewer, FILE_HEADER_BYTES as u64);
+            }
+            end += len as u64;
+        }
+        left > 0
+    }
+
+    /// So few files are left that the next checkpoint, which frees full ones, should not wait.
+    pub fn runs_short(&self) -> bool {
+        self.files_left() < FILES_LEFT_MIN && !self.needed.is_empty()
     }
 
     /// A durable checkpoint says that no group before `seq` is needed any more.

@@ -291,6 +291,11 @@ impl Log {
         self.tail.unwritten_bytes()
     }
 
+    /// Bytes that are not in a file yet.
+    pub fn unflushed_bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.bytes - segment.flushed).sum()
+    }
+
     /// Everything that `saved` says lies in files is there.
     pub fn has_reached(&self, saved: &LogCheckpoint) -> bool {
         let last = saved.segments.last().expect("a log has an active segment");

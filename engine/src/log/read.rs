@@ -113,8 +113,8 @@ impl Log {
         if first.base_offset >= request.until {
             return ReadPlan::Empty;
         }
-        let hard_end = self.end_before(segment, request.until);
-        let limit = start + request.bytes_max as u64;
+        let hard_end = self.end_before(segment, request.until, start);
+        let limit = start.saturating_add(request.bytes_max as u64);
         let end = if hard_end <= limit {
             hard_end
         } else {
@@ -122,19 +122,21 @@ impl Log {
             let past = self.find_position(segment, from, |position, info| position + info.length as u64 > limit);
             past.unwrap_or(hard_end).min(hard_end)
         };
-        let end = if end == start && request.at_least_one { start + first.length as u64 } else { end };
+        let first_end = start + first.length as u64;
+        let end = if end == start && request.at_least_one { first_end.min(hard_end) } else { end };
         if end <= start {
             return ReadPlan::Empty;
         }
         ReadPlan::Memory(MemoryRead { spans: self.tail.spans(segment.base_offset, start, end).collect() })
     }
 
-    /// Where the batches end that lie wholly before `until`.
-    fn end_before(&self, segment: &Segment, until: Offset) -> u64 {
+    /// Where the batches end that lie wholly before `until`, from the one at `start` on: memory may begin there, behind the
+    /// index entry.
+    fn end_before(&self, segment: &Segment, until: Offset, start: u64) -> u64 {
         if until >= segment.next_offset {
             return segment.bytes;
         }
-        let from = segment.index.position_before(until);
+        let from = segment.index.position_before(until).max(start);
         self.find_position(segment, from, |_, info| last_offset(info) >= until).unwrap_or(segment.bytes)
     }
 

@@ -82,6 +82,18 @@ impl Groups {
         self.closed.len() >= GROUPS_WAITING_MAX
     }
 
+    /// Whether all that waits, and one more payload, find their places in the journal before any file is freed. A checkpoint waits for
+    /// the groups before it, and files are freed only by a checkpoint: a group without a place would wait for ever.
+    pub fn has_room(&self, files: &JournalFiles, payload_bytes: usize) -> bool {
+        // No group needs more than one file.
+        if files.files_left() > self.closed.len() + 2 {
+            return true;
+        }
+        let waiting = self.closed.iter().chain(&self.open).map(|filling| filling.builder.bytes());
+        let new = GROUP_HEADER_BYTES + frame_bytes(payload_bytes);
+        files.has_room(waiting.chain([new]).map(|bytes| bytes.next_multiple_of(BLOCK_BYTES)))
+    }
+
     pub fn is_idle(&self) -> bool {
         self.open.is_none() && self.closed.is_empty() && self.in_flight.is_empty()
     }

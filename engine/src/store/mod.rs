@@ -20,7 +20,7 @@ use crate::checkpoint::Checkpoint;
 use crate::frame::{FrameFields, FrameKind};
 use crate::ids::{GroupSeq, LogId};
 use crate::journal::{ChainEnd, FileRequest, JournalFiles};
-use crate::limits::{BATCH_BYTES_MAX, GROUP_BYTES, SEGMENT_WRITE_BYTES_MIN, SEGMENT_WRITES_IN_FLIGHT_MAX, UNFLUSHED_BYTES_MAX};
+use crate::limits::{BATCH_BYTES_MAX, BLOCK_BYTES, GROUP_BYTES, SEGMENT_WRITE_BYTES_MIN, SEGMENT_WRITES_IN_FLIGHT_MAX, UNFLUSHED_BYTES_MAX};
 pub use crate::log::LogConfig;
 use crate::log::{BlockWrite, FileWrite, Log, ReadPlan, ReadRequest, SealWrite};
 use crate::memory::BufPool;
@@ -164,6 +164,7 @@ impl Store {
             .map(|picture| (picture.log, Slot { log: Log::restore(picture, LogConfig::default(), &pool), queued: false }))
             .collect();
         let memory_bytes = logs.values().map(|slot| slot.log.memory_bytes()).sum();
+        let unflushed_bytes = logs.values().map(|slot| slot.log.unflushed_bytes()).sum();
         Self {
             limits,
             pool,
@@ -173,7 +174,7 @@ impl Store {
             checkpointing: Checkpointing::new(shard, seq, replay_from, pictures),
             write_queue: VecDeque::new(),
             writes_in_flight: 0,
-            unflushed_bytes: 0,
+            unflushed_bytes,
             memory_bytes,
             evict_after: None,
             journalled_bytes: 0,
@@ -206,6 +207,11 @@ impl Store {
 
     pub fn memory_bytes(&self) -> usize {
         self.memory_bytes
+    }
+
+    /// Appended and not yet in a segment file.
+    pub fn unflushed_bytes(&self) -> u64 {
+        self.unflushed_bytes
     }
 
     pub fn failure(&self) -> Option<&str> {
@@ -242,14 +248,24 @@ impl Store {
     fn forget(&mut self, id: LogId, group: GroupSeq) {
         if let Some(slot) = self.logs.remove(&id) {
             self.memory_bytes -= slot.log.memory_bytes();
-            self.unflushed_bytes = self.unflushed_bytes.saturating_sub(slot.log.unwritten_bytes());
+            self.unflushed_bytes -= slot.log.unflushed_bytes();
         }
         self.checkpointing.on_log_dropped(id, group);
     }
 
-    /// Whether an append would be refused as busy.
+    /// Whether an append could be refused as busy.
     pub fn is_busy(&self) -> bool {
-        self.groups.is_full() || self.unflushed_bytes > self.limits.unflushed_bytes_max
+        !self.takes(BATCH_BYTES_MAX.min(self.files.group_bytes_max() as usize - BLOCK_BYTES))
+    }
+
+    fn takes(&self, payload_bytes: usize) -> bool {
+        !self.groups.is_full() && !self.files_lag() && self.groups.has_room(&self.files, payload_bytes)
+    }
+
+    /// Too much waits for its segment file. The last block of a log waits until it is whole, so it does not count.
+    fn files_lag(&self) -> bool {
+        let last_blocks = (self.logs.len() * BLOCK_BYTES) as u64;
+        self.unflushed_bytes.saturating_sub(last_blocks) > self.limits.unflushed_bytes_max
     }
 
     /// Appends one checked batch: into the log's tail, and from there into the open write group.
@@ -260,7 +276,7 @@ impl Store {
         if batch.info.length > BATCH_BYTES_MAX {
             return Err(AppendError::TooLarge);
         }
-        if self.is_busy() {
+        if !self.takes(batch.info.length) {
             return Err(AppendError::Busy);
         }
         let slot = self.logs.get_mut(&id).ok_or(AppendError::UnknownLog)?;
@@ -280,7 +296,6 @@ impl Store {
         };
         self.groups.push(&fields, &appended.span, !slot.log.config().relaxed);
         self.unflushed_bytes += batch.info.length as u64;
-        self.journalled_bytes += batch.info.length as u64;
         let log_start = slot.log.start_offset();
         self.queue_if_ready(id);
         Ok(Appended { base_offset: appended.base_offset, last_offset, group, log_start })
@@ -329,6 +344,7 @@ impl Store {
             effects.push(Effect::PrepareJournalFile(request));
         }
         while let Some(write) = self.groups.next_write(&mut self.files, now_ms) {
+            self.journalled_bytes += write.buf.len() as u64;
             effects.push(Effect::WriteGroup(write));
         }
         if self.groups.idle_since_ms().is_some_and(|since| now_ms >= since + IDLE_MARK_DELAY_MS)
@@ -357,8 +373,8 @@ impl Store {
     }
 
     fn poll_checkpoint(&mut self, effects: &mut Vec<Effect>) {
-        let due = self.checkpoint_wanted || self.journalled_bytes >= self.limits.checkpoint_after_bytes;
-        if due && self.checkpointing.is_idle() {
+        let due = self.journalled_bytes >= self.limits.checkpoint_after_bytes || self.files.runs_short() || self.files_lag();
+        if (due || self.checkpoint_wanted) && self.checkpointing.is_idle() {
             self.checkpoint_wanted = false;
             self.journalled_bytes = 0;
             let replay_from = self.groups.close();
@@ -435,7 +451,7 @@ impl Store {
         self.writes_in_flight -= 1;
         let Some(slot) = self.logs.get_mut(&id) else { return };
         slot.log.on_blocks_written(segment, position, len);
-        self.unflushed_bytes = self.unflushed_bytes.saturating_sub(len);
+        self.unflushed_bytes -= len;
         self.on_file_written(id, segment);
     }
 
@@ -443,7 +459,7 @@ impl Store {
         self.writes_in_flight -= 1;
         let Some(slot) = self.logs.get_mut(&id) else { return };
         slot.log.on_sealed(segment);
-        self.unflushed_bytes = self.unflushed_bytes.saturating_sub(partial_bytes);
+        self.unflushed_bytes -= partial_bytes;
         self.on_file_written(id, segment);
     }
 
