@@ -80,10 +80,12 @@ impl JournalShelf {
         Ok(())
     }
 
-    /// Reads a whole file, as it is found at start.
+    /// Reads the start of a file, as it is found at start. What is read is durable: a group that a killed process was still writing
+    /// may be readable without being on stable storage, and once it is replayed the next groups promise that it is there.
     pub async fn read(&self, id: JournalFileId, mut buf: AlignedBuf) -> io::Result<(usize, AlignedBuf)> {
         let path = self.layout.journal_file(id);
         let file = self.ring.open(&path, libc::O_RDWR | libc::O_DIRECT, 0).await?;
+        self.ring.fdatasync(&file).await?;
         let len = buf.len();
         let (result, returned) = self.ring.read_exact_at(&file, buf, 0, len).await;
         buf = returned;

@@ -30,7 +30,7 @@ pub struct SegmentShelf {
     layout: Layout,
     pool: BufPool,
     open: RefCell<BTreeMap<Key, Rc<Open>>>,
-    /// Files made since their directories were last synced.
+    /// Files made or first written to since their directories were last synced.
     fresh: RefCell<BTreeSet<Key>>,
     uses: Cell<u64>,
 }
@@ -53,8 +53,16 @@ impl SegmentShelf {
     }
 
     async fn file_to_write(&self, key: Key) -> io::Result<Rc<Open>> {
+        let opened = !self.open.borrow().contains_key(&key);
         match self.file(key).await {
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.create(key).await,
+            Ok(open) => {
+                // A process before this one may have made the file and died before its directory was synced.
+                if opened {
+                    self.fresh.borrow_mut().insert(key);
+                }
+                Ok(open)
+            }
             result => result,
         }
     }

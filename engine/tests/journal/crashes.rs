@@ -3,7 +3,8 @@
 use engine::GroupSeq;
 use engine::journal::End;
 
-use crate::disk::{Disk, Random, SECTOR_BYTES, Write};
+use crate::disk::{Disk, SECTOR_BYTES, Write};
+use crate::random::Random;
 use crate::writer::{Writer, random_sizes, recover_disk};
 
 const FILES_MAX: u64 = 6;

@@ -3,7 +3,8 @@
 use engine::GroupSeq;
 use engine::journal::{CorruptReason, End, GroupError, ReplayFrom};
 
-use crate::disk::{Random, write_header};
+use crate::disk::write_header;
+use crate::random::Random;
 use crate::writer::{FILE_BYTES, Group, SHARD, Writer, random_sizes};
 
 /// A journal over several files, all of it durable; the last group bears a mark on the one before.

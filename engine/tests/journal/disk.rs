@@ -1,4 +1,4 @@
-//! A disk in memory for one shard's journal directory, and the randomness that decides what a crash leaves of it.
+//! A disk in memory for one shard's journal directory.
 
 use std::collections::BTreeMap;
 
@@ -8,28 +8,6 @@ use rkyv::util::AlignedVec;
 
 /// What a device writes as a whole or not at all.
 pub const SECTOR_BYTES: usize = 512;
-
-/// SplitMix64: small, and the same everywhere, so that a printed seed is enough to repeat a run.
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `bound`.
-    pub fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-
-    pub fn one_in(&mut self, n: usize) -> bool {
-        self.below(n) == 0
-    }
-}
 
 /// A write that the device may have done in part.
 pub struct Write {

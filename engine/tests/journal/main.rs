@@ -6,5 +6,6 @@ mod crashes;
 mod damage;
 mod disk;
 mod formats;
+mod random;
 mod recycling;
 mod writer;

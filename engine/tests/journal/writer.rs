@@ -9,7 +9,8 @@ use engine::journal::{
 };
 use engine::{GroupSeq, JournalFileId, LogId};
 
-use crate::disk::{Disk, Random, Write, zeros};
+use crate::disk::{Disk, Write, zeros};
+use crate::random::Random;
 
 pub const SHARD: u32 = 3;
 pub const FILE_BYTES: u64 = 128 << 10;

@@ -1,0 +1,223 @@
+//! A disk in memory with two faces: what the process sees, and what is on stable storage. Writes and changes of directories
+//! move from the one to the other when they are synced, or by luck when the power fails.
+
+use std::collections::BTreeMap;
+
+use engine::{JournalFileId, LogId, Offset};
+
+use crate::random::Random;
+
+/// What a device writes as a whole or not at all.
+const SECTOR_BYTES: usize = 512;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Name {
+    Journal(JournalFileId),
+    Checkpoint(u64),
+    /// A checkpoint that is being written.
+    Temporary(u64),
+    Segment(LogId, Offset),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Dir {
+    Journal,
+    Shard,
+    /// A log's directory and those above it, which the shell makes and syncs together.
+    Log(LogId),
+}
+
+impl Name {
+    pub fn dir(self) -> Dir {
+        match self {
+            Name::Journal(_) => Dir::Journal,
+            Name::Checkpoint(_) | Name::Temporary(_) => Dir::Shard,
+            Name::Segment(log, _) => Dir::Log(log),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Change {
+    Write { position: usize, bytes: Vec<u8> },
+    Truncate(usize),
+}
+
+impl Change {
+    fn apply(&self, file: &mut Vec<u8>) {
+        match self {
+            Change::Write { position, bytes } => {
+                if file.len() < position + bytes.len() {
+                    file.resize(position + bytes.len(), 0);
+                }
+                file[*position..position + bytes.len()].copy_from_slice(bytes);
+            }
+            Change::Truncate(len) => file.resize(*len, 0),
+        }
+    }
+
+    /// What the power left of it.
+    fn survive(&self, random: &mut Random, file: &mut Vec<u8>) {
+        match (self, random.below(4)) {
+            (_, 0) => {}
+            (_, 1) | (Change::Truncate(_), _) => self.apply(file),
+            (Change::Write { position, bytes }, torn) => {
+                let cut = random.below(bytes.len().div_ceil(SECTOR_BYTES) + 1);
+                for (index, sector) in bytes.chunks(SECTOR_BYTES).enumerate() {
+                    if if torn == 2 { index < cut } else { random.one_in(2) } {
+                        let position = position + index * SECTOR_BYTES;
+                        Change::Write { position, bytes: sector.to_vec() }.apply(file);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+struct File {
+    seen: Vec<u8>,
+    durable: Vec<u8>,
+    unsynced: Vec<Change>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Entry {
+    Link(Name, u64),
+    Unlink(Name),
+    Rename(Name, Name),
+}
+
+fn change_entry(names: &mut BTreeMap<Name, u64>, entry: Entry) {
+    match entry {
+        Entry::Link(name, file) => {
+            names.insert(name, file);
+        }
+        Entry::Unlink(name) => {
+            names.remove(&name);
+        }
+        Entry::Rename(from, to) => {
+            if let Some(file) = names.remove(&from) {
+                names.insert(to, file);
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Disk {
+    files: BTreeMap<u64, File>,
+    seen: BTreeMap<Name, u64>,
+    durable: BTreeMap<Name, u64>,
+    unsynced: Vec<Entry>,
+    files_made: u64,
+}
+
+impl Disk {
+    pub fn exists(&self, name: Name) -> bool {
+        self.seen.contains_key(&name)
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = Name> + '_ {
+        self.seen.keys().copied()
+    }
+
+    pub fn read(&self, name: Name) -> Option<&[u8]> {
+        self.seen.get(&name).map(|file| self.files[file].seen.as_slice())
+    }
+
+    /// Makes an empty file, or empties the one that is there.
+    pub fn create(&mut self, name: Name) {
+        if self.exists(name) {
+            self.change(name, Change::Truncate(0));
+            return;
+        }
+        self.files_made += 1;
+        self.files.insert(self.files_made, File::default());
+        self.entry(Entry::Link(name, self.files_made));
+    }
+
+    pub fn rename(&mut self, from: Name, to: Name) {
+        assert!(self.exists(from) && from.dir() == to.dir());
+        self.entry(Entry::Rename(from, to));
+    }
+
+    pub fn unlink(&mut self, name: Name) {
+        self.entry(Entry::Unlink(name));
+    }
+
+    fn entry(&mut self, entry: Entry) {
+        change_entry(&mut self.seen, entry);
+        self.unsynced.push(entry);
+    }
+
+    /// A write through a handle to a file that has been unlinked goes nowhere.
+    pub fn write(&mut self, name: Name, position: u64, bytes: &[u8]) {
+        self.change(name, Change::Write { position: position as usize, bytes: bytes.to_vec() });
+    }
+
+    /// The write alone is on stable storage when this returns, as with `RWF_DSYNC`.
+    pub fn write_durable(&mut self, name: Name, position: u64, bytes: &[u8]) {
+        let file = self.file(name).expect("durable writes go to files that are kept");
+        let change = Change::Write { position: position as usize, bytes: bytes.to_vec() };
+        change.apply(&mut file.seen);
+        change.apply(&mut file.durable);
+    }
+
+    pub fn truncate(&mut self, name: Name, len: u64) {
+        self.change(name, Change::Truncate(len as usize));
+    }
+
+    fn change(&mut self, name: Name, change: Change) {
+        if let Some(file) = self.file(name) {
+            change.apply(&mut file.seen);
+            file.unsynced.push(change);
+        }
+    }
+
+    fn file(&mut self, name: Name) -> Option<&mut File> {
+        self.seen.get(&name).and_then(|file| self.files.get_mut(file))
+    }
+
+    pub fn sync(&mut self, name: Name) {
+        if let Some(file) = self.file(name) {
+            file.unsynced.drain(..).for_each(|change| change.apply(&mut file.durable));
+        }
+    }
+
+    pub fn sync_dir(&mut self, dir: Dir) {
+        let durable = &mut self.durable;
+        self.unsynced.retain(|entry| {
+            let (Entry::Link(name, _) | Entry::Unlink(name) | Entry::Rename(name, _)) = *entry;
+            if name.dir() == dir {
+                change_entry(durable, *entry);
+            }
+            name.dir() != dir
+        });
+    }
+
+    /// What was not synced is lost, kept or torn. Changes of one directory are kept up to some point: file systems journal them in order.
+    pub fn lose_power(&mut self, random: &mut Random) {
+        let mut stopped: Vec<Dir> = Vec::new();
+        for entry in std::mem::take(&mut self.unsynced) {
+            let (Entry::Link(name, _) | Entry::Unlink(name) | Entry::Rename(name, _)) = entry;
+            if stopped.contains(&name.dir()) {
+                continue;
+            }
+            if random.one_in(3) {
+                stopped.push(name.dir());
+                continue;
+            }
+            change_entry(&mut self.durable, entry);
+        }
+        for file in self.files.values_mut() {
+            for change in file.unsynced.drain(..) {
+                change.survive(random, &mut file.durable);
+            }
+            file.seen.clone_from(&file.durable);
+        }
+        self.seen.clone_from(&self.durable);
+        let kept: Vec<u64> = self.seen.values().copied().collect();
+        self.files.retain(|file, _| kept.contains(file));
+    }
+}

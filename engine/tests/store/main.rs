@@ -1,0 +1,50 @@
+//! The whole store on a simulated disk: appends, reads, deletions, checkpoints, recycling, eviction, failures, clean stops and crashes
+//! at any moment, in an order that a seed decides. What was acknowledged must be there, at its offset, with its bytes.
+//!
+//! `cargo sim` runs it as built for release. `RINGMAIN_SIM_SEEDS=20000` sets how many seeds, `RINGMAIN_SIM_SEED=17` runs that one
+//! alone, `RINGMAIN_SIM_FIRST=5000` begins elsewhere.
+
+#[path = "../journal/random.rs"]
+mod random;
+
+mod canary;
+mod disk;
+mod model;
+mod shell;
+mod simulation;
+
+use shell::Planted;
+
+const SEEDS_DEFAULT: u64 = 150;
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}
+
+/// Names the seed when the thread leaves with a panic.
+struct Seed(u64);
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("seed {0} failed; run it again with RINGMAIN_SIM_SEED={0}", self.0);
+        }
+    }
+}
+
+fn run(seed: u64) {
+    let _named = Seed(seed);
+    simulation::run(seed, Planted::Nothing);
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_and_nothing_gets_stuck_whatever_happens() {
+    if let Some(seed) = number("RINGMAIN_SIM_SEED") {
+        return run(seed);
+    }
+    let first = number("RINGMAIN_SIM_FIRST").unwrap_or(0);
+    for seed in first..first + number("RINGMAIN_SIM_SEEDS").unwrap_or(SEEDS_DEFAULT) {
+        run(seed);
+    }
+}

@@ -1,0 +1,183 @@
+//! What the logs must hold, by what was appended and what the store has said about it. Everything here is a check.
+
+use std::collections::BTreeMap;
+
+use batch::{BatchBuilder, Compression, LeaderEpoch};
+use engine::log::ReadRequest;
+use engine::store::{Durable, Store};
+use engine::{GroupSeq, LogConfig, LogId, Offset};
+
+use crate::random::Random;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    Alive,
+    /// Its deletion travels in this group.
+    Dropping(GroupSeq),
+    /// Its deletion was acknowledged, or it was found gone after one that was not: it must never be seen again.
+    Gone,
+}
+
+struct Batch {
+    base: i64,
+    last: i64,
+    group: GroupSeq,
+    /// It was acknowledged, or readers may have seen it: it stays for ever.
+    settled: bool,
+    bytes: Vec<u8>,
+}
+
+pub struct ModelLog {
+    pub fate: Fate,
+    pub config: LogConfig,
+    batches: Vec<Batch>,
+}
+
+impl ModelLog {
+    pub fn end(&self) -> i64 {
+        self.batches.last().map_or(0, |batch| batch.last + 1)
+    }
+
+    /// A random offset from start to end, both included.
+    pub fn any_offset(&self, random: &mut Random) -> Offset {
+        Offset(random.below(self.end() as usize + 1) as i64)
+    }
+
+    /// All bytes from `base` on, up to `next`.
+    pub fn bytes(&self, base: Offset, next: Offset) -> Vec<u8> {
+        let within = |batch: &&Batch| batch.base >= base.0 && batch.last < next.0;
+        self.batches.iter().filter(within).flat_map(|batch| batch.bytes.iter().copied()).collect()
+    }
+}
+
+#[derive(Default)]
+pub struct Model {
+    pub logs: BTreeMap<LogId, ModelLog>,
+    durable_group: GroupSeq,
+    appended: u64,
+}
+
+impl Model {
+    pub fn create(&mut self, id: LogId, config: LogConfig) {
+        self.logs.insert(id, ModelLog { fate: Fate::Alive, config, batches: Vec::new() });
+    }
+
+    pub fn alive(&self) -> Vec<LogId> {
+        self.logs.iter().filter(|(_, log)| log.fate == Fate::Alive).map(|(id, _)| *id).collect()
+    }
+
+    /// A batch that no other equals, as a client sends it.
+    pub fn next_batch(&mut self, random: &mut Random, value_bytes: usize) -> Vec<u8> {
+        self.appended += 1;
+        let mut builder = BatchBuilder::new(Compression::None);
+        let mut value = vec![self.appended as u8; value_bytes];
+        for word in value.chunks_exact_mut(256) {
+            word[..8].copy_from_slice(&random.next().to_le_bytes());
+        }
+        for record in 0..1 + random.below(3) {
+            let value = if record == 0 { Some(&value[..]) } else { None };
+            builder.append(self.appended as i64, Some(&self.appended.to_le_bytes()), value, &[]);
+        }
+        builder.build()
+    }
+
+    /// A batch was taken: at the next offset and no other.
+    pub fn on_appended(&mut self, id: LogId, appended: &engine::Appended, mut bytes: Vec<u8>, epoch: LeaderEpoch) {
+        let log = self.logs.get_mut(&id).expect("appends go to known logs");
+        assert_eq!(appended.base_offset.0, log.end(), "log {id}: an offset is given twice or left out");
+        assert!(appended.group > self.durable_group, "a batch travels in a group that is durable already");
+        batch::stamp(&mut bytes, appended.base_offset, epoch);
+        let (base, last) = (appended.base_offset.0, appended.last_offset.0);
+        log.batches.push(Batch { base, last, group: appended.group, settled: false, bytes });
+    }
+
+    /// The store says that groups are durable: from now on their batches must survive everything.
+    pub fn on_durable(&mut self, durable: &Durable, store: &Store) {
+        assert!(durable.group >= self.durable_group, "the durable mark never goes back");
+        self.durable_group = durable.group;
+        for (id, log) in &mut self.logs {
+            if log.fate == Fate::Alive {
+                let moved = log.batches.iter().rev().take_while(|batch| !batch.settled).any(|b| b.group <= durable.group);
+                let end = log.batches.iter().rev().find(|batch| batch.settled || batch.group <= durable.group);
+                let end = Offset(end.map_or(0, |batch| batch.last + 1));
+                let told = durable.ends.iter().rfind(|(told, _)| told == id).map(|(_, end)| *end);
+                assert_eq!(told, moved.then_some(end), "log {id}: the new durable end is told");
+                assert_eq!(store.view(*id).expect("alive").durable_end, end, "log {id}");
+            }
+            if matches!(log.fate, Fate::Dropping(group) if group <= durable.group) {
+                log.fate = Fate::Gone;
+            }
+            log.batches.iter_mut().rev().take_while(|b| !b.settled).for_each(|b| b.settled = b.group <= durable.group);
+        }
+    }
+
+    pub fn check_ladders(&self, store: &Store) {
+        for (id, log) in &self.logs {
+            let Some(view) = store.view(*id) else {
+                assert_ne!(log.fate, Fate::Alive, "log {id} is gone");
+                continue;
+            };
+            assert_eq!(log.fate, Fate::Alive, "log {id} is back");
+            assert!(view.start <= view.durable_end && view.durable_end <= view.end, "log {id}: {view:?}");
+            assert_eq!(view.end.0, log.end(), "log {id}");
+            assert_eq!(view.bytes, log.batches.iter().map(|batch| batch.bytes.len() as u64).sum::<u64>(), "log {id}");
+        }
+        let memory: usize = store.log_ids().filter_map(|id| store.log(id)).map(|log| log.memory_bytes()).sum();
+        assert_eq!(store.memory_bytes(), memory, "the memory of all logs is summed up right");
+        let unflushed: u64 = store.log_ids().filter_map(|id| store.log(id)).map(|log| log.unflushed_bytes()).sum();
+        assert_eq!(store.unflushed_bytes(), unflushed, "what waits for the files is summed up right");
+    }
+
+    /// A read's answer must be whole batches, the first of which holds `from`, none beyond `until`.
+    pub fn check_read(&self, id: LogId, request: &ReadRequest, got: &[u8]) {
+        let log = &self.logs[&id];
+        let first = log.batches.partition_point(|batch| batch.last < request.from.0);
+        let mut rest = got;
+        let mut taken = 0;
+        for batch in &log.batches[first..] {
+            if rest.is_empty() {
+                break;
+            }
+            assert!(rest.starts_with(&batch.bytes), "log {id}: {request:?}: wrong bytes at offset {}", batch.base);
+            assert!(batch.last < request.until.0, "log {id}: {request:?}: more than may be read");
+            rest = &rest[batch.bytes.len()..];
+            taken += 1;
+        }
+        assert!(rest.is_empty(), "log {id}: {request:?}: {} bytes behind the end", rest.len());
+        let alone = taken == 1 && request.at_least_one;
+        assert!(got.len() <= request.bytes_max || alone, "log {id}: {request:?}: {} bytes", got.len());
+        if let Some(batch) = log.batches.get(first)
+            && taken == 0
+        {
+            let fits = request.at_least_one || batch.bytes.len() <= request.bytes_max;
+            let wanted = request.from < request.until && batch.last < request.until.0 && fits;
+            assert!(!wanted, "log {id}: {request:?}: nothing came of the {} bytes at {}", batch.bytes.len(), batch.base);
+        }
+    }
+
+    /// What recovery has found becomes history. All that was acknowledged must be there; what was not may be there, in order and
+    /// without a gap, and can be read from now on, so that it must stay as well.
+    pub fn on_reopened(&mut self, store: &Store) {
+        for id in store.log_ids() {
+            assert!(self.logs.contains_key(&id), "log {id} was never made");
+        }
+        self.durable_group = store.durable_group();
+        for (id, log) in &mut self.logs {
+            let Some(view) = store.view(*id) else {
+                let settled = log.batches.iter().filter(|batch| batch.settled).count();
+                assert!(log.fate != Fate::Alive || settled == 0, "log {id} is lost with {settled} acknowledged batches");
+                log.batches.clear();
+                log.fate = if log.fate == Fate::Alive { Fate::Alive } else { Fate::Gone };
+                continue;
+            };
+            assert_ne!(log.fate, Fate::Gone, "log {id} has come back");
+            log.fate = Fate::Alive;
+            let acknowledged = log.batches.iter().rev().find(|batch| batch.settled).map_or(0, |batch| batch.last + 1);
+            assert!(view.end.0 >= acknowledged, "log {id}: ends at {} but {acknowledged} was acknowledged", view.end);
+            assert_eq!(view.durable_end, view.end, "log {id}: all that recovery took is durable");
+            log.batches.retain(|batch| batch.last < view.end.0);
+            assert_eq!(log.end(), view.end.0, "log {id}: ends between two batches");
+            log.batches.iter_mut().for_each(|batch| (batch.settled, batch.group) = (true, GroupSeq::NONE));
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! What `engine::run` and `engine::disk` do, on the simulated disk: each effect becomes the system calls that the real shell makes,
+//! one step at a time, so that the simulation can stop between any two of them.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use engine::checkpoint::{self, Checkpoint};
+use engine::journal::{FileHeader, FileRequest};
+use engine::memory::AlignedBuf;
+use engine::store::{Durable, Effect, Store};
+use engine::{GroupSeq, LogId, Offset};
+
+use crate::disk::{Dir, Disk, Name};
+use crate::random::Random;
+
+const BLOCK_BYTES: usize = 4096;
+const CHECKPOINTS_KEPT: usize = 2;
+
+/// A fault built into this shell, to see that the checkers find it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Planted {
+    Nothing,
+    ReportGroupsBeforeTheyAreWritten,
+    WriteGroupsWithoutSync,
+    SkipSegmentSync,
+    SkipSegmentDirSync,
+    SkipCheckpointSync,
+    SkipShardDirSync,
+    SkipJournalDirSync,
+    RecycleWithoutHeaderSync,
+    ForgetOpenedFilesMayBeNew,
+    TrustFoundJournalUnsynced,
+}
+
+/// One system call.
+#[derive(Debug)]
+enum Call {
+    Create(Name),
+    OpenSegment(Name),
+    Write { name: Name, position: u64, bytes: Vec<u8> },
+    WriteDurable { name: Name, position: u64, buf: AlignedBuf },
+    Truncate { name: Name, bytes: u64 },
+    Sync(Name),
+    SyncSegment(Name),
+    SyncDirs,
+    SyncDir(Dir),
+    Rename(Name, Name),
+    RemoveOldCheckpoints,
+    RemoveLog(LogId),
+}
+
+/// What the store is told in the end.
+#[derive(Debug)]
+enum Report {
+    Group(GroupSeq),
+    FileReady(FileRequest),
+    Blocks { log: LogId, segment: Offset, position: u64, len: u64 },
+    Sealed { log: LogId, segment: Offset, partial_bytes: u64 },
+    Synced,
+    CheckpointWritten,
+    Nothing,
+}
+
+#[derive(Debug)]
+struct Task {
+    calls: VecDeque<Call>,
+    /// Directories of new files among those synced.
+    dirs: BTreeSet<Dir>,
+    report: Report,
+}
+
+pub struct Shell {
+    pub disk: Disk,
+    pub planted: Planted,
+    shard: u32,
+    journal_file_bytes: u64,
+    tasks: Vec<Task>,
+    /// Segment files whose directories this process has not synced since it first opened them.
+    fresh: BTreeSet<Name>,
+    opened: BTreeSet<Name>,
+}
+
+impl Shell {
+    pub fn new(disk: Disk, planted: Planted, shard: u32, journal_file_bytes: u64) -> Self {
+        Self { disk, planted, shard, journal_file_bytes, tasks: Vec::new(), fresh: BTreeSet::new(), opened: BTreeSet::new() }
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    pub fn tasks(&self) -> usize {
+        self.tasks.len()
+    }
+
+    pub fn start(&mut self, effect: Effect) {
+        let (calls, report) = self.calls(effect);
+        self.tasks.push(Task { calls: calls.into(), dirs: BTreeSet::new(), report });
+    }
+
+    fn calls(&self, effect: Effect) -> (Vec<Call>, Report) {
+        match effect {
+            Effect::WriteGroup(write) => {
+                let name = Name::Journal(write.file);
+                assert!(self.disk.exists(name), "groups go to prepared files");
+                let (position, seq) = (write.position, write.seq);
+                (vec![Call::WriteDurable { name, position, buf: write.buf }], Report::Group(seq))
+            }
+            Effect::PrepareJournalFile(request) => (self.prepare(request), Report::FileReady(request)),
+            Effect::WriteBlocks { log, write } => {
+                let name = Name::Segment(log, write.segment);
+                let bytes = write.span.to_vec();
+                assert!(bytes.len().is_multiple_of(BLOCK_BYTES) && write.position.is_multiple_of(BLOCK_BYTES as u64));
+                let len = bytes.len() as u64;
+                let calls = vec![Call::OpenSegment(name), Call::Write { name, position: write.position, bytes }];
+                (calls, Report::Blocks { log, segment: write.segment, position: write.position, len })
+            }
+            Effect::SealSegment { log, write } => {
+                let name = Name::Segment(log, write.segment);
+                let partial_bytes = write.partial_block.len() as u64;
+                let mut calls = vec![Call::OpenSegment(name)];
+                if partial_bytes > 0 {
+                    let mut bytes = write.partial_block;
+                    bytes.resize(BLOCK_BYTES, 0);
+                    calls.push(Call::Write { name, position: write.position, bytes });
+                }
+                calls.push(Call::Truncate { name, bytes: write.bytes });
+                (calls, Report::Sealed { log, segment: write.segment, partial_bytes })
+            }
+            Effect::SyncSegments { files } => {
+                let names = files.into_iter().map(|(log, segment)| Name::Segment(log, segment));
+                (names.map(Call::SyncSegment).chain([Call::SyncDirs]).collect(), Report::Synced)
+            }
+            Effect::WriteCheckpoint(checkpoint) => (self.checkpoint(&checkpoint), Report::CheckpointWritten),
+            Effect::RemoveLog(log) => (vec![Call::RemoveLog(log)], Report::Nothing),
+        }
+    }
+
+    fn prepare(&self, request: FileRequest) -> Vec<Call> {
+        let name = Name::Journal(request.file());
+        let size = self.journal_file_bytes;
+        let zeros = Call::Write { name, position: 0, bytes: vec![0; size as usize] };
+        let mut calls = Vec::new();
+        match request {
+            FileRequest::Create(_) => {
+                assert!(!self.disk.exists(name), "an identity is never given twice");
+                calls.extend([Call::Create(name), zeros]);
+            }
+            FileRequest::Recycle { old, .. } => {
+                let old = Name::Journal(old);
+                calls.push(Call::Rename(old, name));
+                if self.disk.read(old).is_some_and(|bytes| bytes.len() as u64 != size) {
+                    calls.extend([zeros, Call::Truncate { name, bytes: size }]);
+                }
+            }
+        }
+        let mut header = AlignedBuf::zeroed(BLOCK_BYTES);
+        FileHeader { file: request.file(), file_bytes: size, shard: self.shard }.encode(&mut header);
+        calls.push(Call::Write { name, position: 0, bytes: header.to_vec() });
+        if self.planted != Planted::RecycleWithoutHeaderSync {
+            calls.push(Call::Sync(name));
+        }
+        calls.push(Call::SyncDir(Dir::Journal));
+        calls
+    }
+
+    fn checkpoint(&self, checkpoint: &Checkpoint) -> Vec<Call> {
+        let (temporary, name) = (Name::Temporary(checkpoint.seq), Name::Checkpoint(checkpoint.seq));
+        let bytes = checkpoint::encode(checkpoint).to_vec();
+        vec![
+            Call::Create(temporary),
+            Call::Write { name: temporary, position: 0, bytes },
+            Call::Sync(temporary),
+            Call::Rename(temporary, name),
+            Call::SyncDir(Dir::Shard),
+            Call::RemoveOldCheckpoints,
+        ]
+    }
+
+    /// Makes the next call of some task. When it was the last, the store is told; what became durable is returned.
+    pub fn step(&mut self, random: &mut Random, store: &mut Store, effects: &mut Vec<Effect>) -> Option<Durable> {
+        let index = random.below(self.tasks.len());
+        let task = &mut self.tasks[index];
+        let early = self.planted == Planted::ReportGroupsBeforeTheyAreWritten;
+        if let Report::Group(seq) = task.report
+            && early
+        {
+            task.report = Report::Nothing;
+            return Some(store.on_group_written(seq, effects));
+        }
+        if let Some(call) = task.calls.pop_front() {
+            let mut dirs = std::mem::take(&mut task.dirs);
+            self.make(call, &mut dirs);
+            self.tasks[index].dirs = dirs;
+        }
+        if !self.tasks[index].calls.is_empty() {
+            return None;
+        }
+        match self.tasks.swap_remove(index).report {
+            Report::Group(seq) => return Some(store.on_group_written(seq, effects)),
+            Report::FileReady(request) => store.on_journal_file_ready(request),
+            Report::Blocks { log, segment, position, len } => store.on_blocks_written(log, segment, position, len),
+            Report::Sealed { log, segment, partial_bytes } => store.on_sealed(log, segment, partial_bytes),
+            Report::Synced => store.on_segments_synced(effects),
+            Report::CheckpointWritten => store.on_checkpoint_written(),
+            Report::Nothing => {}
+        }
+        None
+    }
+
+    /// Some task's next call fails; a write leaves part of itself behind.
+    pub fn fail(&mut self, random: &mut Random, store: &mut Store) {
+        let mut task = self.tasks.swap_remove(random.below(self.tasks.len()));
+        let partly = |len: usize, random: &mut Random| random.below(len / 512 + 1) * 512;
+        match task.calls.pop_front() {
+            Some(Call::Write { name, position, bytes }) => {
+                self.disk.write(name, position, &bytes[..partly(bytes.len(), random).min(bytes.len())]);
+            }
+            Some(Call::WriteDurable { name, position, buf }) => {
+                self.disk.write(name, position, &buf[..partly(buf.len(), random)]);
+            }
+            _ => {}
+        }
+        if !matches!(task.report, Report::Nothing) {
+            store.on_failed("injected".to_owned());
+        }
+    }
+
+    fn make(&mut self, call: Call, dirs: &mut BTreeSet<Dir>) {
+        match call {
+            Call::Create(name) => self.disk.create(name),
+            Call::OpenSegment(name) => self.open_segment(name),
+            Call::Write { name, position, bytes } => self.disk.write(name, position, &bytes),
+            Call::WriteDurable { name, position, buf } if self.planted == Planted::WriteGroupsWithoutSync => {
+                self.disk.write(name, position, &buf);
+            }
+            Call::WriteDurable { name, position, buf } => self.disk.write_durable(name, position, &buf),
+            Call::Truncate { name, bytes } => self.disk.truncate(name, bytes),
+            Call::Sync(Name::Temporary(_)) if self.planted == Planted::SkipCheckpointSync => {}
+            Call::Sync(name) => self.disk.sync(name),
+            Call::SyncSegment(_) if self.planted == Planted::SkipSegmentSync => {}
+            Call::SyncSegment(name) => {
+                if self.disk.exists(name) {
+                    self.disk.sync(name);
+                    dirs.extend(self.fresh.remove(&name).then_some(name.dir()));
+                }
+            }
+            Call::SyncDirs if self.planted == Planted::SkipSegmentDirSync => {}
+            Call::SyncDirs => dirs.iter().for_each(|dir| self.disk.sync_dir(*dir)),
+            Call::SyncDir(Dir::Shard) if self.planted == Planted::SkipShardDirSync => {}
+            Call::SyncDir(Dir::Journal) if self.planted == Planted::SkipJournalDirSync => {}
+            Call::SyncDir(dir) => self.disk.sync_dir(dir),
+            Call::Rename(from, to) => self.disk.rename(from, to),
+            Call::RemoveOldCheckpoints => {
+                let checkpoints: Vec<Name> = self.disk.names().filter(|name| matches!(name, Name::Checkpoint(_))).collect();
+                checkpoints.into_iter().rev().skip(CHECKPOINTS_KEPT).for_each(|name| self.disk.unlink(name));
+            }
+            Call::RemoveLog(log) => self.remove_log(log),
+        }
+    }
+
+    fn open_segment(&mut self, name: Name) {
+        if !self.disk.exists(name) {
+            self.disk.create(name);
+            self.fresh.insert(name);
+        } else if !self.opened.contains(&name) && self.planted != Planted::ForgetOpenedFilesMayBeNew {
+            // A process before this one may have made the file and died before it synced the directory.
+            self.fresh.insert(name);
+        }
+        self.opened.insert(name);
+    }
+
+    pub fn remove_log(&mut self, log: LogId) {
+        let of_log = |name: &Name| matches!(name, Name::Segment(id, _) if *id == log);
+        let names: Vec<Name> = self.disk.names().filter(of_log).collect();
+        names.into_iter().for_each(|name| self.disk.unlink(name));
+        self.fresh.retain(|name| !of_log(name));
+        self.opened.retain(|name| !of_log(name));
+        self.disk.sync_dir(Dir::Log(log));
+    }
+
+    /// Carries out what is under way without telling the store, then syncs: the last steps of a clean shutdown.
+    pub fn finish(&mut self, files: &[(LogId, Offset)]) {
+        self.start(Effect::SyncSegments { files: files.to_vec() });
+        for mut task in std::mem::take(&mut self.tasks) {
+            task.calls.drain(..).for_each(|call| self.make(call, &mut task.dirs));
+        }
+    }
+
+    /// The process dies, and with `power` the machine too. Of each call under way something, all or nothing was done.
+    pub fn crash(&mut self, random: &mut Random, power: bool) -> Disk {
+        for mut task in self.tasks.drain(..) {
+            let (name, position, bytes) = match task.calls.pop_front() {
+                Some(Call::Write { name, position, bytes }) => (name, position, bytes),
+                Some(Call::WriteDurable { name, position, buf }) => (name, position, buf.to_vec()),
+                _ => continue,
+            };
+            if random.one_in(2) {
+                self.disk.write(name, position, &bytes);
+            }
+        }
+        if power {
+            self.disk.lose_power(random);
+        }
+        std::mem::take(&mut self.disk)
+    }
+
+    /// What the real shell does before it decides anything: directories are synced, and the journal files that were found.
+    pub fn sync_found(&mut self) {
+        self.disk.sync_dir(Dir::Journal);
+        self.disk.sync_dir(Dir::Shard);
+        if self.planted != Planted::TrustFoundJournalUnsynced {
+            let journal: Vec<Name> = self.disk.names().filter(|name| matches!(name, Name::Journal(_))).collect();
+            journal.into_iter().for_each(|name| self.disk.sync(name));
+        }
+    }
+}
