@@ -23,9 +23,9 @@ use super::{Request, error_codes};
 use crate::controller::TopicId;
 use crate::controller::image::Image;
 use crate::ids::ShardId;
-use crate::mesh::message::{self, Fetch, Reply, Watch, WatchKey, Woken};
-use crate::mesh::{Call, placement};
-use crate::net::{Answer, Response};
+use crate::mesh::Call;
+use crate::mesh::message::{self, Fetch, Watch, WatchKey, Woken};
+use crate::net::{Answer, Permit, Response};
 use crate::partition::fetch_sessions::{PartitionKey, TopicKey, Wanted};
 use crate::partition::join::{first_of, join_all};
 use crate::partition::limits::{FETCH_BYTES_MAX, FETCH_WAIT_MS_MAX};
@@ -43,9 +43,10 @@ pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answ
         Ok(begun) => begun,
         Err(error_code) => return Ok(Answer::Ready(refuse(request.reply_to, 0, error_code))),
     };
-    let bytes_max = usize::try_from(body.max_bytes).unwrap_or(0).min(FETCH_BYTES_MAX);
+    let bytes_max =
+        usize::try_from(body.max_bytes).unwrap_or(0).min(FETCH_BYTES_MAX).min(ctx.fetch_memory.limit_bytes());
     let wait_ms = body.max_wait_ms.clamp(0, FETCH_WAIT_MS_MAX);
-    let mut fetching = Fetching {
+    let fetching = Fetching {
         slots: slots(&ctx.image.borrow(), wanted),
         mode,
         answer: FetchAnswer { reply_to: request.reply_to, is_committed_only: body.isolation_level != 0, bytes_max },
@@ -53,18 +54,11 @@ pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answ
         deadline: request.received + Duration::from_millis(wait_ms as u64),
         is_patient: wait_ms > 0,
     };
-    let mut reads = fetching.start_reads(ctx, |_| true);
-    if reads.iter_mut().all(Read::try_finish) {
-        fetching.finish_reads(reads);
-        if fetching.is_enough() {
-            return Ok(Answer::Ready(fetching.conclude(ctx)));
-        }
-        reads = Vec::new();
-    }
-    Ok(Answer::Later(Box::pin(wait(Rc::clone(ctx), fetching, reads))))
+    Ok(Answer::Later(Box::pin(fetching.run(Rc::clone(ctx)))))
 }
 
-/// A fetch under way.
+/// A fetch under way. Nothing is read before the connection first asks for the answer, so that what one connection has
+/// read for it is bounded by what it sends.
 struct Fetching {
     slots: Vec<Slot>,
     mode: Mode,
@@ -74,70 +68,66 @@ struct Fetching {
     is_patient: bool,
 }
 
-/// A read at one owner: the slots it fills, and the reply.
+/// A read at one owner: the slots it fills, and the reply to come.
 struct Read {
     places: Vec<usize>,
     call: Call,
-    reply: Option<Reply>,
-}
-
-impl Read {
-    /// Takes the reply if it is there already, which it is when this shard owns the partitions and has them in memory.
-    fn try_finish(&mut self) -> bool {
-        if let Call::Now(reply) = &mut self.call {
-            self.reply = self.reply.take().or_else(|| reply.take());
-        }
-        self.reply.is_some()
-    }
-}
-
-async fn wait(ctx: Rc<Context>, mut fetching: Fetching, mut reads: Vec<Read>) -> Response {
-    loop {
-        let pending: Vec<&mut Call> =
-            reads.iter_mut().filter(|read| read.reply.is_none()).map(|read| &mut read.call).collect();
-        let mut replies = join_all(pending).await.into_iter();
-        for read in reads.iter_mut().filter(|read| read.reply.is_none()) {
-            read.reply = replies.next();
-        }
-        fetching.finish_reads(reads);
-        if fetching.is_enough() {
-            return fetching.conclude(&ctx);
-        }
-        let mut watches = Watches::start(&ctx, &fetching);
-        let (owner, woken) = watches.first().await;
-        drop(watches);
-        if woken == Woken::Expired || ctx.clock.monotonic() >= fetching.deadline {
-            return fetching.conclude(&ctx);
-        }
-        reads = fetching.start_reads(&ctx, |log| placement::owner(log.topic, log.partition, ctx.shard_count) == owner);
-    }
 }
 
 impl Fetching {
-    /// Asks the owners of the partitions that are wanted and have no error. All share the bytes of the request evenly:
+    async fn run(mut self, ctx: Rc<Context>) -> Response {
+        let mut memory = ctx.fetch_memory.open();
+        let mut reread = None;
+        loop {
+            // What may come is accounted before it is read, and what has not come is given back.
+            memory.grow(self.bytes_at_most().saturating_sub(memory.byte_len())).await;
+            let reads = self.start_reads(&ctx, reread);
+            self.finish_reads(reads).await;
+            memory.shrink_to(self.byte_len().min(memory.byte_len()));
+            if self.is_enough() {
+                break;
+            }
+            let mut watches = Watches::start(&ctx, &self);
+            let (owner, woken) = watches.first().await;
+            drop(watches);
+            if woken == Woken::Expired || ctx.clock.monotonic() >= self.deadline {
+                break;
+            }
+            reread = Some(owner);
+        }
+        self.conclude(&ctx, memory)
+    }
+
+    /// Bytes of records that the partitions may bring together.
+    fn bytes_at_most(&self) -> usize {
+        let wishes = self.slots.iter().filter_map(|slot| slot.wish);
+        wishes.fold(0, |sum: usize, wish| sum.saturating_add(wish.bytes_max)).min(self.answer.bytes_max)
+    }
+
+    /// Asks the owners of the partitions that are known, or only one of them. All share the bytes of the request evenly:
     /// who has less leaves the rest to the next request.
-    fn start_reads(&self, ctx: &Rc<Context>, is_wanted: impl Fn(LogId) -> bool) -> Vec<Read> {
+    fn start_reads(&self, ctx: &Rc<Context>, only: Option<ShardId>) -> Vec<Read> {
         let mut routes = Routes::new();
         for (place, slot) in self.slots.iter().enumerate() {
-            if let Some(wish) = slot.wish.filter(|wish| slot.error_code.is_none() && is_wanted(wish.log)) {
+            if let Some(wish) = slot.wish {
                 routes.add(ctx, wish.log, place, wish);
             }
         }
         let bytes_max = self.answer.bytes_max / routes.len().max(1);
         routes
             .into_iter()
+            .filter(|route| only.is_none_or(|owner| route.owner == owner))
             .map(|route| {
                 let fetch = Fetch { partitions: route.items, bytes_max };
-                let call = ctx.call(route.owner, message::Request::Fetch(fetch));
-                Read { places: route.places, call, reply: None }
+                Read { places: route.places, call: ctx.call(route.owner, message::Request::Fetch(fetch)) }
             })
             .collect()
     }
 
-    fn finish_reads(&mut self, reads: Vec<Read>) {
-        for read in reads {
-            let results = read.reply.expect("every read has its reply").into_fetch();
-            for (place, result) in read.places.into_iter().zip(results) {
+    async fn finish_reads(&mut self, reads: Vec<Read>) {
+        let (places, calls): (Vec<_>, Vec<_>) = reads.into_iter().map(|read| (read.places, read.call)).unzip();
+        for (places, reply) in places.into_iter().zip(join_all(calls).await) {
+            for (place, result) in places.into_iter().zip(reply.into_fetch()) {
                 let slot = &mut self.slots[place];
                 match result {
                     Ok(fetched) => slot.fetched = Some(fetched),
@@ -147,15 +137,19 @@ impl Fetching {
         }
     }
 
+    fn byte_len(&self) -> usize {
+        self.slots.iter().map(Slot::byte_len).sum()
+    }
+
     /// Whether there is a reason to answer now. Without partitions there is nothing to wait for.
     fn is_enough(&self) -> bool {
         !self.is_patient
             || self.slots.is_empty()
             || self.slots.iter().any(|slot| slot.error_code.is_error())
-            || self.slots.iter().map(Slot::byte_len).sum::<usize>() >= self.bytes_min
+            || self.byte_len() >= self.bytes_min
     }
 
-    fn conclude(self, ctx: &Context) -> Response {
+    fn conclude(self, ctx: &Context, memory: Permit) -> Response {
         let partitions: Vec<_> = match self.mode {
             Mode::Sessionless => Vec::new(),
             Mode::Opening { .. } | Mode::Incremental { .. } => self.slots.iter().map(Slot::told).collect(),
@@ -169,7 +163,10 @@ impl Fetching {
             &partitions,
         );
         match (concluded, self.mode) {
-            (Ok(concluded), _) => self.answer.build(concluded, self.slots),
+            (Ok(concluded), _) => {
+                let held = (memory.byte_len() > 0).then_some(memory);
+                Response { held, ..self.answer.build(concluded, self.slots) }
+            }
             // Another request of the session was faster: its answer is the one that counts.
             (Err(error_code), Mode::Incremental { session }) => refuse(self.answer.reply_to, session.0.0, error_code),
             (Err(error_code), _) => refuse(self.answer.reply_to, 0, error_code),

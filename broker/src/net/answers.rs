@@ -17,7 +17,7 @@ use engine::ring::Part;
 
 use super::budget::Permit;
 use super::response::Response;
-use crate::limits::{ANSWERS_POLLED_MAX, SEND_COALESCE_BYTES, SEND_PARTS_MAX};
+use crate::limits::{ANSWERS_POLLED_MAX, CONNECTION_BYTES_IN_FLIGHT_MAX, SEND_COALESCE_BYTES, SEND_PARTS_MAX};
 
 /// An answer that is still waited for.
 pub type PendingResponse = Pin<Box<dyn Future<Output = Response>>>;
@@ -51,6 +51,8 @@ struct Owed {
 pub struct Answers {
     queue: VecDeque<Owed>,
     bytes: usize,
+    /// Memory of the answers that were taken and have not been sent.
+    leaving: Vec<Permit>,
 }
 
 /// Places that an empty queue keeps, so that a client with few requests at a time causes no allocation for them.
@@ -69,6 +71,12 @@ impl Answers {
         self.bytes += request_bytes;
         let progress = Progress::Later(response);
         self.queue.push_back(Owed { origin, progress, bytes: request_bytes, permit: Some(permit) });
+    }
+
+    /// What was taken has been sent.
+    pub fn on_sent(&mut self) {
+        self.leaving.clear();
+        self.leaving.shrink_to(PLACES_KEPT);
     }
 
     /// Answers that have not left.
@@ -90,13 +98,18 @@ impl Answers {
     pub fn take_ready(&mut self, parts: &mut Vec<Part>, taken: &mut Vec<Origin>, cx: &mut Context<'_>) {
         let mut gathered_bytes = 0;
         loop {
-            for owed in self.queue.iter_mut().take(ANSWERS_POLLED_MAX) {
-                owed.advance(cx, &mut self.bytes);
+            for (place, owed) in self.queue.iter_mut().take(ANSWERS_POLLED_MAX).enumerate() {
+                // What is polled may become an answer of many bytes. The head goes on whatever it is, or nothing would.
+                if place == 0 || self.bytes < CONNECTION_BYTES_IN_FLIGHT_MAX {
+                    owed.advance(cx, &mut self.bytes);
+                }
             }
             let before = taken.len();
             while let Some(response) = self.ready_head(gathered_bytes, parts.len()) {
                 gathered_bytes += response.byte_len();
                 parts.append(&mut response.parts);
+                let held = response.held.take();
+                self.leaving.extend(held);
                 let owed = self.queue.pop_front().expect("its answer was taken");
                 self.bytes -= owed.bytes;
                 taken.push(owed.origin);

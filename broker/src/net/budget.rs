@@ -10,6 +10,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -73,6 +74,11 @@ impl Budget {
         })
     }
 
+    /// Bytes that may be held at once.
+    pub fn limit_bytes(&self) -> usize {
+        self.limit
+    }
+
     /// Bytes held now.
     pub fn used_bytes(&self) -> usize {
         self.used.get()
@@ -127,6 +133,23 @@ impl Permit {
         Growth { permit: self, bytes, turn: None }
     }
 
+    /// Gives back all but `bytes`, which is no more than it holds.
+    pub fn shrink_to(&mut self, bytes: usize) {
+        assert!(bytes <= self.bytes, "a permit shrinks to no more than it holds");
+        self.budget.used.set(self.budget.used.get() - (self.bytes - bytes));
+        self.bytes = bytes;
+        if self.overdraws && self.budget.fits(0) {
+            self.overdraws = false;
+            self.budget.overdrawn.set(false);
+        }
+        self.budget.wake_first();
+    }
+
+    /// Bytes it holds.
+    pub fn byte_len(&self) -> usize {
+        self.bytes
+    }
+
     fn take(&mut self, bytes: usize) {
         self.budget.used.set(self.budget.used.get() + bytes);
         self.bytes += bytes;
@@ -142,6 +165,12 @@ impl Permit {
         }
         self.take(bytes);
         true
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit").field("bytes", &self.bytes).field("overdraws", &self.overdraws).finish()
     }
 }
 
@@ -211,6 +240,19 @@ mod tests {
         drop(overdraft);
         assert!(is_ready(&mut large) && is_ready(&mut small));
         assert_eq!(budget.used_bytes(), 90);
+    }
+
+    #[test]
+    fn what_is_given_back_early_lets_others_in() {
+        let budget = Budget::new(100);
+        let (mut held, mut other) = (budget.open(), budget.open());
+        assert!(is_ready(&mut held.grow(150)), "the first to ask overdraws");
+        assert!(!is_ready(&mut other.grow(60)));
+        held.shrink_to(40);
+        assert!(is_ready(&mut other.grow(60)));
+        assert_eq!(budget.used_bytes(), 100);
+        drop((held, other));
+        assert_eq!(budget.used_bytes(), 0);
     }
 
     #[test]

@@ -271,6 +271,7 @@ impl Connection {
             let (sent, returned) = self.socket.send_all(parts).await;
             self.entry.send_due.set(None);
             self.sending.set(false);
+            self.answers.borrow_mut().on_sent();
             if let Err(error) = sent {
                 return End::Io(error);
             }

@@ -13,7 +13,7 @@ mod table;
 mod tests;
 
 pub use answers::PendingResponse;
-pub use budget::RequestMemory;
+pub use budget::{Budget, Permit, RequestMemory};
 pub use listener::{accept, sweep};
 pub use response::Response;
 pub use table::{Connections, Order};

@@ -2,22 +2,26 @@
 
 use engine::ring::Part;
 
+use super::budget::Permit;
+
 /// The bytes of one answer in pieces: its length, its header and its body. Pieces are sent from where they lie.
 #[derive(Debug, Default)]
 pub struct Response {
     /// In order; together they are one frame with its leading length.
     pub parts: Vec<Part>,
+    /// The answer's share of a budget, given back when it has been sent.
+    pub held: Option<Permit>,
 }
 
 impl Response {
     /// An answer of several pieces, for example an encoded head and the spans of a log.
     pub fn new(parts: Vec<Part>) -> Self {
-        Self { parts }
+        Self { parts, held: None }
     }
 
     /// An answer that was encoded as a whole.
     pub fn whole(frame: Vec<u8>) -> Self {
-        Self { parts: vec![Part::from(frame)] }
+        Self { parts: vec![Part::from(frame)], held: None }
     }
 
     /// Bytes on the wire.

@@ -7,4 +7,12 @@ pub const PRODUCE_WAIT_MS_MAX: i32 = 300_000;
 /// Longest wait of one fetch, whatever the client asks for. A client that gets nothing asks again.
 pub const FETCH_WAIT_MS_MAX: i32 = 300_000;
 
+/// The part of a shard's memory for what fetches have read and connections have not sent yet.
+pub const FETCH_MEMORY_FRACTION: u64 = 8;
+
+/// Budget for fetches of a shard that has `memory_bytes` in all.
+pub const fn fetch_budget_bytes(memory_bytes: u64) -> u64 {
+    memory_bytes / FETCH_MEMORY_FRACTION
+}
+
 const _: () = assert!(FETCH_BYTES_MAX < i32::MAX as usize);

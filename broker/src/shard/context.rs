@@ -16,7 +16,7 @@ use crate::ids::{NodeId, ShardId};
 use crate::mesh::message::Request;
 use crate::mesh::{Call, Mesh};
 use crate::metrics::Metrics;
-use crate::net::{Connections, RequestMemory};
+use crate::net::{Budget, Connections, RequestMemory};
 use crate::partition::Partitions;
 use crate::partition::fetch_sessions::FetchSessions;
 use crate::partition::run::{Served, serve};
@@ -45,6 +45,8 @@ pub struct Context {
     pub partitions: RefCell<Partitions>,
     /// Fetch sessions of this shard's connections.
     pub fetch_sessions: RefCell<FetchSessions>,
+    /// Memory for what this shard's connections fetch, until it is sent.
+    pub fetch_memory: Rc<Budget>,
     /// There is one on [`ShardId::CONTROLLER`] and none elsewhere.
     pub controller: Option<Rc<Controller>>,
     pub clock: Clock,

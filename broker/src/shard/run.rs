@@ -26,8 +26,9 @@ use crate::limits::{ACCEPT_BACKLOG, DRAIN_MS_MAX, SHUTDOWN_MS_MAX, request_budge
 use crate::mesh::message::Request;
 use crate::mesh::{self, CallId, Mesh};
 use crate::metrics::Metrics;
-use crate::net::{self, Connections, Order, RequestMemory};
+use crate::net::{self, Budget, Connections, Order, RequestMemory};
 use crate::partition;
+use crate::partition::limits::fetch_budget_bytes;
 use crate::partition::run::Served;
 
 /// What a shard is given at its start.
@@ -126,9 +127,10 @@ async fn open(ring: &Ring, seed: Seed) -> Result<(Rc<Context>, Listener), ShardE
 
     let memory_bytes = config.memory_bytes_per_shard;
     let request_bytes = request_budget_bytes(memory_bytes);
+    let fetch_bytes = fetch_budget_bytes(memory_bytes);
     let engine_config = EngineConfig {
         journal_bytes_max: config.journal_bytes_per_shard,
-        memory_bytes_max: (memory_bytes - request_bytes) as usize,
+        memory_bytes_max: (memory_bytes - request_bytes - fetch_bytes) as usize,
         ..EngineConfig::new(config.data_dir.clone(), shard.0)
     };
     let opened = Engine::open(ring.clone(), engine_config).await;
@@ -151,6 +153,7 @@ async fn open(ring: &Ring, seed: Seed) -> Result<(Rc<Context>, Listener), ShardE
         image: RefCell::default(),
         partitions: RefCell::default(),
         fetch_sessions: RefCell::default(),
+        fetch_memory: Budget::new(fetch_bytes as usize),
         controller: (shard == ShardId::CONTROLLER).then(|| Controller::new(&config)),
         clock: Clock,
         metrics: Metrics::new(shard),
