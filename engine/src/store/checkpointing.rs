@@ -21,7 +21,9 @@ enum Phase {
     Idle,
     /// Logs whose files do not hold what their pictures show.
     Flushing(BTreeSet<LogId>),
-    Syncing,
+    /// The pictures that will be written. A log that is dropped from now on stays among them: its deletion may not be durable
+    /// when they are, and is replayed on top when it is.
+    Syncing(Vec<LogCheckpoint>),
     Writing,
 }
 
@@ -102,21 +104,22 @@ impl Checkpointing {
         if !flushed || settled.next() < self.replay_from || settled < self.last_drop {
             return None;
         }
-        self.phase = Phase::Syncing;
+        self.phase = Phase::Syncing(self.pictures.values().cloned().collect());
         Some(std::mem::take(&mut self.unsynced).into_iter().collect())
     }
 
     /// The files are synced: the checkpoint to write.
     pub fn on_synced(&mut self, durable_seq: GroupSeq, last_file: JournalFileId) -> Checkpoint {
-        assert_eq!(self.phase, Phase::Syncing);
-        self.phase = Phase::Writing;
+        let Phase::Syncing(logs) = std::mem::replace(&mut self.phase, Phase::Writing) else {
+            panic!("files are synced only when a checkpoint asks for it");
+        };
         Checkpoint {
             shard: self.shard,
             seq: self.seq,
             replay_from: self.replay_from,
             durable_seq,
             last_file,
-            logs: self.pictures.values().cloned().collect(),
+            logs,
         }
     }
 

@@ -68,8 +68,19 @@ struct Task {
     report: Report,
 }
 
+/// Which of the tasks under way gets on first: the device and the file system owe us no order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    Any,
+    Newest,
+    Oldest,
+    GroupsLast,
+    GroupsFirst,
+}
+
 pub struct Shell {
     pub disk: Disk,
+    pub order: Order,
     pub planted: Planted,
     shard: u32,
     journal_file_bytes: u64,
@@ -81,7 +92,16 @@ pub struct Shell {
 
 impl Shell {
     pub fn new(disk: Disk, planted: Planted, shard: u32, journal_file_bytes: u64) -> Self {
-        Self { disk, planted, shard, journal_file_bytes, tasks: Vec::new(), fresh: BTreeSet::new(), opened: BTreeSet::new() }
+        Self {
+            disk,
+            planted,
+            shard,
+            journal_file_bytes,
+            order: Order::Any,
+            tasks: Vec::new(),
+            fresh: BTreeSet::new(),
+            opened: BTreeSet::new(),
+        }
     }
 
     pub fn is_idle(&self) -> bool {
@@ -178,7 +198,7 @@ impl Shell {
 
     /// Makes the next call of some task. When it was the last, the store is told; what became durable is returned.
     pub fn step(&mut self, random: &mut Random, store: &mut Store, effects: &mut Vec<Effect>) -> Option<Durable> {
-        let index = random.below(self.tasks.len());
+        let index = self.choose(random);
         let task = &mut self.tasks[index];
         let early = self.planted == Planted::ReportGroupsBeforeTheyAreWritten;
         if let Report::Group(seq) = task.report
@@ -195,7 +215,7 @@ impl Shell {
         if !self.tasks[index].calls.is_empty() {
             return None;
         }
-        match self.tasks.swap_remove(index).report {
+        match self.tasks.remove(index).report {
             Report::Group(seq) => return Some(store.on_group_written(seq, effects)),
             Report::FileReady(request) => store.on_journal_file_ready(request),
             Report::Blocks { log, segment, position, len } => store.on_blocks_written(log, segment, position, len),
@@ -205,6 +225,20 @@ impl Shell {
             Report::Nothing => {}
         }
         None
+    }
+
+    fn choose(&self, random: &mut Random) -> usize {
+        let any = random.below(self.tasks.len());
+        let is_group = |task: &Task| matches!(task.report, Report::Group(_));
+        let chosen = match self.order {
+            _ if random.one_in(16) => None,
+            Order::Any => None,
+            Order::Newest => Some(self.tasks.len() - 1),
+            Order::Oldest => Some(0),
+            Order::GroupsLast => self.tasks.iter().position(|task| !is_group(task)),
+            Order::GroupsFirst => self.tasks.iter().position(is_group),
+        };
+        chosen.unwrap_or(any)
     }
 
     /// Some task's next call fails; a write leaves part of itself behind.

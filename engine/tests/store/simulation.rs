@@ -12,7 +12,7 @@ use engine::{JournalFileId, LogConfig, LogId, LogView};
 use crate::disk::{Disk, Name};
 use crate::model::{Fate, Model};
 use crate::random::Random;
-use crate::shell::{Planted, Shell};
+use crate::shell::{Order, Planted, Shell};
 
 const SHARD: u32 = 5;
 const BLOCK_BYTES: usize = 4096;
@@ -32,7 +32,8 @@ struct World {
     /// Of so many actions one lets the disk do a step more; below, the disk lags behind.
     disk_share: usize,
     fails: bool,
-    drops: bool,
+    /// Of so many chances to delete a log one is taken.
+    drop_share: usize,
 }
 
 impl World {
@@ -55,7 +56,7 @@ impl World {
             steps: [60, 300, 900][random.below(3)],
             disk_share: [1, 3, 6][random.below(3)],
             fails: random.one_in(4),
-            drops: random.one_in(2),
+            drop_share: [2, 10, 1000][random.below(3)],
         }
     }
 
@@ -123,6 +124,8 @@ impl Simulation {
     fn live(&mut self) {
         let steps = 1 + self.random.below(self.world.steps);
         let fails_at = if self.world.fails { self.random.below(steps * 2) } else { usize::MAX };
+        let orders = [Order::Any, Order::Newest, Order::Oldest, Order::GroupsLast, Order::GroupsFirst];
+        self.shell.order = orders[self.random.below(orders.len())];
         for step in 0..steps {
             self.act();
             if step >= fails_at && !self.shell.is_idle() && self.store.failure().is_none() {
@@ -145,7 +148,7 @@ impl Simulation {
     fn act(&mut self) {
         match self.random.below(20) {
             0 if self.model.alive().len() < LOGS_MAX => self.create_log(),
-            1 if self.world.drops && self.random.one_in(6) => self.drop_log(),
+            1 if self.random.one_in(self.world.drop_share) => self.drop_log(),
             2 if self.random.one_in(4) => self.store.want_checkpoint(),
             3 => self.now_ms += self.random.below(60) as u64,
             4..=5 => self.read(),
