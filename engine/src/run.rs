@@ -122,10 +122,13 @@ impl Engine {
 
     /// Deletes a log. When this returns it cannot come back.
     pub async fn drop_log(&self, id: LogId) -> Result<(), StorageError> {
-        let dropped = self.inner.store.borrow_mut().drop_log(id, self.inner.now_ms());
-        let group = match dropped {
-            Err(AppendError::UnknownLog) => return Ok(()),
-            result => result.map_err(|error| StorageError(error.to_string()))?,
+        let group = loop {
+            let dropped = self.inner.store.borrow_mut().drop_log(id, self.inner.now_ms());
+            match dropped {
+                Err(AppendError::UnknownLog) => return Ok(()),
+                Err(AppendError::Busy) => self.writable().await,
+                result => break result.map_err(|error| StorageError(error.to_string()))?,
+            }
         };
         self.inner.work.notify_one();
         self.durable(group).await

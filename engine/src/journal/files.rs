@@ -29,7 +29,7 @@ use crate::limits::BLOCK_BYTES;
 /// Bytes of a file's header block; the first group starts behind it.
 pub const FILE_HEADER_BYTES: usize = BLOCK_BYTES;
 
-/// One file for the groups that are filling, one for the next, and one in reserve for what cannot be refused.
+/// One file for the groups that are filling, one for the next, and one in reserve for the closing mark.
 const FILES_LEFT_MIN: usize = 3;
 
 const FILE_MAGIC: [u8; 8] = *b"RMJOURNL";

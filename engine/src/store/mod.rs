@@ -238,6 +238,9 @@ impl Store {
         if !self.logs.contains_key(&id) {
             return Err(AppendError::UnknownLog);
         }
+        if !self.groups.has_room(&self.files, 0) {
+            return Err(AppendError::Busy);
+        }
         let group = self.groups.reserve(&self.pool, 0, now_ms);
         self.forget(id, group);
         self.groups.push(&FrameFields::drop_log(id), &[], true);

@@ -14,6 +14,7 @@ mod shell;
 mod simulation;
 
 use shell::Planted;
+use simulation::Counts;
 
 const SEEDS_DEFAULT: u64 = 150;
 
@@ -33,18 +34,23 @@ impl Drop for Seed {
     }
 }
 
-fn run(seed: u64) {
+fn run(seed: u64) -> Counts {
     let _named = Seed(seed);
-    simulation::run(seed, Planted::Nothing);
+    simulation::run(seed, Planted::Nothing)
 }
 
 #[test]
 fn nothing_acknowledged_is_lost_and_nothing_gets_stuck_whatever_happens() {
     if let Some(seed) = number("RINGMAIN_SIM_SEED") {
-        return run(seed);
+        println!("{:#?}", run(seed));
+        return;
     }
     let first = number("RINGMAIN_SIM_FIRST").unwrap_or(0);
-    for seed in first..first + number("RINGMAIN_SIM_SEEDS").unwrap_or(SEEDS_DEFAULT) {
-        run(seed);
+    let seeds = number("RINGMAIN_SIM_SEEDS").unwrap_or(SEEDS_DEFAULT);
+    let mut counts = Counts::default();
+    (first..first + seeds).for_each(|seed| counts.add(run(seed)));
+    for (what, count) in counts.each() {
+        println!("{count:>10} {what}");
+        assert!(*count > 0 || seeds < SEEDS_DEFAULT, "{seeds} seeds, and nothing was seen of: {what}");
     }
 }

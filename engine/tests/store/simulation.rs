@@ -2,7 +2,7 @@
 
 use batch::LeaderEpoch;
 use engine::checkpoint::{self, Checkpoint};
-use engine::journal::FilesConfig;
+use engine::journal::{FileRequest, FilesConfig};
 use engine::log::{ReadPlan, ReadRequest};
 use engine::memory::{AlignedBuf, BufPool, Chunk};
 use engine::store::recovery::{self, FoundFile, Reopened};
@@ -69,6 +69,60 @@ impl World {
     }
 }
 
+/// How often things came up, so that the test can say what it has tested.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counts {
+    pub acknowledged_groups: u64,
+    pub busy: u64,
+    pub checkpoints: u64,
+    pub recycled: u64,
+    pub sealed: u64,
+    pub logs_dropped: u64,
+    pub reads_from_memory: u64,
+    pub reads_from_files: u64,
+    /// Reads that began in a file and went on in memory.
+    pub reads_from_both: u64,
+    pub failures: u64,
+    pub power_cuts: u64,
+    pub kills: u64,
+    pub clean_stops: u64,
+    pub groups_replayed: u64,
+    pub groups_cut: u64,
+    pub drops_replayed: u64,
+}
+
+impl Counts {
+    pub fn add(&mut self, more: Counts) {
+        let pairs = self.each().into_iter().zip(more.each_copied());
+        pairs.for_each(|((_, count), more)| *count += more);
+    }
+
+    pub fn each(&mut self) -> [(&'static str, &mut u64); 16] {
+        [
+            ("groups acknowledged", &mut self.acknowledged_groups),
+            ("appends refused as busy", &mut self.busy),
+            ("checkpoints", &mut self.checkpoints),
+            ("journal files recycled", &mut self.recycled),
+            ("segments sealed", &mut self.sealed),
+            ("logs dropped", &mut self.logs_dropped),
+            ("reads from memory", &mut self.reads_from_memory),
+            ("reads from files", &mut self.reads_from_files),
+            ("reads from both", &mut self.reads_from_both),
+            ("failed calls", &mut self.failures),
+            ("power cuts", &mut self.power_cuts),
+            ("kills", &mut self.kills),
+            ("clean stops", &mut self.clean_stops),
+            ("groups replayed", &mut self.groups_replayed),
+            ("groups cut", &mut self.groups_cut),
+            ("deletions replayed", &mut self.drops_replayed),
+        ]
+    }
+
+    fn each_copied(mut self) -> [u64; 16] {
+        self.each().map(|(_, count)| *count)
+    }
+}
+
 struct Reading {
     read: ColdRead,
     request: ReadRequest,
@@ -87,16 +141,18 @@ pub struct Simulation {
     salt: u32,
     logs_made: u32,
     epoch: LeaderEpoch,
+    counts: Counts,
 }
 
 /// Runs one seed; panics when something is not as it must be.
-pub fn run(seed: u64, planted: Planted) {
+pub fn run(seed: u64, planted: Planted) -> Counts {
     let mut random = Random(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x5eed);
     let world = World::random(&mut random);
     let mut simulation = Simulation::start(random, world, planted);
     for _ in 0..1 + simulation.random.below(7) {
         simulation.live();
     }
+    simulation.counts
 }
 
 impl Simulation {
@@ -117,6 +173,7 @@ impl Simulation {
             salt: 1,
             logs_made: 0,
             epoch: LeaderEpoch(0),
+            counts: Counts::default(),
         }
     }
 
@@ -130,6 +187,7 @@ impl Simulation {
             self.act();
             if step >= fails_at && !self.shell.is_idle() && self.store.failure().is_none() {
                 self.shell.fail(&mut self.random, &mut self.store);
+                self.counts.failures += u64::from(self.store.failure().is_some());
             }
         }
         self.model.check_ladders(&self.store);
@@ -138,9 +196,11 @@ impl Simulation {
             self.settle();
             if self.random.one_in(2) {
                 self.close();
+                self.counts.clean_stops += 1;
             }
         }
         let power = self.random.one_in(2);
+        *if power { &mut self.counts.power_cuts } else { &mut self.counts.kills } += 1;
         let disk = self.shell.crash(&mut self.random, power);
         self.restart(disk);
     }
@@ -168,7 +228,15 @@ impl Simulation {
     }
 
     fn start_effects(&mut self) {
-        self.effects.drain(..).for_each(|effect| self.shell.start(effect));
+        for effect in self.effects.drain(..) {
+            match &effect {
+                Effect::WriteCheckpoint(_) => self.counts.checkpoints += 1,
+                Effect::SealSegment { .. } => self.counts.sealed += 1,
+                Effect::PrepareJournalFile(FileRequest::Recycle { .. }) => self.counts.recycled += 1,
+                _ => {}
+            }
+            self.shell.start(effect);
+        }
     }
 
     fn step(&mut self) {
@@ -179,6 +247,7 @@ impl Simulation {
         let before = self.store.durable_group();
         if let Some(durable) = self.shell.step(&mut self.random, &mut self.store, &mut self.effects) {
             assert!(!failed || (durable.group == before && durable.ends.is_empty()), "acknowledged after a failure");
+            self.counts.acknowledged_groups += u64::from(durable.group > before);
             self.model.on_durable(&durable, &self.store);
         }
         self.start_effects();
@@ -200,7 +269,11 @@ impl Simulation {
     fn drop_log(&mut self) {
         let Some(id) = self.any_log() else { return };
         match self.store.drop_log(id, self.now_ms) {
-            Ok(group) => self.model.logs.get_mut(&id).expect("alive").fate = Fate::Dropping(group),
+            Ok(group) => {
+                self.model.logs.get_mut(&id).expect("alive").fate = Fate::Dropping(group);
+                self.counts.logs_dropped += 1;
+            }
+            Err(AppendError::Busy) => self.check_not_stuck(),
             Err(error) => assert!(error == AppendError::Failed && self.store.failure().is_some(), "{error}"),
         }
     }
@@ -214,7 +287,10 @@ impl Simulation {
         let checked = batch::check(&bytes).expect("built here");
         match self.store.append(id, &checked, self.epoch, self.now_ms) {
             Ok(appended) => self.model.on_appended(id, &appended, bytes, self.epoch),
-            Err(AppendError::Busy) => self.check_not_stuck(),
+            Err(AppendError::Busy) => {
+                self.counts.busy += 1;
+                self.check_not_stuck();
+            }
             Err(error) => assert!(error == AppendError::Failed && self.store.failure().is_some(), "{error}"),
         }
     }
@@ -251,6 +327,7 @@ impl Simulation {
             ReadPlan::Memory(memory) => {
                 let bytes: Vec<u8> = memory.spans.iter().flat_map(|span| span.to_vec()).collect();
                 self.model.check_read(id, &request, &bytes);
+                self.counts.reads_from_memory += 1;
             }
             ReadPlan::Disk(plan) if self.reading.len() < READS_MAX => {
                 self.reading.push(Reading { read: ColdRead::new(id, plan), request });
@@ -280,6 +357,8 @@ impl Simulation {
             Ok(Some(spans)) => {
                 let bytes: Vec<u8> = spans.iter().flat_map(|span| span.to_vec()).collect();
                 self.model.check_read(id, &reading.request, &bytes);
+                self.counts.reads_from_files += 1;
+                self.counts.reads_from_both += u64::from(spans.len() > 1);
             }
             Err(error) => assert!(!alive && error == ReadError::UnknownLog, "log {id}: {:?}: {error}", reading.request),
         }
@@ -359,6 +438,9 @@ impl Simulation {
         let second = reopen(&mut self.shell, &self.world, &self.pool, self.salt);
         assert_eq!(outcome(&first), outcome(&second), "a recovery that is interrupted and done again comes to the same");
         second.dropped.iter().for_each(|log| self.shell.remove_log(*log));
+        self.counts.groups_replayed += second.groups_replayed as u64;
+        self.counts.groups_cut += second.groups_cut as u64;
+        self.counts.drops_replayed += second.dropped.len() as u64;
         self.store = second.store;
         self.model.on_reopened(&self.store);
         for id in self.model.alive() {
