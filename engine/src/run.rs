@@ -43,7 +43,7 @@ pub struct EngineConfig {
 
 impl EngineConfig {
     pub fn new(dir: PathBuf, shard: u16) -> Self {
-        let sync = SyncMethod::Dsync;
+        let sync = SyncMethod::LinkedFsync;
         Self { dir, shard, journal_bytes_max: JOURNAL_BYTES_DEFAULT, memory_bytes_max: 512 << 20, sync }
     }
 }
