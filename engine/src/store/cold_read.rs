@@ -53,6 +53,8 @@ impl ColdRead {
     /// # Errors
     /// [`ReadError::Corrupt`] when the file does not hold what was written to it; [`ReadError::UnknownLog`] when the log is gone.
     pub fn on_bytes(&mut self, store: &Store, bytes: &Span) -> Result<Option<Vec<Span>>, ReadError> {
+        // The files of a log that was deleted meanwhile may be gone, or made again by a write that came late.
+        store.log(self.log).ok_or(ReadError::UnknownLog)?;
         match cut(bytes, &self.plan) {
             Cut::Empty => Ok(Some(Vec::new())),
             Cut::Damaged { .. } => Err(ReadError::Corrupt),
