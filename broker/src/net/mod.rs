@@ -9,8 +9,6 @@ mod frame;
 mod listener;
 pub mod response;
 mod table;
-#[cfg(test)]
-mod tests;
 
 pub use answers::PendingResponse;
 pub use budget::{Budget, Permit, RequestMemory};

@@ -1,15 +1,16 @@
 //! Connections of a running node, byte by byte. What a request means is the handlers' matter; here it is ApiVersions.
+//! Two of these tests weigh their process, so they have one of their own.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::config::{Config, Settings};
-use crate::embedded::{self, Running};
+use broker::config::{Config, Settings};
+use broker::embedded::{self, Running};
 
-/// Held by each node: two of the tests weigh the process, so nodes must not come and go beside them.
+/// Held by each node, so that none comes or goes while another is weighed.
 static ALONE: Mutex<()> = Mutex::new(());
 
 struct Node {
@@ -21,8 +22,7 @@ struct Node {
 impl Node {
     fn start(name: &str, settings: Settings) -> Node {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let dir =
-            std::env::current_dir().expect("there is one").join(format!("../target/net-{name}-{}", std::process::id()));
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("connections-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&dir);
         let core = core_affinity::get_core_ids().expect("cores are known")[0].id;
         let base = Settings {
