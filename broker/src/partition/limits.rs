@@ -15,4 +15,12 @@ pub const fn fetch_budget_bytes(memory_bytes: u64) -> u64 {
     memory_bytes / FETCH_MEMORY_FRACTION
 }
 
+/// Fetches of full size that fit into the budget side by side.
+pub const FETCHES_IN_BUDGET: usize = 4;
+
+/// Most bytes of one fetch on a shard with this budget.
+pub fn fetch_bytes_max(budget_bytes: usize) -> usize {
+    FETCH_BYTES_MAX.min(budget_bytes / FETCHES_IN_BUDGET)
+}
+
 const _: () = assert!(FETCH_BYTES_MAX < i32::MAX as usize);

@@ -10,7 +10,6 @@ pub mod join;
 pub mod limits;
 mod owned;
 pub mod purgatory;
-mod reads;
 pub mod run;
 
 use batch::LeaderEpoch;

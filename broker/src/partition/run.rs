@@ -3,6 +3,8 @@
 //! Three things move [`Partitions`](super::Partitions) on: requests ([`serve`]), groups that became durable (the engine's
 //! observer), and time (one task that sleeps until the next deadline). All of it is on the shard's own core.
 
+mod reads;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -14,7 +16,7 @@ use engine::{GroupSeq, LogId, ring};
 
 use super::append::{Advance, AppendRun};
 use super::owned::Unanswered;
-use super::{Partition, log_config, logs_of, reads};
+use super::{Partition, log_config, logs_of};
 use crate::controller::MetadataRecord;
 use crate::controller::configs::TopicDefaults;
 use crate::controller::image::{Change, Image, Topic};

@@ -1,4 +1,4 @@
-//! The owner's side of reads: batches and offsets. SHELL, as [`run`](super::run), to which it belongs.
+//! The owner's side of reads: batches and offsets. SHELL.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,11 +7,11 @@ use std::rc::Rc;
 use engine::memory::Span;
 use engine::{Engine, LogView, Offset, Read, ReadError};
 
-use super::Partition;
-use super::fetch::{Budget, fault_of, judge, nothing};
-use super::join::join_all;
-use super::run::Served;
+use super::Served;
 use crate::mesh::message::{Fetch, FetchPartition, Fetched, FoundOffset, OffsetQuery, OffsetWanted, ReadFault, Reply};
+use crate::partition::Partition;
+use crate::partition::fetch::{Budget, fault_of, judge, nothing};
+use crate::partition::join::join_all;
 use crate::shard::Context;
 
 type Fetching = Pin<Box<dyn Future<Output = Result<Fetched, ReadFault>>>>;
