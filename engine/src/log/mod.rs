@@ -10,6 +10,8 @@ mod read;
 mod segment;
 mod sparse_index;
 mod tail;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 
