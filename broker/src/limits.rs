@@ -32,6 +32,8 @@ pub const FRAME_STEP_BYTES_MIN: usize = 128 * KIB;
 pub const FRAME_STEP_MS_MAX: u64 = 30_000;
 /// Kafka's default for `connections.max.idle.ms`.
 pub const CONNECTION_IDLE_MS_DEFAULT: u64 = 600_000;
+/// Time the peer may take to accept an answer while other connections wait for the memory it holds.
+pub const SEND_CONTENDED: Duration = Duration::from_secs(10);
 /// How often a shard looks for connections that passed a deadline: such a deadline is met this much late at most.
 pub const CONNECTION_SWEEP: Duration = Duration::from_secs(5);
 /// Default of the connections of one shard; one more is closed when it is accepted.

@@ -28,7 +28,7 @@ use crate::mesh::message::{self, Fetch, Watch, WatchKey, Woken};
 use crate::net::{Answer, Permit, Response};
 use crate::partition::fetch_sessions::{PartitionKey, TopicKey, Wanted};
 use crate::partition::join::{first_of, join_all};
-use crate::partition::limits::{FETCH_BYTES_MAX, FETCH_WAIT_MS_MAX};
+use crate::partition::limits::{FETCH_WAIT_MS_MAX, fetch_bytes_max};
 use crate::partition::log_id;
 use crate::shard::Context;
 
@@ -43,8 +43,7 @@ pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answ
         Ok(begun) => begun,
         Err(error_code) => return Ok(Answer::Ready(refuse(request.reply_to, 0, error_code))),
     };
-    let bytes_max =
-        usize::try_from(body.max_bytes).unwrap_or(0).min(FETCH_BYTES_MAX).min(ctx.fetch_memory.limit_bytes());
+    let bytes_max = usize::try_from(body.max_bytes).unwrap_or(0).min(fetch_bytes_max(ctx.fetch_memory.limit_bytes()));
     let wait_ms = body.max_wait_ms.clamp(0, FETCH_WAIT_MS_MAX);
     let fetching = Fetching {
         slots: slots(&ctx.image.borrow(), wanted),
@@ -54,7 +53,7 @@ pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answ
         deadline: request.received + Duration::from_millis(wait_ms as u64),
         is_patient: wait_ms > 0,
     };
-    Ok(Answer::Later(Box::pin(fetching.run(Rc::clone(ctx)))))
+    Ok(Answer::Later(Box::pin(fetching.run(Rc::clone(ctx), request.turn.open()))))
 }
 
 /// A fetch under way. Nothing is read before the connection first asks for the answer, so that what one connection has
@@ -75,7 +74,8 @@ struct Read {
 }
 
 impl Fetching {
-    async fn run(mut self, ctx: Rc<Context>) -> Response {
+    async fn run(mut self, ctx: Rc<Context>, mut turn: Permit) -> Response {
+        turn.grow(1).await;
         let mut memory = ctx.fetch_memory.open();
         let mut reread = None;
         loop {
@@ -95,7 +95,7 @@ impl Fetching {
             }
             reread = Some(owner);
         }
-        self.conclude(&ctx, memory)
+        self.conclude(&ctx, vec![turn, memory])
     }
 
     /// Bytes of records that the partitions may bring together.
@@ -149,7 +149,7 @@ impl Fetching {
             || self.byte_len() >= self.bytes_min
     }
 
-    fn conclude(self, ctx: &Context, memory: Permit) -> Response {
+    fn conclude(self, ctx: &Context, held: Vec<Permit>) -> Response {
         let partitions: Vec<_> = match self.mode {
             Mode::Sessionless => Vec::new(),
             Mode::Opening { .. } | Mode::Incremental { .. } => self.slots.iter().map(Slot::told).collect(),
@@ -163,10 +163,7 @@ impl Fetching {
             &partitions,
         );
         match (concluded, self.mode) {
-            (Ok(concluded), _) => {
-                let held = (memory.byte_len() > 0).then_some(memory);
-                Response { held, ..self.answer.build(concluded, self.slots) }
-            }
+            (Ok(concluded), _) => Response { held, ..self.answer.build(concluded, self.slots) },
             // Another request of the session was faster: its answer is the one that counts.
             (Err(error_code), Mode::Incremental { session }) => refuse(self.answer.reply_to, session.0.0, error_code),
             (Err(error_code), _) => refuse(self.answer.reply_to, 0, error_code),

@@ -30,7 +30,7 @@ use bytes::Bytes;
 use wire::{ApiKey, DecodeError, Reader, RequestHeader, supports};
 
 use self::answer::ReplyTo;
-use crate::net::{Answer, RequestFrame};
+use crate::net::{Answer, Budget, RequestFrame};
 use crate::shard::Context;
 
 /// A request whose header has been read.
@@ -41,6 +41,8 @@ struct Request<'a> {
     body: Reader<'a>,
     reply_to: ReplyTo,
     received: Instant,
+    /// See [`RequestFrame::turn`].
+    turn: &'a Rc<Budget>,
 }
 
 impl Request<'_> {
@@ -69,7 +71,7 @@ pub fn handle(ctx: &Rc<Context>, frame: RequestFrame) -> Answer {
             _ => Answer::Close(format!("{} version {version} is not supported", key.name())),
         };
     }
-    let request = Request { frame: &frame.bytes, body: reader, reply_to, received: frame.received };
+    let request = Request { frame: &frame.bytes, body: reader, reply_to, received: frame.received, turn: &frame.turn };
     dispatch(ctx, request).unwrap_or_else(|error| malformed(key.name(), error))
 }
 

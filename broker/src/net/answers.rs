@@ -108,7 +108,7 @@ impl Answers {
             while let Some(response) = self.ready_head(gathered_bytes, parts.len()) {
                 gathered_bytes += response.byte_len();
                 parts.append(&mut response.parts);
-                let held = response.held.take();
+                let held = std::mem::take(&mut response.held);
                 self.leaving.extend(held);
                 let owed = self.queue.pop_front().expect("its answer was taken");
                 self.bytes -= owed.bytes;

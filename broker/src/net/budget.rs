@@ -79,6 +79,11 @@ impl Budget {
         self.limit
     }
 
+    /// Whether anybody waits for what others hold.
+    pub fn is_contended(&self) -> bool {
+        !self.queue.borrow().is_empty()
+    }
+
     /// Bytes held now.
     pub fn used_bytes(&self) -> usize {
         self.used.get()

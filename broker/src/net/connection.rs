@@ -24,7 +24,7 @@ use bytes::{Buf, Bytes};
 use engine::ring::{RecvChunk, Socket};
 
 use super::answers::{Answers, Origin};
-use super::budget::Permit;
+use super::budget::{Budget, Permit};
 use super::frame::{self, FrameError, PREFIX_BYTES, Rest};
 use super::table::{Entry, Order};
 use super::{Answer, RequestFrame};
@@ -65,6 +65,8 @@ struct Connection {
     sending: Cell<bool>,
     /// The reader, when it waits for answers to leave.
     blocked: Cell<Option<Waker>>,
+    /// See [`RequestFrame::turn`].
+    turn: Rc<Budget>,
 }
 
 /// Serves a connection until either side ends it.
@@ -84,6 +86,7 @@ pub async fn serve(ctx: Rc<Context>, socket: Socket) {
         answers: RefCell::default(),
         sending: Cell::new(false),
         blocked: Cell::new(None),
+        turn: Budget::new(1),
     };
     let end = connection.run().await;
     drop(connection);
@@ -225,7 +228,8 @@ impl Connection {
         let origin = Origin { api_key, received };
         let request_bytes = body.len();
         self.ctx.metrics.requests.add(1);
-        let request = RequestFrame { bytes: body, received, peer: self.peer, local: self.local };
+        let (peer, local, turn) = (self.peer, self.local, self.turn.clone());
+        let request = RequestFrame { bytes: body, received, peer, local, turn };
         match handlers::handle(&self.ctx, request) {
             Answer::Ready(response) => self.answers.borrow_mut().push_ready(origin, response),
             Answer::Later(response) => self.answers.borrow_mut().push_later(origin, response, request_bytes, permit),
@@ -266,10 +270,10 @@ impl Connection {
             .await;
             let now = self.note_taken(&mut taken);
             self.sending.set(true);
-            self.entry.send_due.set(Some(now + self.ctx.config.connection_idle));
+            self.entry.sending_since.set(Some(now));
             let bytes: usize = parts.iter().map(|part: &engine::ring::Part| part.len()).sum();
             let (sent, returned) = self.socket.send_all(parts).await;
-            self.entry.send_due.set(None);
+            self.entry.sending_since.set(None);
             self.sending.set(false);
             self.answers.borrow_mut().on_sent();
             if let Err(error) = sent {

@@ -6,7 +6,8 @@ use std::rc::Rc;
 use engine::ring::{self, Listener};
 
 use super::connection;
-use crate::limits::{ACCEPT_RETRY, CONNECTION_SWEEP};
+use super::table::Patience;
+use crate::limits::{ACCEPT_RETRY, CONNECTION_SWEEP, SEND_CONTENDED};
 use crate::shard::Context;
 
 /// Accepts until the shard stops. One such task runs on a shard; dropping it closes the listening socket.
@@ -43,7 +44,10 @@ pub async fn accept(ctx: Rc<Context>, listener: Listener) {
 pub async fn sweep(ctx: Rc<Context>) {
     loop {
         ctx.ring.sleep(CONNECTION_SWEEP).await;
-        let closed = ctx.connections.close_overdue(ctx.clock.monotonic(), ctx.config.connection_idle);
+        let idle_max = ctx.config.connection_idle;
+        // Answers that nobody takes hold memory that others wait for.
+        let send_max = if ctx.fetch_memory.is_contended() { SEND_CONTENDED.min(idle_max) } else { idle_max };
+        let closed = ctx.connections.close_overdue(ctx.clock.monotonic(), Patience { idle_max, send_max });
         ctx.metrics.connections_expired.add(closed);
     }
 }

@@ -17,12 +17,13 @@ pub use response::Response;
 pub use table::{Connections, Order};
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Instant;
 
 use bytes::Bytes;
 
 /// A whole request as it was received.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RequestFrame {
     /// Everything after the frame's length.
     pub bytes: Bytes,
@@ -30,6 +31,8 @@ pub struct RequestFrame {
     pub received: Instant,
     pub peer: SocketAddr,
     pub local: SocketAddr,
+    /// One byte, which a request of the connection takes that may bring a large answer, so that they do so one by one.
+    pub turn: Rc<Budget>,
 }
 
 /// What a handler makes of a request before it returns.

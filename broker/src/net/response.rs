@@ -9,19 +9,19 @@ use super::budget::Permit;
 pub struct Response {
     /// In order; together they are one frame with its leading length.
     pub parts: Vec<Part>,
-    /// The answer's share of a budget, given back when it has been sent.
-    pub held: Option<Permit>,
+    /// The answer's shares of budgets, given back when it has been sent.
+    pub held: Vec<Permit>,
 }
 
 impl Response {
     /// An answer of several pieces, for example an encoded head and the spans of a log.
     pub fn new(parts: Vec<Part>) -> Self {
-        Self { parts, held: None }
+        Self { parts, held: Vec::new() }
     }
 
     /// An answer that was encoded as a whole.
     pub fn whole(frame: Vec<u8>) -> Self {
-        Self { parts: vec![Part::from(frame)], held: None }
+        Self { parts: vec![Part::from(frame)], held: Vec::new() }
     }
 
     /// Bytes on the wire.

@@ -19,6 +19,15 @@ pub enum Order {
     Close,
 }
 
+/// How long connections may keep the shard waiting.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Without a byte, and without a request that waits.
+    pub idle_max: Duration,
+    /// Without taking the answers that are being sent.
+    pub send_max: Duration,
+}
+
 /// One connection's line in the table, shared with its task.
 pub struct Entry {
     order: Cell<Order>,
@@ -30,8 +39,8 @@ pub struct Entry {
     pub unanswered: Cell<usize>,
     /// When the frame that is being received must be there.
     pub frame_due: Cell<Option<Instant>>,
-    /// When the answer that is being sent must have been taken.
-    pub send_due: Cell<Option<Instant>>,
+    /// Since when the answers that are being sent have not all been taken.
+    pub sending_since: Cell<Option<Instant>>,
     place: usize,
 }
 
@@ -68,10 +77,11 @@ impl Entry {
         }
     }
 
-    fn is_overdue(&self, now: Instant, idle_max: Duration) -> bool {
-        let passed = |due: Option<Instant>| due.is_some_and(|due| due < now);
-        let idle = self.unanswered.get() == 0 && now.saturating_duration_since(self.active_at.get()) > idle_max;
-        idle || passed(self.frame_due.get()) || passed(self.send_due.get())
+    fn is_overdue(&self, now: Instant, patience: Patience) -> bool {
+        let lasts = |since: Instant, limit: Duration| now.saturating_duration_since(since) > limit;
+        let idle = self.unanswered.get() == 0 && lasts(self.active_at.get(), patience.idle_max);
+        let late = self.frame_due.get().is_some_and(|due| due < now);
+        idle || late || self.sending_since.get().is_some_and(|since| lasts(since, patience.send_max))
     }
 }
 
@@ -91,7 +101,7 @@ impl Connections {
             active_at: Cell::new(now),
             unanswered: Cell::new(0),
             frame_due: Cell::new(None),
-            send_due: Cell::new(None),
+            sending_since: Cell::new(None),
             place,
         });
         if place == places.len() {
@@ -123,9 +133,9 @@ impl Connections {
     }
 
     /// Closes the connections that passed a deadline; how many they are.
-    pub fn close_overdue(&self, now: Instant, idle_max: Duration) -> usize {
+    pub fn close_overdue(&self, now: Instant, patience: Patience) -> usize {
         let overdue: Vec<Rc<Entry>> =
-            self.places.borrow().iter().flatten().filter(|entry| entry.is_overdue(now, idle_max)).cloned().collect();
+            self.places.borrow().iter().flatten().filter(|entry| entry.is_overdue(now, patience)).cloned().collect();
         overdue.iter().for_each(|entry| entry.demand(Order::Close));
         overdue.len()
     }
@@ -145,19 +155,21 @@ mod tests {
 
     #[test]
     fn a_connection_is_overdue_when_it_idles_stalls_or_does_not_take_its_answer() {
-        let (start, idle_max) = (Instant::now(), Duration::from_secs(600));
+        let start = Instant::now();
+        let patience = Patience { idle_max: Duration::from_secs(600), send_max: Duration::from_secs(10) };
         let at = |seconds| start + Duration::from_secs(seconds);
         let table = Connections::default();
         let entry = table.enter(start);
-        assert_eq!(table.close_overdue(at(600), idle_max), 0);
-        assert_eq!(table.close_overdue(at(601), idle_max), 1);
+        assert_eq!(table.close_overdue(at(600), patience), 0);
+        assert_eq!(table.close_overdue(at(601), patience), 1);
         entry.unanswered.set(1);
-        assert_eq!(table.close_overdue(at(601), idle_max), 0, "a request that waits is no idleness");
+        assert_eq!(table.close_overdue(at(601), patience), 0, "a request that waits is no idleness");
         entry.frame_due.set(Some(at(30)));
-        assert_eq!(table.close_overdue(at(31), idle_max), 1);
+        assert_eq!(table.close_overdue(at(31), patience), 1);
         entry.frame_due.set(None);
-        entry.send_due.set(Some(at(60)));
-        assert_eq!(table.close_overdue(at(61), idle_max), 1);
+        entry.sending_since.set(Some(at(60)));
+        assert_eq!(table.close_overdue(at(70), patience), 0);
+        assert_eq!(table.close_overdue(at(71), patience), 1);
         assert_eq!(entry.order(), Order::Close);
     }
 
