@@ -70,7 +70,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let features = ring::probe()?;
     let directory = Directory::open(&config)?;
     let alignment = ring::check_direct_io(&config.data_dir)?;
-    tracing::info!(?features, ?alignment, cores = ?config.cores, "the machine has what is needed");
+    tracing::info!(%features, ?alignment, cores = ?config.cores, "the machine has what is needed");
     refuse_taken_address(config.listen)?;
 
     let mut starting = Starting::new(config, directory);

@@ -85,7 +85,6 @@ impl Controller {
         match queued {
             Err(refusal) => return Served::Now(Reply::Change(Outcome::Refused(refusal))),
             Ok(Queued::Behind) => {}
-            // A task begins to run while it is spawned, so the state must not be borrowed here.
             Ok(Queued::First) => drop(ring::spawn(work(Rc::clone(ctx), Rc::clone(self)))),
         }
         Served::Later(Box::pin(async move {

@@ -135,7 +135,15 @@ async fn open(ring: &Ring, seed: Seed) -> Result<(Rc<Context>, Listener), ShardE
     };
     let opened = Engine::open(ring.clone(), engine_config).await;
     let (engine, recovered) = opened.map_err(|source| ShardError::Storage { shard, source })?;
-    tracing::info!(%shard, ?recovered, "storage opened");
+    tracing::info!(
+        %shard,
+        logs = recovered.logs.len(),
+        groups_replayed = recovered.groups_replayed,
+        bytes_replayed = recovered.bytes_replayed,
+        groups_cut = recovered.groups_cut,
+        ms = recovered.ms,
+        "storage opened"
+    );
     let advertised = config.advertised.clone();
     let ctx = Rc::new(Context {
         shard,

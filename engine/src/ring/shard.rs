@@ -82,7 +82,8 @@ where
     }
 }
 
-/// Starts a task on this shard. It runs on its own; the handle may be dropped, or awaited for the output.
+/// Starts a task on this shard: it runs after the caller has yielded, never within this call, so a borrow that the caller
+/// holds is no danger to it. The handle may be dropped, or awaited for the output.
 ///
 /// # Panics
 /// Outside a shard.
@@ -90,7 +91,10 @@ pub fn spawn<F>(future: F) -> Spawned<F::Output>
 where
     F: Future + 'static,
 {
-    Spawned { handle: glommio::spawn_local(counted(future)).detach() }
+    // `glommio::spawn_local` would poll the task at once; into a queue, even the running one, it only schedules it.
+    let queue = glommio::executor().current_task_queue();
+    let task = glommio::spawn_local_into(counted(future), queue).expect("the queue of the running task exists");
+    Spawned { handle: task.detach() }
 }
 
 /// The output of a task to come. Dropping it does not stop the task.

@@ -72,8 +72,14 @@ impl ColdRead {
 
     /// Goes on at `position`, where a batch starts that was not read whole: in memory, in the file, or across both. `bytes_min` of
     /// it are needed to get further.
-    fn go_on(&mut self, store: &Store, bytes: &Span, position: u64, bytes_min: usize) -> Result<Option<Vec<Span>>, ReadError> {
-        if let Some(spans) = self.from_memory(store, position)? {
+    fn go_on(
+        &mut self,
+        store: &Store,
+        bytes: &Span,
+        position: u64,
+        bytes_min: usize,
+    ) -> Result<Option<Vec<Span>>, ReadError> {
+        if let Some(spans) = self.spans_in_memory(store, position)? {
             return Ok(Some(spans));
         }
         let read_end = self.plan.scan_from + bytes.len() as u64;
@@ -92,7 +98,7 @@ impl ColdRead {
         if stuck { Err(ReadError::Corrupt) } else { Ok(None) }
     }
 
-    fn from_memory(&self, store: &Store, position: u64) -> Result<Option<Vec<Span>>, ReadError> {
+    fn spans_in_memory(&self, store: &Store, position: u64) -> Result<Option<Vec<Span>>, ReadError> {
         let log = store.log(self.log).ok_or(ReadError::UnknownLog)?;
         match log.plan_from_position(self.plan.segment, position, self.plan.request) {
             ReadPlan::Memory(memory) => Ok(Some(memory.spans)),
@@ -117,7 +123,7 @@ impl ColdRead {
         let end = position + info.length as u64;
         let request = &self.plan.request;
         if last_offset(&info) < request.from {
-            return self.from_memory(store, end)?.map(Some).ok_or(ReadError::Corrupt);
+            return self.spans_in_memory(store, end)?.map(Some).ok_or(ReadError::Corrupt);
         }
         if last_offset(&info) >= request.until || (info.length > request.bytes_max && !request.at_least_one) {
             return Ok(Some(Vec::new()));
