@@ -157,7 +157,7 @@ fn a_log_waits_for_enough_blocks_but_not_for_a_finished_chunk() {
     (0..4).for_each(|_| written.append(3000, 1));
     assert_eq!(written.write(BLOCK * 3), 0, "two whole blocks are too few");
     (0..2).for_each(|_| written.append(3000, 1));
-    assert!(18_000 > CHUNK_BYTES_MIN, "the last batch opened a chunk of its own");
+    const { assert!(18_000 > CHUNK_BYTES_MIN, "the last batch opens a chunk of its own") };
     assert_eq!(written.write(BLOCK * 100), 1, "the first chunk will never have more");
     assert_eq!(written.file.len() as u64, BLOCK * 3);
 }
@@ -207,7 +207,9 @@ fn a_read_goes_on_in_memory_behind_its_index_entry() {
     written.log.evict_oldest().expect("the first chunk is in the file");
     let start = written.batches[17].2;
     let request = ReadRequest { from: Offset(51), until: Offset(57), bytes_max: 1 << 20, at_least_one: false };
-    let ReadPlan::Memory(memory) = written.log.plan_from_position(Offset(0), start, request) else { panic!("it is in memory") };
+    let ReadPlan::Memory(memory) = written.log.plan_from_position(Offset(0), start, request) else {
+        panic!("it is in memory")
+    };
     let bytes: Vec<u8> = memory.spans.iter().flat_map(|span| span.to_vec()).collect();
     assert_eq!(bytes, written.all[start as usize..written.end_of(18) as usize]);
 }

@@ -45,7 +45,15 @@ impl Checkpointing {
     /// Goes on after the checkpoint that recovery began with.
     pub fn new(shard: u32, seq: u64, replay_from: GroupSeq, logs: Vec<LogCheckpoint>) -> Self {
         let pictures = logs.into_iter().map(|log| (log.log, log)).collect();
-        Self { shard, phase: Phase::Idle, seq, replay_from, last_drop: GroupSeq::NONE, pictures, unsynced: BTreeSet::new() }
+        Self {
+            shard,
+            phase: Phase::Idle,
+            seq,
+            replay_from,
+            last_drop: GroupSeq::NONE,
+            pictures,
+            unsynced: BTreeSet::new(),
+        }
     }
 
     pub fn is_idle(&self) -> bool {
@@ -113,14 +121,7 @@ impl Checkpointing {
         let Phase::Syncing(logs) = std::mem::replace(&mut self.phase, Phase::Writing) else {
             panic!("files are synced only when a checkpoint asks for it");
         };
-        Checkpoint {
-            shard: self.shard,
-            seq: self.seq,
-            replay_from: self.replay_from,
-            durable_seq,
-            last_file,
-            logs,
-        }
+        Checkpoint { shard: self.shard, seq: self.seq, replay_from: self.replay_from, durable_seq, last_file, logs }
     }
 
     /// The checkpoint is on stable storage: groups before the returned one are needed no more.

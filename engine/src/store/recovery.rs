@@ -9,7 +9,9 @@ use super::{Store, StoreLimits};
 use crate::checkpoint::Checkpoint;
 use crate::frame::{FrameKind, FrameView};
 use crate::ids::{GroupSeq, JournalFileId, LogId};
-use crate::journal::{self, CorruptReason, End, FileHeader, FilesConfig, GroupHead, JournalFiles, KnownFile, ReplayFrom};
+use crate::journal::{
+    self, CorruptReason, End, FileHeader, FilesConfig, GroupHead, JournalFiles, KnownFile, ReplayFrom,
+};
 use crate::limits::BLOCK_BYTES;
 use crate::memory::BufPool;
 
@@ -112,7 +114,8 @@ fn each_frame(
     mut take: impl FnMut(&FrameView<'_>) -> Result<(), String>,
 ) -> Result<(), String> {
     for group in groups {
-        let file = found.iter().find(|file| file.file == group.context.file).expect("recovery names files that it was given");
+        let file =
+            found.iter().find(|file| file.file == group.context.file).expect("recovery names files that it was given");
         for frame in journal::frames(file.bytes, group) {
             take(&frame.map_err(|error| format!("group {}: {error}", group.context.seq))?)?;
         }

@@ -10,13 +10,14 @@ mod random;
 mod canary;
 mod disk;
 mod model;
+mod scenarios;
 mod shell;
 mod simulation;
 
 use shell::Planted;
 use simulation::Counts;
 
-const SEEDS_DEFAULT: u64 = 150;
+const SEEDS_DEFAULT: u64 = 60;
 
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;

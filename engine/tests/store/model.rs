@@ -97,7 +97,8 @@ impl Model {
         self.durable_group = durable.group;
         for (id, log) in &mut self.logs {
             if log.fate == Fate::Alive {
-                let moved = log.batches.iter().rev().take_while(|batch| !batch.settled).any(|b| b.group <= durable.group);
+                let moved =
+                    log.batches.iter().rev().take_while(|batch| !batch.settled).any(|b| b.group <= durable.group);
                 let end = log.batches.iter().rev().find(|batch| batch.settled || batch.group <= durable.group);
                 let end = Offset(end.map_or(0, |batch| batch.last + 1));
                 let told = durable.ends.iter().rfind(|(told, _)| told == id).map(|(_, end)| *end);
@@ -151,7 +152,12 @@ impl Model {
         {
             let fits = request.at_least_one || batch.bytes.len() <= request.bytes_max;
             let wanted = request.from < request.until && batch.last < request.until.0 && fits;
-            assert!(!wanted, "log {id}: {request:?}: nothing came of the {} bytes at {}", batch.bytes.len(), batch.base);
+            assert!(
+                !wanted,
+                "log {id}: {request:?}: nothing came of the {} bytes at {}",
+                batch.bytes.len(),
+                batch.base
+            );
         }
     }
 
@@ -165,7 +171,10 @@ impl Model {
         for (id, log) in &mut self.logs {
             let Some(view) = store.view(*id) else {
                 let settled = log.batches.iter().filter(|batch| batch.settled).count();
-                assert!(log.fate != Fate::Alive || settled == 0, "log {id} is lost with {settled} acknowledged batches");
+                assert!(
+                    log.fate != Fate::Alive || settled == 0,
+                    "log {id} is lost with {settled} acknowledged batches"
+                );
                 log.batches.clear();
                 log.fate = if log.fate == Fate::Alive { Fate::Alive } else { Fate::Gone };
                 continue;

@@ -4,10 +4,11 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use engine::checkpoint::{self, Checkpoint};
-use engine::journal::{FileHeader, FileRequest};
-use engine::memory::AlignedBuf;
-use engine::store::{Durable, Effect, Store};
-use engine::{GroupSeq, LogId, Offset};
+use engine::journal::{FileHeader, FileRequest, FilesConfig};
+use engine::memory::{AlignedBuf, BufPool};
+use engine::store::recovery::{self, FoundFile, ReopenError, Reopened};
+use engine::store::{Durable, Effect, Store, StoreLimits};
+use engine::{GroupSeq, JournalFileId, LogId, Offset};
 
 use crate::disk::{Dir, Disk, Name};
 use crate::random::Random;
@@ -26,7 +27,6 @@ pub enum Planted {
     SkipCheckpointSync,
     SkipShardDirSync,
     SkipJournalDirSync,
-    RecycleWithoutHeaderSync,
     ForgetOpenedFilesMayBeNew,
     TrustFoundJournalUnsynced,
 }
@@ -175,11 +175,8 @@ impl Shell {
         }
         let mut header = AlignedBuf::zeroed(BLOCK_BYTES);
         FileHeader { file: request.file(), file_bytes: size, shard: self.shard }.encode(&mut header);
-        calls.push(Call::Write { name, position: 0, bytes: header.to_vec() });
-        if self.planted != Planted::RecycleWithoutHeaderSync {
-            calls.push(Call::Sync(name));
-        }
-        calls.push(Call::SyncDir(Dir::Journal));
+        let header = Call::Write { name, position: 0, bytes: header.to_vec() };
+        calls.extend([header, Call::Sync(name), Call::SyncDir(Dir::Journal)]);
         calls
     }
 
@@ -285,7 +282,8 @@ impl Shell {
             Call::SyncDir(dir) => self.disk.sync_dir(dir),
             Call::Rename(from, to) => self.disk.rename(from, to),
             Call::RemoveOldCheckpoints => {
-                let checkpoints: Vec<Name> = self.disk.names().filter(|name| matches!(name, Name::Checkpoint(_))).collect();
+                let checkpoints: Vec<Name> =
+                    self.disk.names().filter(|name| matches!(name, Name::Checkpoint(_))).collect();
                 checkpoints.into_iter().rev().skip(CHECKPOINTS_KEPT).for_each(|name| self.disk.unlink(name));
             }
             Call::RemoveLog(log) => self.remove_log(log),
@@ -338,13 +336,47 @@ impl Shell {
         std::mem::take(&mut self.disk)
     }
 
-    /// What the real shell does before it decides anything: directories are synced, and the journal files that were found.
-    pub fn sync_found(&mut self) {
+    /// Opens the shard as the real shell does.
+    pub fn reopen(
+        &mut self,
+        limits: StoreLimits,
+        config: FilesConfig,
+        pool: &BufPool,
+    ) -> Result<Reopened, ReopenError> {
+        self.sync_found();
+        let saved = self.newest_checkpoint();
+        let from = recovery::replay_from(self.shard, saved.as_ref()).replay_from;
+        let mut files: Vec<(JournalFileId, AlignedBuf)> = Vec::new();
+        for name in self.disk.names() {
+            if let Name::Journal(id) = name {
+                let bytes = self.disk.read(name).expect("listed");
+                let mut buf = AlignedBuf::zeroed(bytes.len());
+                buf.copy_from_slice(bytes);
+                files.push((id, buf));
+            }
+        }
+        let begins_by = |(id, buf): &(JournalFileId, AlignedBuf)| {
+            recovery::begins_by(*id, &buf[..buf.len().min(2 * BLOCK_BYTES)], from)
+        };
+        let first_needed = (1..files.len()).rev().find(|i| begins_by(&files[*i])).unwrap_or(0);
+        let unneeded: Vec<JournalFileId> = files[..first_needed].iter().map(|(id, _)| *id).collect();
+        let found: Vec<_> =
+            files[first_needed..].iter().map(|(file, bytes)| FoundFile { file: *file, bytes }).collect();
+        recovery::reopen((self.shard, limits, config), pool.clone(), saved, &found, &unneeded)
+    }
+
+    /// Directories are synced before anything is decided, and the journal files that were found.
+    fn sync_found(&mut self) {
         self.disk.sync_dir(Dir::Journal);
         self.disk.sync_dir(Dir::Shard);
         if self.planted != Planted::TrustFoundJournalUnsynced {
             let journal: Vec<Name> = self.disk.names().filter(|name| matches!(name, Name::Journal(_))).collect();
             journal.into_iter().for_each(|name| self.disk.sync(name));
         }
+    }
+
+    fn newest_checkpoint(&self) -> Option<Checkpoint> {
+        let names: Vec<Name> = self.disk.names().filter(|name| matches!(name, Name::Checkpoint(_))).collect();
+        names.into_iter().rev().find_map(|name| checkpoint::decode(self.disk.read(name).expect("listed")).ok())
     }
 }

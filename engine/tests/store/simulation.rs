@@ -1,13 +1,12 @@
 //! Life after life of one shard on a simulated disk. A seed decides everything.
 
 use batch::LeaderEpoch;
-use engine::checkpoint::{self, Checkpoint};
 use engine::journal::{FileRequest, FilesConfig};
 use engine::log::{ReadPlan, ReadRequest};
 use engine::memory::{AlignedBuf, BufPool, Chunk};
-use engine::store::recovery::{self, FoundFile, Reopened};
+use engine::store::recovery::Reopened;
 use engine::store::{AppendError, ColdRead, Effect, ReadError, Store, StoreLimits};
-use engine::{JournalFileId, LogConfig, LogId, LogView};
+use engine::{LogConfig, LogId, LogView};
 
 use crate::disk::{Disk, Name};
 use crate::model::{Fate, Model};
@@ -15,7 +14,6 @@ use crate::random::Random;
 use crate::shell::{Order, Planted, Shell};
 
 const SHARD: u32 = 5;
-const BLOCK_BYTES: usize = 4096;
 const LOGS_MAX: usize = 6;
 const READS_MAX: usize = 4;
 /// More system calls than any of this can need: who needs more is stuck.
@@ -61,7 +59,11 @@ impl World {
     }
 
     fn files(&self, salt: u32) -> FilesConfig {
-        FilesConfig { file_bytes: self.journal_file_bytes, bytes_max: self.journal_files_max * self.journal_file_bytes, salt }
+        FilesConfig {
+            file_bytes: self.journal_file_bytes,
+            bytes_max: self.journal_files_max * self.journal_file_bytes,
+            salt,
+        }
     }
 
     fn log_config(&self, random: &mut Random) -> LogConfig {
@@ -402,7 +404,10 @@ impl Simulation {
             let mut steps = 0;
             for from in 0..end.0 {
                 let bytes_max = if self.random.one_in(2) { 1 } else { 100_000 };
-                self.plan_read(id, ReadRequest { from: engine::Offset(from), until: end, bytes_max, at_least_one: true });
+                self.plan_read(
+                    id,
+                    ReadRequest { from: engine::Offset(from), until: end, bytes_max, at_least_one: true },
+                );
                 while !self.reading.is_empty() {
                     self.read_on();
                     steps += 1;
@@ -436,7 +441,11 @@ impl Simulation {
         self.shell = Shell::new(disk, planted, SHARD, self.world.journal_file_bytes);
         let first = reopen(&mut self.shell, &self.world, &self.pool, self.salt);
         let second = reopen(&mut self.shell, &self.world, &self.pool, self.salt);
-        assert_eq!(outcome(&first), outcome(&second), "a recovery that is interrupted and done again comes to the same");
+        assert_eq!(
+            outcome(&first),
+            outcome(&second),
+            "a recovery that is interrupted and done again comes to the same"
+        );
         second.dropped.iter().for_each(|log| self.shell.remove_log(*log));
         self.counts.groups_replayed += second.groups_replayed as u64;
         self.counts.groups_cut += second.groups_cut as u64;
@@ -457,29 +466,8 @@ impl Simulation {
 }
 
 fn reopen(shell: &mut Shell, world: &World, pool: &BufPool, salt: u32) -> Reopened {
-    shell.sync_found();
-    let saved = newest_checkpoint(&shell.disk);
-    let from = recovery::replay_from(SHARD, saved.as_ref()).replay_from;
-    let mut files: Vec<(JournalFileId, AlignedBuf)> = Vec::new();
-    for name in shell.disk.names() {
-        if let Name::Journal(id) = name {
-            let bytes = shell.disk.read(name).expect("listed");
-            let mut buf = AlignedBuf::zeroed(bytes.len());
-            buf.copy_from_slice(bytes);
-            files.push((id, buf));
-        }
-    }
-    let begins = |(id, buf): &(JournalFileId, AlignedBuf)| recovery::begins_by(*id, &buf[..buf.len().min(2 * BLOCK_BYTES)], from);
-    let first_needed = (1..files.len()).rev().find(|i| begins(&files[*i])).unwrap_or(0);
-    let unneeded: Vec<JournalFileId> = files[..first_needed].iter().map(|(id, _)| *id).collect();
-    let found: Vec<_> = files[first_needed..].iter().map(|(file, buf)| FoundFile { file: *file, bytes: buf }).collect();
-    let reopened = recovery::reopen((SHARD, world.limits, world.files(salt)), pool.clone(), saved, &found, &unneeded);
+    let reopened = shell.reopen(world.limits, world.files(salt), pool);
     reopened.unwrap_or_else(|error| panic!("the shard does not open: {error}"))
-}
-
-fn newest_checkpoint(disk: &Disk) -> Option<Checkpoint> {
-    let names: Vec<Name> = disk.names().filter(|name| matches!(name, Name::Checkpoint(_))).collect();
-    names.into_iter().rev().find_map(|name| checkpoint::decode(disk.read(name).expect("listed")).ok())
 }
 
 /// All that two recoveries of the same disk must agree on.

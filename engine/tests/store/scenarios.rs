@@ -1,0 +1,273 @@
+//! What went wrong once, each on its own. The simulation found most of these, or would have.
+
+use batch::{BatchBuilder, Compression, LeaderEpoch};
+use engine::journal::FilesConfig;
+use engine::log::{ReadPlan, ReadRequest};
+use engine::memory::{AlignedBuf, BufPool, Chunk};
+use engine::store::{AppendError, Appended, ColdRead, Effect, Store, StoreLimits};
+use engine::{LogConfig, LogId, Offset};
+
+use crate::disk::{Disk, Name};
+use crate::random::Random;
+use crate::shell::{Planted, Shell};
+
+const LOG: LogId = LogId { topic: 3, partition: 0 };
+const OTHER: LogId = LogId { topic: 3, partition: 1 };
+const FILE_BYTES: u64 = 128 << 10;
+
+/// One shard whose disk does what the scenario says.
+struct Shard {
+    shell: Shell,
+    store: Store,
+    pool: BufPool,
+    limits: StoreLimits,
+    files: FilesConfig,
+    /// Write groups stay with the device and never complete.
+    holds_groups: bool,
+    now_ms: u64,
+}
+
+impl Shard {
+    fn new(files_max: u64) -> Shard {
+        let limits = StoreLimits {
+            group_bytes: 16 << 10,
+            segment_write_bytes_min: 4 << 10,
+            ..StoreLimits::new(0, files_max * FILE_BYTES / 4)
+        };
+        Shard::with(files_max, limits)
+    }
+
+    fn with(files_max: u64, limits: StoreLimits) -> Shard {
+        let pool = BufPool::new(1 << 20);
+        let files = FilesConfig { file_bytes: FILE_BYTES, bytes_max: files_max * FILE_BYTES, salt: 1 };
+        let mut shell = Shell::new(Disk::default(), Planted::Nothing, 0, FILE_BYTES);
+        let mut store = shell.reopen(limits, files, &pool).expect("nothing is there").store;
+        store.create_log(LOG, LogConfig::default());
+        Shard { shell, store, pool, limits, files, holds_groups: false, now_ms: 0 }
+    }
+
+    fn append(&mut self, log: LogId, value_bytes: usize) -> Result<Appended, AppendError> {
+        let bytes = batch(value_bytes);
+        self.store.append(log, &batch::check(&bytes).expect("sound"), LeaderEpoch(0), self.now_ms)
+    }
+
+    /// Does all that is to be done, up to the point where nothing is under way.
+    fn run(&mut self) {
+        let mut effects = Vec::new();
+        loop {
+            self.store.poll(self.now_ms, &mut effects);
+            let holds = self.holds_groups;
+            effects
+                .drain(..)
+                .filter(|effect| !(holds && matches!(effect, Effect::WriteGroup(_))))
+                .for_each(|e| self.shell.start(e));
+            if self.shell.is_idle() {
+                return;
+            }
+            self.shell.step(&mut Random(1), &mut self.store, &mut effects);
+            effects.drain(..).for_each(|effect| self.shell.start(effect));
+        }
+    }
+
+    fn restart(&mut self) {
+        let disk = self.shell.crash(&mut Random(1), true);
+        self.shell = Shell::new(disk, Planted::Nothing, 0, FILE_BYTES);
+        self.files.salt += 1;
+        self.holds_groups = false;
+        self.store = self.shell.reopen(self.limits, self.files, &self.pool).expect("it opens").store;
+    }
+
+    /// Reads until there is an answer. Each step must get further, so few are enough.
+    fn read(&self, request: ReadRequest) -> Vec<u8> {
+        let mut read = match self.store.plan_read(LOG, request).expect("there") {
+            ReadPlan::Memory(memory) => return memory.spans.iter().flat_map(|span| span.to_vec()).collect(),
+            ReadPlan::Disk(plan) => ColdRead::new(LOG, plan),
+            plan => panic!("{request:?}: {plan:?}"),
+        };
+        for _ in 0..50 {
+            let wanted = read.wanted();
+            let file = self.shell.disk.read(Name::Segment(LOG, read.segment())).expect("written");
+            let mut buf = AlignedBuf::zeroed((wanted.end - wanted.start) as usize);
+            let len = buf.len();
+            buf.copy_from_slice(&file[wanted.start as usize..wanted.end as usize]);
+            let bytes = Chunk::sealed(buf).slice(0..len).expect("all of it");
+            if let Some(spans) = read.on_bytes(&self.store, &bytes).expect("sound") {
+                return spans.iter().flat_map(|span| span.to_vec()).collect();
+            }
+        }
+        panic!("{request:?}: the read does not end");
+    }
+}
+
+fn batch(value_bytes: usize) -> Vec<u8> {
+    let mut builder = BatchBuilder::new(Compression::None);
+    builder.append(1, None, Some(&vec![7; value_bytes]), &[]);
+    builder.build()
+}
+
+/// Only payloads were counted towards the next checkpoint. Groups of one small batch each take a block of the journal, so it
+/// was full long before the count was reached, no checkpoint began, and the shard was busy for ever.
+#[test]
+fn small_groups_do_not_fill_the_journal_for_ever() {
+    let mut shard = Shard::new(4);
+    for i in 0..1000 {
+        shard.append(LOG, 10).unwrap_or_else(|error| panic!("batch {i}: {error}"));
+        shard.run();
+    }
+    assert_eq!(shard.store.view(LOG).expect("there").durable_end, Offset(1000));
+}
+
+/// A checkpoint waits for all groups before it. When more of them waited than the journal had room for, nothing could ever
+/// free a file again.
+#[test]
+fn groups_that_a_checkpoint_waits_for_always_have_a_place() {
+    let mut shard = Shard::new(4);
+    for _ in 0..20 {
+        // The device gets nothing done while these come.
+        while shard.append(LOG, 15_000).is_ok() {}
+        shard.store.want_checkpoint();
+        shard.run();
+        assert!(shard.store.is_quiet() && !shard.store.is_busy());
+    }
+}
+
+/// Found after a restart with every file of the journal still needed: the frame of a deletion was taken without room for it, and the
+/// checkpoint that was to make room waited for it.
+#[test]
+fn a_deletion_waits_for_room_like_an_append() {
+    let limits = StoreLimits { group_bytes: 16 << 10, ..StoreLimits::new(1 << 20, u64::MAX) };
+    let mut shard = Shard::with(8, limits);
+    for _ in 0..30 {
+        shard.append(LOG, 15_000).expect("room");
+        shard.run();
+    }
+    // The journal has been made smaller than what is needed of it.
+    shard.files.bytes_max = 3 * FILE_BYTES;
+    shard.restart();
+    assert_eq!(shard.store.drop_log(LOG, 0), Err(AppendError::Busy));
+    shard.run();
+    shard.store.drop_log(LOG, 0).expect("a checkpoint has made room");
+    shard.run();
+    assert!(shard.store.is_quiet());
+}
+
+/// A checkpoint that was being synced forgot a log that was deleted meanwhile, and became durable before the deletion did.
+/// After a crash the log was gone without any acknowledged deletion; with batches left in the journal the shard refused to start.
+#[test]
+fn a_log_deleted_while_a_checkpoint_is_written_is_in_it() {
+    let mut shard = Shard::new(8);
+    shard.append(LOG, 100).expect("room");
+    shard.run();
+    shard.store.want_checkpoint();
+    let mut effects = Vec::new();
+    shard.store.poll(0, &mut effects);
+    assert!(matches!(&effects[..], [Effect::SyncSegments { .. }]), "{effects:?}");
+    shard.append(LOG, 100).expect("room");
+    shard.run();
+    shard.holds_groups = true;
+    shard.store.drop_log(LOG, 0).expect("there");
+    effects.drain(..).for_each(|effect| shard.shell.start(effect));
+    shard.run();
+    shard.restart();
+    assert_eq!(shard.store.view(LOG).expect("never durably deleted").end, Offset(2));
+}
+
+/// What waits for the segment files was counted down only by whole blocks, and not at all for logs that were deleted, so that a
+/// shard on which many logs came and went was busy for ever in the end.
+#[test]
+fn deleted_logs_leave_nothing_behind_in_the_sums() {
+    let mut shard = Shard::new(8);
+    for partition in 1..200 {
+        let log = LogId { partition, ..OTHER };
+        shard.store.create_log(log, LogConfig::default());
+        for _ in 0..3 {
+            shard.append(log, 3000).expect("room");
+        }
+        if partition % 2 == 0 {
+            shard.run();
+        }
+        shard.store.drop_log(log, 0).expect("there");
+        shard.run();
+    }
+    assert_eq!((shard.store.unflushed_bytes(), shard.store.memory_bytes()), (0, 0));
+}
+
+/// More logs with a few blocks each than the bound on unwritten bytes allowed, none with enough for a write of its own:
+/// nothing was written, and all appends were refused.
+#[test]
+fn many_logs_with_little_each_get_to_their_files() {
+    let limits = StoreLimits {
+        group_bytes: 16 << 10,
+        segment_write_bytes_min: 64 << 10,
+        unflushed_bytes_max: 100 << 10,
+        ..StoreLimits::new(1 << 20, u64::MAX)
+    };
+    let mut shard = Shard::with(8, limits);
+    for partition in 0..20 {
+        let log = LogId { partition, ..LOG };
+        shard.store.create_log(log, LogConfig::default());
+        for _ in 0..2 {
+            shard.append(log, 10_000).unwrap_or_else(|error| panic!("partition {partition}: {error}"));
+            shard.run();
+        }
+    }
+}
+
+/// After a restart, memory begins where the whole blocks of the file end, in the middle of a batch or even of its header. A
+/// read that met such a header read the same bytes again and again.
+#[test]
+fn a_batch_that_begins_in_the_file_and_ends_in_memory_is_read_wherever_it_is_split() {
+    for in_file in (1..130).chain([1000, 4000]) {
+        let mut shard = Shard::new(8);
+        // Of the second batch so many bytes lie in the file's whole block.
+        let first = (8000 - in_file..)
+            .find(|value_bytes| batch(*value_bytes).len() == (2 << 12) - in_file)
+            .expect("any length can be made");
+        shard.append(LOG, first).expect("room");
+        shard.append(LOG, 5000).expect("room");
+        shard.store.want_checkpoint();
+        shard.run();
+        shard.restart();
+        let view = shard.store.view(LOG).expect("there");
+        let mut expected = batch(5000);
+        batch::stamp(&mut expected, Offset(1), LeaderEpoch(0));
+        for bytes_max in [0, 1, 60, 5000, 1 << 20] {
+            let got = shard.read(ReadRequest { from: Offset(1), until: view.end, bytes_max, at_least_one: true });
+            assert!(got == expected, "{in_file} bytes in the file, at most {bytes_max}");
+        }
+    }
+}
+
+/// A fetch of a few bytes from a file read so few that not even a header was among them, and did it again.
+#[test]
+fn a_small_limit_is_no_reason_to_read_the_same_bytes_again() {
+    let mut shard = Shard::new(8);
+    for _ in 0..20 {
+        shard.append(LOG, 1000).expect("room");
+    }
+    shard.store.want_checkpoint();
+    shard.run();
+    shard.restart();
+    for from in 0..15 {
+        for bytes_max in [0, 1, 20, 60, 61] {
+            let request = ReadRequest { from: Offset(from), until: Offset(20), bytes_max, at_least_one: true };
+            assert_eq!(shard.read(request).len(), batch(1000).len());
+        }
+    }
+}
+
+#[test]
+fn after_a_failure_nothing_is_acknowledged() {
+    let mut shard = Shard::new(8);
+    shard.append(LOG, 100).expect("room");
+    let mut effects = Vec::new();
+    shard.run();
+    let before = shard.store.durable_group();
+    let appended = shard.append(LOG, 100).expect("room");
+    shard.store.poll(0, &mut effects);
+    assert!(matches!(&effects[..], [Effect::WriteGroup(_)]), "{effects:?}");
+    shard.store.on_failed("the device".to_owned());
+    let durable = shard.store.on_group_written(appended.group, &mut effects);
+    assert_eq!((durable.group, durable.ends.len()), (before, 0));
+    assert_eq!(shard.append(LOG, 100).map(|appended| appended.group), Err(AppendError::Failed));
+}
