@@ -1,14 +1,12 @@
 //! The partitions of one shard: what is appended to them, what is read from them, who waits for either.
 //!
-//! Pure but [`run`] and its parts `owned` and `reads`: [`append`] and [`fetch`] decide, [`purgatory`] keeps those who wait,
-//! `run` calls the engine.
+//! Pure but [`run`]: [`append`] and [`fetch`] decide, [`purgatory`] keeps those who wait, `run` calls the engine.
 
 pub mod append;
 pub mod fetch;
 pub mod fetch_sessions;
 pub mod join;
 pub mod limits;
-mod owned;
 pub mod purgatory;
 pub mod run;
 
@@ -19,7 +17,7 @@ use crate::controller::configs::TopicSettings;
 use crate::controller::{Topic, TopicId};
 use crate::mesh::message::ReadFault;
 
-pub use owned::Partitions;
+pub use run::Partitions;
 
 /// A partition as its owner knows it. Its records are in the engine, under the same [`LogId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,9 @@
 //! The owner's side of every request about partitions: calls the engine, keeps who waits, and wakes them. SHELL.
 //!
-//! Three things move [`Partitions`](super::Partitions) on: requests ([`serve`]), groups that became durable (the engine's
+//! Three things move [`Partitions`] on: requests ([`serve`]), groups that became durable (the engine's
 //! observer), and time (one task that sleeps until the next deadline). All of it is on the shard's own core.
 
+mod owned;
 mod reads;
 
 use std::future::Future;
@@ -14,8 +15,8 @@ use std::time::{Duration, Instant};
 use engine::ring::sync::oneshot;
 use engine::{GroupSeq, LogId, ring};
 
+use self::owned::Unanswered;
 use super::append::{Advance, AppendRun};
-use super::owned::Unanswered;
 use super::{Partition, log_config, logs_of};
 use crate::controller::MetadataRecord;
 use crate::controller::configs::TopicDefaults;
@@ -23,6 +24,8 @@ use crate::controller::image::{Change, Image, Topic};
 use crate::mesh::message::{Append, Reply, Request, Watch, Woken};
 use crate::mesh::placement;
 use crate::shard::Context;
+
+pub use owned::Partitions;
 
 /// How a request was answered.
 pub enum Served {
@@ -69,7 +72,6 @@ fn serve_append(ctx: &Rc<Context>, append: Append) -> Served {
     if partitions.is_blocked() || partitions.advance(&ctx.engine, &mut run) == Advance::Blocked {
         let (answer, answered) = oneshot::channel();
         let is_first = partitions.block(Unanswered { run, answer });
-        // A task begins to run while it is spawned.
         drop(partitions);
         if is_first {
             ring::spawn(unblock(Rc::clone(ctx)));

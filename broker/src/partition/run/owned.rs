@@ -1,4 +1,4 @@
-//! What a shard keeps of its partitions and of those who wait for them. SHELL, as [`run`](super::run), to which it belongs.
+//! What a shard keeps of its partitions and of those who wait for them. SHELL.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
@@ -7,10 +7,10 @@ use std::time::Instant;
 use engine::ring::sync::{Notify, oneshot};
 use engine::{Engine, LogId};
 
-use super::Partition;
-use super::append::{Advance, AppendRun};
-use super::purgatory::{AckId, Effect, Purgatory};
 use crate::mesh::message::{AppendFault, Reply, Watch, WatchKey, Woken};
+use crate::partition::Partition;
+use crate::partition::append::{Advance, AppendRun};
+use crate::partition::purgatory::{AckId, Effect, Purgatory};
 
 /// The partitions of one shard. Lives on that shard, in its context; no borrow of it outlives a call.
 ///
