@@ -65,8 +65,12 @@ pub const COLD_READ_BYTES_MAX: usize = 4 << 20;
 pub const OPEN_SEGMENTS_MAX: usize = 1024;
 
 const _: () = assert!(GROUP_BYTES.is_multiple_of(BLOCK_BYTES));
-const _: () = assert!((BATCH_BYTES_MAX as u64) * 2 <= JOURNAL_FILE_BYTES, "the largest batch fits into a journal file with room for its headers");
+const _: () = assert!(
+    (BATCH_BYTES_MAX as u64) * 2 <= JOURNAL_FILE_BYTES,
+    "the largest batch fits into a journal file with room for its headers"
+);
 const _: () = assert!(CHUNK_BYTES_MIN.is_multiple_of(BLOCK_BYTES) && CHUNK_BYTES_MAX.is_multiple_of(BLOCK_BYTES));
 const _: () = assert!(SEGMENT_WRITE_BYTES_MIN <= SEGMENT_WRITE_BYTES_MAX && SEGMENT_WRITE_BYTES_MAX <= CHUNK_BYTES_MAX);
-const _: () = assert!(UNFLUSHED_BYTES_MAX * 2 <= JOURNAL_BYTES_DEFAULT, "checkpointing keeps ahead of the journal's bound");
+const _: () =
+    assert!(UNFLUSHED_BYTES_MAX * 2 <= JOURNAL_BYTES_DEFAULT, "checkpointing keeps ahead of the journal's bound");
 const _: () = assert!(SEGMENT_BYTES_DEFAULT <= SEGMENT_BYTES_MAX);

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use batch::{Checked, LeaderEpoch, Offset};
 
+use crate::disk::checkpoint_files;
 use crate::disk::journal_files::JournalShelf;
 use crate::disk::layout::Layout;
 use crate::disk::segment_files::SegmentShelf;
-use crate::disk::checkpoint_files;
 use crate::ids::{GroupSeq, LogId};
 use crate::limits::JOURNAL_BYTES_DEFAULT;
 use crate::log::{ReadPlan, ReadRequest};
@@ -203,14 +203,23 @@ impl Engine {
     }
 
     /// Reads whole batches, the first of which holds `from`, up to the offset `until` and about `bytes_max` bytes.
-    pub fn read(&self, id: LogId, from: Offset, until: Offset, bytes_max: usize, at_least_one: bool) -> Result<Read, ReadError> {
+    pub fn read(
+        &self,
+        id: LogId,
+        from: Offset,
+        until: Offset,
+        bytes_max: usize,
+        at_least_one: bool,
+    ) -> Result<Read, ReadError> {
         let request = ReadRequest { from, until, bytes_max, at_least_one };
         let plan = self.inner.store.borrow().plan_read(id, request)?;
         match plan {
             ReadPlan::OutOfRange => Err(ReadError::OutOfRange),
             ReadPlan::Empty => Ok(Read::Ready(Vec::new())),
             ReadPlan::Memory(memory) => Ok(Read::Ready(memory.spans)),
-            ReadPlan::Disk(plan) => Ok(Read::Disk(Box::pin(read::from_disk(self.inner.clone(), ColdRead::new(id, plan))))),
+            ReadPlan::Disk(plan) => {
+                Ok(Read::Disk(Box::pin(read::from_disk(self.inner.clone(), ColdRead::new(id, plan)))))
+            }
         }
     }
 
@@ -318,7 +327,9 @@ async fn carry_out(inner: &Rc<Inner>, effect: Effect) -> io::Result<()> {
             let file = inner.journal.file(write.file);
             let bytes = write.buf.len() as u64;
             inner.ring.write_at_durable(&file, write.buf, write.position, inner.config.sync).await.0?;
-            inner.count(|stats| (stats.groups_written, stats.group_bytes) = (stats.groups_written + 1, stats.group_bytes + bytes));
+            inner.count(|stats| {
+                (stats.groups_written, stats.group_bytes) = (stats.groups_written + 1, stats.group_bytes + bytes)
+            });
             let durable = inner.store.borrow_mut().on_group_written(write.seq, &mut effects);
             if let Some(observer) = inner.observer.borrow_mut().as_mut() {
                 observer(&durable.ends, durable.group);
@@ -331,7 +342,9 @@ async fn carry_out(inner: &Rc<Inner>, effect: Effect) -> io::Result<()> {
         Effect::WriteBlocks { log, write } => {
             let (segment, position, len) = (write.segment, write.position, write.span.len() as u64);
             inner.segments.write_blocks(log, write).await?;
-            inner.count(|stats| (stats.segment_writes, stats.segment_bytes) = (stats.segment_writes + 1, stats.segment_bytes + len));
+            inner.count(|stats| {
+                (stats.segment_writes, stats.segment_bytes) = (stats.segment_writes + 1, stats.segment_bytes + len)
+            });
             inner.store.borrow_mut().on_blocks_written(log, segment, position, len);
         }
         Effect::SealSegment { log, write } => {

@@ -62,7 +62,8 @@ async fn append_all(engine: &Engine, numbers: std::ops::Range<u64>, value_bytes:
 async fn read_all(engine: &Engine, count: u64, value_bytes: usize) {
     let mut next = 0;
     while next < count {
-        let read = engine.read(LOG, Offset(next as i64), Offset(count as i64), 1 << 20, true).expect("a readable offset");
+        let read =
+            engine.read(LOG, Offset(next as i64), Offset(count as i64), 1 << 20, true).expect("a readable offset");
         let spans = match read {
             Read::Ready(spans) => spans,
             Read::Disk(future) => future.await.expect("a readable segment"),
@@ -98,8 +99,14 @@ fn round_trip(clean: bool, count: u64, value_bytes: usize, segment_bytes: u64) {
             let log = engine.log(LOG).expect("the log is back");
             assert_eq!((log.end, log.durable_end), (Offset(count as i64), Offset(count as i64)));
             read_all(&engine, count, value_bytes).await;
-            assert_eq!(engine.offset_for_timestamp(LOG, 1_000 + count as i64 / 2).await.expect("found").expect("some").0, Offset(count as i64 / 2));
-            assert_eq!(engine.max_timestamp(LOG).await.expect("found"), Some((Offset(count as i64 - 1), 999 + count as i64)));
+            assert_eq!(
+                engine.offset_for_timestamp(LOG, 1_000 + count as i64 / 2).await.expect("found").expect("some").0,
+                Offset(count as i64 / 2)
+            );
+            assert_eq!(
+                engine.max_timestamp(LOG).await.expect("found"),
+                Some((Offset(count as i64 - 1), 999 + count as i64))
+            );
         });
     }
 }

@@ -32,7 +32,9 @@ pub fn newest(layout: &Layout) -> io::Result<Option<Checkpoint>> {
     for (seq, path) in found(layout)?.into_iter().rev() {
         match checkpoint::decode(&std::fs::read(&path)?) {
             Ok(checkpoint) => return Ok(Some(checkpoint)),
-            Err(error) => tracing::error!(seq, path = %path.display(), %error, "a checkpoint is damaged; trying the one before"),
+            Err(error) => {
+                tracing::error!(seq, path = %path.display(), %error, "a checkpoint is damaged; trying the one before")
+            }
         }
     }
     Ok(None)

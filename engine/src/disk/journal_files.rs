@@ -40,7 +40,8 @@ impl JournalShelf {
         let path = self.layout.journal_file(id);
         let file = match request {
             FileRequest::Create(_) => {
-                let file = self.ring.open(&path, libc::O_RDWR | libc::O_CREAT | libc::O_EXCL | libc::O_DIRECT, 0o644).await?;
+                let file =
+                    self.ring.open(&path, libc::O_RDWR | libc::O_CREAT | libc::O_EXCL | libc::O_DIRECT, 0o644).await?;
                 self.write_zeros(&file).await?;
                 file
             }

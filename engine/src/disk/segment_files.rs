@@ -151,7 +151,13 @@ impl SegmentShelf {
     }
 
     /// Reads `[position, end)` of a segment, widened to whole blocks. Returns the buffer and where `position` is in it.
-    pub async fn read(&self, log: LogId, segment: Offset, position: u64, end: u64) -> io::Result<(AlignedBuf, usize, usize)> {
+    pub async fn read(
+        &self,
+        log: LogId,
+        segment: Offset,
+        position: u64,
+        end: u64,
+    ) -> io::Result<(AlignedBuf, usize, usize)> {
         let open = self.file((log, segment)).await?;
         let start = position - position % BLOCK_BYTES as u64;
         let len = (end - start).next_multiple_of(BLOCK_BYTES as u64) as usize;

@@ -106,7 +106,9 @@ impl Log {
             .segments
             .iter()
             .enumerate()
-            .map(|(i, segment)| Segment::from_checkpoint(segment, if i == last { saved.flushed_position } else { segment.bytes }))
+            .map(|(i, segment)| {
+                Segment::from_checkpoint(segment, if i == last { saved.flushed_position } else { segment.bytes })
+            })
             .collect();
         let mut tail = Tail::default();
         tail.restore(pool, segments[last].base_offset, saved.flushed_position, &saved.tail_block);
@@ -174,7 +176,13 @@ impl Log {
     }
 
     /// Appends one checked batch that will travel in `group`.
-    pub fn append(&mut self, pool: &BufPool, batch: &Checked<'_>, epoch: LeaderEpoch, group: GroupSeq) -> AppendedBatch {
+    pub fn append(
+        &mut self,
+        pool: &BufPool,
+        batch: &Checked<'_>,
+        epoch: LeaderEpoch,
+        group: GroupSeq,
+    ) -> AppendedBatch {
         let appended = self.take(pool, batch, self.end_offset(), epoch);
         match self.pending.back_mut() {
             Some((seq, end)) if *seq == group => *end = appended.next_offset,
@@ -209,7 +217,8 @@ impl Log {
 
     fn must_roll(&self, batch_bytes: u64) -> bool {
         let active = self.active();
-        !active.is_empty() && active.bytes + batch_bytes > self.config.segment_bytes.min(crate::limits::SEGMENT_BYTES_MAX)
+        !active.is_empty()
+            && active.bytes + batch_bytes > self.config.segment_bytes.min(crate::limits::SEGMENT_BYTES_MAX)
     }
 
     fn roll(&mut self) {
@@ -234,7 +243,8 @@ impl Log {
         if self.write_in_flight {
             return None;
         }
-        let write = self.next_seal().map(FileWrite::Seal).or_else(|| self.tail.next_write(bytes_min).map(FileWrite::Blocks));
+        let write =
+            self.next_seal().map(FileWrite::Seal).or_else(|| self.tail.next_write(bytes_min).map(FileWrite::Blocks));
         self.write_in_flight = write.is_some();
         write
     }
@@ -301,10 +311,13 @@ impl Log {
     /// Everything that `saved` says lies in files is there.
     pub fn has_reached(&self, saved: &LogCheckpoint) -> bool {
         let last = saved.segments.last().expect("a log has an active segment");
-        self.segments
-            .iter()
-            .take_while(|segment| segment.base_offset <= last.base_offset)
-            .all(|segment| if segment.base_offset == last.base_offset { segment.flushed >= saved.flushed_position } else { segment.is_closed() })
+        self.segments.iter().take_while(|segment| segment.base_offset <= last.base_offset).all(|segment| {
+            if segment.base_offset == last.base_offset {
+                segment.flushed >= saved.flushed_position
+            } else {
+                segment.is_closed()
+            }
+        })
     }
 
     pub fn is_dirty(&self) -> bool {

@@ -102,7 +102,12 @@ impl Log {
 
     /// The batch with the largest timestamp, and that timestamp.
     pub fn max_timestamp_batch(&self) -> Option<(Offset, i64)> {
-        let newest = self.segments.iter().filter(|segment| !segment.is_empty()).rev().max_by_key(|segment| segment.max_timestamp)?;
+        let newest = self
+            .segments
+            .iter()
+            .filter(|segment| !segment.is_empty())
+            .rev()
+            .max_by_key(|segment| segment.max_timestamp)?;
         Some((newest.max_timestamp_offset, newest.max_timestamp))
     }
 
@@ -197,7 +202,11 @@ pub fn cut(bytes: &[u8], read: &DiskRead) -> Cut {
                 return whole(first, position);
             }
             if next > bytes.len() {
-                return if first == position { Cut::Longer { start: first, bytes: info.length } } else { whole(first, position) };
+                return if first == position {
+                    Cut::Longer { start: first, bytes: info.length }
+                } else {
+                    whole(first, position)
+                };
             }
         } else if next > bytes.len() {
             return Cut::Past { position: read.scan_from + next as u64 };

@@ -170,7 +170,11 @@ impl Tail {
     /// The next run of whole blocks that is not on its way to the file yet, if it has at least `bytes_min`, or is all that
     /// a finished chunk will ever have.
     pub fn next_write(&mut self, bytes_min: u64) -> Option<BlockWrite> {
-        while self.chunks.get(self.handed_out).is_some_and(|chunk| chunk.writer.is_none() && chunk.written >= block_start(chunk.end)) {
+        while self
+            .chunks
+            .get(self.handed_out)
+            .is_some_and(|chunk| chunk.writer.is_none() && chunk.written >= block_start(chunk.end))
+        {
             self.handed_out += 1;
         }
         let chunk = self.chunks.get_mut(self.handed_out)?;
@@ -192,7 +196,8 @@ impl Tail {
     /// A write has arrived. A log has one under way at a time, so they arrive in order.
     pub fn on_written(&mut self, segment: Offset, position: u64, len: u64) {
         let mut chunks = self.chunks.range_mut(self.handed_out.saturating_sub(1)..);
-        let chunk = chunks.find(|chunk| chunk.segment == segment && chunk.flushed == position && chunk.written == position + len);
+        let chunk = chunks
+            .find(|chunk| chunk.segment == segment && chunk.flushed == position && chunk.written == position + len);
         chunk.expect("the chunk stays until its blocks have arrived").flushed = position + len;
     }
 

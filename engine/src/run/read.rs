@@ -26,7 +26,9 @@ pub(super) async fn from_disk(inner: Rc<Inner>, mut read: ColdRead) -> Result<Ve
             tracing::error!(%log, segment = segment.0, position, %error, "reading a segment failed");
             ReadError::Failed
         })?;
-        inner.count(|stats| (stats.cold_reads, stats.cold_read_bytes) = (stats.cold_reads + 1, stats.cold_read_bytes + filled as u64));
+        inner.count(|stats| {
+            (stats.cold_reads, stats.cold_read_bytes) = (stats.cold_reads + 1, stats.cold_read_bytes + filled as u64)
+        });
         let corrupt = |error| {
             if error == ReadError::Corrupt {
                 tracing::error!(%log, segment = segment.0, position, "the segment file does not hold what was written to it");
@@ -41,7 +43,11 @@ pub(super) async fn from_disk(inner: Rc<Inner>, mut read: ColdRead) -> Result<Ve
     }
 }
 
-pub(super) async fn offset_for_timestamp(inner: &Rc<Inner>, id: LogId, timestamp_ms: i64) -> Result<Option<(Offset, i64)>, ReadError> {
+pub(super) async fn offset_for_timestamp(
+    inner: &Rc<Inner>,
+    id: LogId,
+    timestamp_ms: i64,
+) -> Result<Option<(Offset, i64)>, ReadError> {
     let (mut from, until) = {
         let store = inner.store.borrow();
         let log = store.log(id).ok_or(ReadError::UnknownLog)?;

@@ -75,9 +75,11 @@ pub(super) async fn open(ring: Ring, config: EngineConfig) -> Result<(Inner, Rec
     let from = recovery::replay_from(shard, saved.as_ref());
     let pool = BufPool::new(POOL_FREE_BYTES_MAX);
     let journal = JournalShelf::new(ring.clone(), layout.clone(), config.shard, pool.clone());
-    let (read, unneeded) = read_journal(&journal, &layout, from.replay_from).await.map_err(io_error("reading the journal"))?;
+    let (read, unneeded) =
+        read_journal(&journal, &layout, from.replay_from).await.map_err(io_error("reading the journal"))?;
     let found: Vec<_> = read.iter().map(|file| FoundFile { file: file.id, bytes: &file.buf[..file.len] }).collect();
-    let files_config = FilesConfig { file_bytes: JOURNAL_FILE_BYTES, bytes_max: config.journal_bytes_max, salt: random_salt() };
+    let files_config =
+        FilesConfig { file_bytes: JOURNAL_FILE_BYTES, bytes_max: config.journal_bytes_max, salt: random_salt() };
     let limits = StoreLimits::new(config.memory_bytes_max, config.journal_bytes_max / CHECKPOINT_SHARE);
     let reopened = recovery::reopen((shard, limits, files_config), pool.clone(), saved, &found, &unneeded);
     let Reopened { store, groups_replayed, bytes_replayed, groups_cut, dropped } =
@@ -162,7 +164,8 @@ fn open_error(error: ReopenError, config: &EngineConfig, layout: &Layout) -> Ope
 /// Makes the identities of journal files unguessable for those who write records.
 fn random_salt() -> u32 {
     let mut salt = [0u8; 4];
-    let read = std::fs::File::open(Path::new("/dev/urandom")).and_then(|mut file| io::Read::read_exact(&mut file, &mut salt));
+    let read =
+        std::fs::File::open(Path::new("/dev/urandom")).and_then(|mut file| io::Read::read_exact(&mut file, &mut salt));
     match read {
         Ok(()) => u32::from_le_bytes(salt),
         // Without a random source the process number and the address of a stack variable have to do.

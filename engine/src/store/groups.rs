@@ -13,7 +13,9 @@ use std::collections::VecDeque;
 use crate::frame::{FrameFields, frame_bytes};
 use crate::ids::{GroupSeq, JournalFileId, LogId};
 use crate::journal::{Chain, ChainEnd, GROUP_HEADER_BYTES, GroupBuilder, JournalFiles};
-use crate::limits::{BLOCK_BYTES, GROUP_BYTES, GROUP_OVERLAP_BYTES_MIN, GROUPS_WAITING_MAX, JOURNAL_FILE_BYTES, RELAXED_JOURNAL_DELAY_MS};
+use crate::limits::{
+    BLOCK_BYTES, GROUP_BYTES, GROUP_OVERLAP_BYTES_MIN, GROUPS_WAITING_MAX, JOURNAL_FILE_BYTES, RELAXED_JOURNAL_DELAY_MS,
+};
 use crate::memory::{AlignedBuf, BufPool};
 
 /// A sealed group to be written durably: all of `buf` at `position` of the journal file.
@@ -107,7 +109,8 @@ impl Groups {
             let needed = (GROUP_HEADER_BYTES + frame_bytes(payload_bytes)).next_multiple_of(BLOCK_BYTES);
             let buf = pool.take(needed.max(self.group_bytes));
             let builder = GroupBuilder::new(buf.len());
-            self.open = Some(Filling { builder, buf, content: GroupContent::default(), urgent: false, opened_ms: now_ms });
+            self.open =
+                Some(Filling { builder, buf, content: GroupContent::default(), urgent: false, opened_ms: now_ms });
         }
         self.open_seq()
     }

@@ -20,7 +20,10 @@ use crate::checkpoint::Checkpoint;
 use crate::frame::{FrameFields, FrameKind};
 use crate::ids::{GroupSeq, LogId};
 use crate::journal::{ChainEnd, FileRequest, JournalFiles};
-use crate::limits::{BATCH_BYTES_MAX, BLOCK_BYTES, GROUP_BYTES, SEGMENT_WRITE_BYTES_MIN, SEGMENT_WRITES_IN_FLIGHT_MAX, UNFLUSHED_BYTES_MAX};
+use crate::limits::{
+    BATCH_BYTES_MAX, BLOCK_BYTES, GROUP_BYTES, SEGMENT_WRITE_BYTES_MIN, SEGMENT_WRITES_IN_FLIGHT_MAX,
+    UNFLUSHED_BYTES_MAX,
+};
 pub use crate::log::LogConfig;
 use crate::log::{BlockWrite, FileWrite, Log, ReadPlan, ReadRequest, SealWrite};
 use crate::memory::BufPool;
@@ -157,11 +160,21 @@ pub struct Store {
 }
 
 impl Store {
-    pub fn new(limits: StoreLimits, pool: BufPool, shard: u32, files: JournalFiles, end: ChainEnd, saved: Option<Checkpoint>) -> Self {
-        let (seq, replay_from, pictures) = saved.map_or((0, GroupSeq::NONE, Vec::new()), |saved| (saved.seq, saved.replay_from, saved.logs));
+    pub fn new(
+        limits: StoreLimits,
+        pool: BufPool,
+        shard: u32,
+        files: JournalFiles,
+        end: ChainEnd,
+        saved: Option<Checkpoint>,
+    ) -> Self {
+        let (seq, replay_from, pictures) =
+            saved.map_or((0, GroupSeq::NONE, Vec::new()), |saved| (saved.seq, saved.replay_from, saved.logs));
         let logs: BTreeMap<LogId, Slot> = pictures
             .iter()
-            .map(|picture| (picture.log, Slot { log: Log::restore(picture, LogConfig::default(), &pool), queued: false }))
+            .map(|picture| {
+                (picture.log, Slot { log: Log::restore(picture, LogConfig::default(), &pool), queued: false })
+            })
             .collect();
         let memory_bytes = logs.values().map(|slot| slot.log.memory_bytes()).sum();
         let unflushed_bytes = logs.values().map(|slot| slot.log.unflushed_bytes()).sum();
@@ -272,7 +285,13 @@ impl Store {
     }
 
     /// Appends one checked batch: into the log's tail, and from there into the open write group.
-    pub fn append(&mut self, id: LogId, batch: &Checked<'_>, epoch: LeaderEpoch, now_ms: u64) -> Result<Appended, AppendError> {
+    pub fn append(
+        &mut self,
+        id: LogId,
+        batch: &Checked<'_>,
+        epoch: LeaderEpoch,
+        now_ms: u64,
+    ) -> Result<Appended, AppendError> {
         if self.failure.is_some() {
             return Err(AppendError::Failed);
         }
@@ -311,11 +330,17 @@ impl Store {
             self.forget(fields.log, GroupSeq::NONE);
             return Ok(());
         }
-        let batch = batch::check(payload).map_err(|error| format!("log {}: offset {}: {error}", fields.log, fields.base_offset))?;
+        let batch = batch::check(payload)
+            .map_err(|error| format!("log {}: offset {}: {error}", fields.log, fields.base_offset))?;
         self.create_log_for_replay(fields.log);
         let slot = self.logs.get_mut(&fields.log).expect("created above");
         if fields.base_offset != slot.log.end_offset() {
-            return Err(format!("log {}: the journal goes on at offset {} where {} is next", fields.log, fields.base_offset, slot.log.end_offset()));
+            return Err(format!(
+                "log {}: the journal goes on at offset {} where {} is next",
+                fields.log,
+                fields.base_offset,
+                slot.log.end_offset()
+            ));
         }
         let memory_before = slot.log.memory_bytes();
         slot.log.replay(&self.pool, &batch, fields.base_offset, fields.leader_epoch);
@@ -376,7 +401,8 @@ impl Store {
     }
 
     fn poll_checkpoint(&mut self, effects: &mut Vec<Effect>) {
-        let due = self.journalled_bytes >= self.limits.checkpoint_after_bytes || self.files.runs_short() || self.files_lag();
+        let due =
+            self.journalled_bytes >= self.limits.checkpoint_after_bytes || self.files.runs_short() || self.files_lag();
         if (due || self.checkpoint_wanted) && self.checkpointing.is_idle() {
             self.checkpoint_wanted = false;
             self.journalled_bytes = 0;
@@ -469,7 +495,8 @@ impl Store {
     fn on_file_written(&mut self, id: LogId, segment: Offset) {
         let slot = self.logs.get_mut(&id).expect("the caller found it");
         self.checkpointing.on_file_written(&slot.log, segment);
-        let hurried = self.checkpointing.waits_for(id) || slot.log.unwritten_bytes() >= self.limits.segment_write_bytes_min;
+        let hurried =
+            self.checkpointing.waits_for(id) || slot.log.unwritten_bytes() >= self.limits.segment_write_bytes_min;
         if hurried && !std::mem::replace(&mut slot.queued, true) {
             self.write_queue.push_back(id);
         }
