@@ -40,8 +40,9 @@ pub const SEGMENT_WRITE_BYTES_MIN: usize = 512 << 10;
 /// One direct write to a segment carries at most this many bytes.
 pub const SEGMENT_WRITE_BYTES_MAX: usize = 1 << 20;
 
-/// Segment writes of a shard that may be under way at once.
-pub const SEGMENT_WRITES_IN_FLIGHT_MAX: usize = 4;
+/// Segment writes of a shard that may be under way at once. Journal writes, for which clients wait, queue behind them in the
+/// device: with 4 durable produce was 5 % slower than with 1 or 2.
+pub const SEGMENT_WRITES_IN_FLIGHT_MAX: usize = 2;
 
 /// Bytes that wait for their segment file; beyond it appends are refused as busy.
 pub const UNFLUSHED_BYTES_MAX: u64 = 256 << 20;
