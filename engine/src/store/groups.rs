@@ -189,9 +189,12 @@ impl Groups {
         large || old || (open.urgent && self.in_flight.is_empty())
     }
 
-    /// When the open group must leave although nobody waits for it.
+    /// When the open group must leave although nobody waits for it. One that somebody waits for needs no clock: it leaves
+    /// with the end of the write under way.
     pub fn due_ms(&self) -> Option<u64> {
-        self.open.as_ref().filter(|open| !open.builder.is_empty()).map(|open| open.opened_ms + RELAXED_JOURNAL_DELAY_MS)
+        let waits = |open: &&Filling| !open.urgent && !open.builder.is_empty();
+        let due = self.open.as_ref().filter(waits).map(|open| open.opened_ms + RELAXED_JOURNAL_DELAY_MS);
+        due.filter(|_| self.chain.may_seal())
     }
 
     /// A group's write is on stable storage. Returns what became durable in order, perhaps nothing yet.
