@@ -46,6 +46,8 @@ pub struct Settings {
     pub memory_bytes: Option<u64>,
     #[serde(rename = "journal.mib")]
     pub journal_mib: Option<u32>,
+    #[serde(rename = "disk.reserve.mib")]
+    pub disk_reserve_mib: Option<u32>,
     #[serde(rename = "auto.create.topics.enable")]
     pub auto_create_topics: Option<bool>,
     #[serde(rename = "num.partitions")]
@@ -75,6 +77,8 @@ pub struct Config {
     pub cores: Vec<CoreId>,
     pub memory_bytes_per_shard: u64,
     pub journal_bytes_per_shard: u64,
+    /// What producing leaves free in the data directory's file system; none means that its size decides.
+    pub disk_reserve_bytes: Option<u64>,
     pub auto_create_topics: bool,
     /// Of topics that do not set it.
     pub durability: Durability,
@@ -122,6 +126,7 @@ impl Settings {
             durability: self.durability.or(base.durability),
             memory_bytes: self.memory_bytes.or(base.memory_bytes),
             journal_mib: self.journal_mib.or(base.journal_mib),
+            disk_reserve_mib: self.disk_reserve_mib.or(base.disk_reserve_mib),
             auto_create_topics: self.auto_create_topics.or(base.auto_create_topics),
             partitions: self.partitions.or(base.partitions),
             message_bytes_max: self.message_bytes_max.or(base.message_bytes_max),
@@ -159,6 +164,10 @@ impl Config {
             limits::JOURNAL_MIB_FLOOR,
             limits::JOURNAL_MIB_CEILING,
         )?;
+        let disk_reserve_mib = settings
+            .disk_reserve_mib
+            .map(|mib| in_range("disk.reserve.mib", mib, 1, limits::DISK_RESERVE_MIB_CEILING))
+            .transpose()?;
         let partitions = in_range(
             "num.partitions",
             settings.partitions.unwrap_or(limits::PARTITIONS_DEFAULT),
@@ -180,6 +189,7 @@ impl Config {
             cores,
             memory_bytes_per_shard,
             journal_bytes_per_shard: u64::from(journal_mib) << 20,
+            disk_reserve_bytes: disk_reserve_mib.map(|mib| u64::from(mib) << 20),
             auto_create_topics: settings.auto_create_topics.unwrap_or(true),
             durability: settings.durability.unwrap_or_default(),
             message_bytes_max,

@@ -66,8 +66,13 @@ pub const REQUEST_MEMORY_FRACTION: u64 = 4;
 // The journal of a shard.
 
 pub const JOURNAL_MIB_DEFAULT: u32 = 512;
-pub const JOURNAL_MIB_FLOOR: u32 = 64;
+pub const JOURNAL_MIB_FLOOR: u32 = 128;
 pub const JOURNAL_MIB_CEILING: u32 = 64 * 1024;
+
+// The disk.
+
+/// Most of a file system that may be kept free, in MiB.
+pub const DISK_RESERVE_MIB_CEILING: u32 = 1024 * 1024;
 
 // Topics.
 

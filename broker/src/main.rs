@@ -59,6 +59,10 @@ struct ServeArgs {
     /// Journal of each shard, in MiB; it bounds the time of recovery [default: 512]
     #[arg(long, value_name = "MIB")]
     journal_mib: Option<u32>,
+    /// What producing leaves free of the data's file system, in MiB; below it producers are told to try again later, while
+    /// reading and deleting go on [default: a twentieth of the file system, 1024 at most]
+    #[arg(long, value_name = "MIB")]
+    disk_reserve_mib: Option<u32>,
     /// This node's id in the cluster [default: 1]
     #[arg(long, value_name = "ID")]
     node_id: Option<i32>,
@@ -135,6 +139,7 @@ impl ServeArgs {
             durability: self.durability,
             memory_bytes: self.memory,
             journal_mib: self.journal_mib,
+            disk_reserve_mib: self.disk_reserve_mib,
             trace_filter: self.log_level,
             ..Settings::default()
         };

@@ -59,6 +59,23 @@ pub const SEGMENT_BYTES_MAX: u64 = i32::MAX as u64;
 /// Extents are reserved ahead of a growing segment in steps that double up to this size.
 pub const SEGMENT_PREALLOCATE_BYTES_MAX: u64 = 64 << 20;
 
+/// Extents are reserved ahead in steps of at most this part of what the file system has free, so that what is reserved for one
+/// log and not used does not fill it.
+pub const SEGMENT_PREALLOCATE_SHARE: u64 = 64;
+/// Smaller steps than this are not worth a call: then a segment's extents are reserved as far as they are written.
+pub const SEGMENT_PREALLOCATE_BYTES_MIN: u64 = 1 << 20;
+
+/// How often the free space of the file system is looked at.
+pub const FREE_SPACE_LOOK_MS: u64 = 250;
+
+/// Appends leave this part of the file system free, unless the configuration says otherwise ...
+pub const DISK_RESERVE_SHARE: u64 = 20;
+/// ... and no more than this: room for checkpoints and for what others write beside us.
+pub const DISK_RESERVE_BYTES_MAX: u64 = 1 << 30;
+
+/// The ballasts of all shards together are this part of the reserve.
+pub const BALLAST_SHARE: u64 = 4;
+
 /// One cold read asks the device for at most so much.
 pub const COLD_READ_BYTES_MAX: usize = 4 << 20;
 

@@ -25,8 +25,10 @@ use crate::store::{AppendError, Appended, ColdRead, Effect, LogConfig, LogView, 
 
 mod read;
 mod recovery;
+mod space;
 
 pub use recovery::{OpenError, Recovered};
+use space::Lookout;
 
 /// What the node's configuration decides about one shard's storage.
 #[derive(Debug, Clone)]
@@ -39,12 +41,24 @@ pub struct EngineConfig {
     /// Memory for the tails of the shard's logs: what readers close behind the end are served from.
     pub memory_bytes_max: usize,
     pub sync: SyncMethod,
+    /// What appends leave free in the file system; `None` chooses by its size.
+    pub disk_reserve_bytes: Option<u64>,
+    /// Shards that share the file system, this one included.
+    pub disk_sharers: u16,
 }
 
 impl EngineConfig {
     pub fn new(dir: PathBuf, shard: u16) -> Self {
         let sync = SyncMethod::LinkedFsync;
-        Self { dir, shard, journal_bytes_max: JOURNAL_BYTES_DEFAULT, memory_bytes_max: 512 << 20, sync }
+        Self {
+            dir,
+            shard,
+            journal_bytes_max: JOURNAL_BYTES_DEFAULT,
+            memory_bytes_max: 512 << 20,
+            sync,
+            disk_reserve_bytes: None,
+            disk_sharers: 1,
+        }
     }
 }
 
@@ -95,6 +109,8 @@ struct Inner {
     observer: RefCell<Option<DurableObserver>>,
     stats: Cell<EngineStats>,
     stopping: Cell<bool>,
+    reserve_bytes: u64,
+    lookout: Lookout,
 }
 
 impl Engine {
@@ -102,6 +118,8 @@ impl Engine {
     pub async fn open(ring: Ring, config: EngineConfig) -> Result<(Engine, Recovered), OpenError> {
         let (inner, recovered) = recovery::open(ring, config).await?;
         let engine = Engine { inner: Rc::new(inner) };
+        engine.inner.look_at_space();
+        ring::spawn(space::keep_looking(Rc::downgrade(&engine.inner)));
         ring::spawn(pump(engine.inner.clone()));
         Ok((engine, recovered))
     }
@@ -111,6 +129,11 @@ impl Engine {
         self.check()?;
         self.inner.store.borrow_mut().create_log(id, config);
         Ok(())
+    }
+
+    /// The log may be appended to although the disk is full: what frees space has to be written down.
+    pub fn exempt_from_reserve(&self, id: LogId) {
+        self.inner.store.borrow_mut().exempt_from_reserve(id);
     }
 
     pub fn configure_log(&self, id: LogId, config: LogConfig) {
@@ -150,12 +173,13 @@ impl Engine {
         Ok(appended)
     }
 
-    /// Waits until an append would not be refused as busy, or never will be taken.
+    /// Waits until an append would not be refused as busy, or never will be taken, or is refused as the disk has become full.
     pub async fn writable(&self) {
+        let was_full = self.inner.store.borrow().is_disk_full();
         loop {
             {
                 let store = self.inner.store.borrow();
-                if store.failure().is_some() || !store.is_busy() {
+                if store.failure().is_some() || !store.is_busy() || store.is_disk_full() != was_full {
                     return;
                 }
             }
@@ -239,7 +263,7 @@ impl Engine {
         self.inner.work.notify_one();
         loop {
             self.check()?;
-            if self.inner.store.borrow().is_quiet() {
+            if self.inner.store.borrow().is_quiet() || self.inner.leaves_to_recovery() {
                 break;
             }
             self.inner.progress.notified().await;
@@ -247,7 +271,7 @@ impl Engine {
         let closing = self.inner.store.borrow().closing_writes();
         for (log, write) in closing {
             let sealed = self.inner.segments.seal(log, &write).await;
-            sealed.map_err(|error| StorageError(format!("closing log {log}: {error}")))?;
+            self.inner.excuse(sealed, format_args!("closing log {log}"))?;
             let synced = self.inner.segments.sync(&[(log, write.segment)]).await;
             synced.map_err(|error| StorageError(format!("closing log {log}: {error}")))?;
         }
@@ -336,19 +360,25 @@ async fn carry_out(inner: &Rc<Inner>, effect: Effect) -> io::Result<()> {
             }
         }
         Effect::PrepareJournalFile(request) => {
-            inner.journal.prepare(request).await?;
+            if let Err(error) = inner.journal.prepare(request).await {
+                return inner.give_back(error, effect);
+            }
             inner.store.borrow_mut().on_journal_file_ready(request);
         }
         Effect::WriteBlocks { log, write } => {
             let (segment, position, len) = (write.segment, write.position, write.span.len() as u64);
-            inner.segments.write_blocks(log, write).await?;
+            if let Err(error) = inner.segments.write_blocks(log, write.clone()).await {
+                return inner.give_back(error, Effect::WriteBlocks { log, write });
+            }
             inner.count(|stats| {
                 (stats.segment_writes, stats.segment_bytes) = (stats.segment_writes + 1, stats.segment_bytes + len)
             });
             inner.store.borrow_mut().on_blocks_written(log, segment, position, len);
         }
         Effect::SealSegment { log, write } => {
-            inner.segments.seal(log, &write).await?;
+            if let Err(error) = inner.segments.seal(log, &write).await {
+                return inner.give_back(error, Effect::SealSegment { log, write });
+            }
             inner.store.borrow_mut().on_sealed(log, write.segment, write.partial_block.len() as u64);
         }
         Effect::SyncSegments { files } => {
@@ -356,7 +386,9 @@ async fn carry_out(inner: &Rc<Inner>, effect: Effect) -> io::Result<()> {
             inner.store.borrow_mut().on_segments_synced(&mut effects);
         }
         Effect::WriteCheckpoint(checkpoint) => {
-            checkpoint_files::write(&inner.ring, &inner.layout, &checkpoint).await?;
+            if let Err(error) = checkpoint_files::write(&inner.ring, &inner.layout, &checkpoint).await {
+                return inner.give_back(error, Effect::WriteCheckpoint(checkpoint));
+            }
             inner.count(|stats| stats.checkpoints += 1);
             inner.store.borrow_mut().on_checkpoint_written();
         }

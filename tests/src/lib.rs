@@ -8,6 +8,7 @@ pub mod calls;
 pub mod clock;
 pub mod jobs;
 pub mod kafka;
+pub mod loop_disk;
 pub mod process;
 pub mod random;
 pub mod real_clients;

@@ -25,12 +25,19 @@ pub struct Options {
     pub arguments: Vec<String>,
     /// Cores to serve on; `None` takes 0 and 1, or 0 where there is only one.
     pub cores: Option<String>,
+    /// Where the data goes; `None` takes a directory below `target/`.
+    pub data_dir: Option<PathBuf>,
 }
 
 impl Options {
     /// Two shards, everything else as delivered.
     pub fn named(name: &str) -> Options {
-        Options { name: name.to_owned(), arguments: Vec::new(), cores: None }
+        Options { name: name.to_owned(), arguments: Vec::new(), cores: None, data_dir: None }
+    }
+
+    /// With the data in this directory.
+    pub fn in_dir(self, dir: PathBuf) -> Options {
+        Options { data_dir: Some(dir), ..self }
     }
 
     /// With further arguments of `ringmain serve`.
@@ -74,7 +81,8 @@ impl Server {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let unique = format!("{}-{}-{number}", options.name, std::process::id());
-        let data_dir = binary::target_dir().join("tests-data").join(&unique);
+        let usual_dir = || binary::target_dir().join("tests-data").join(&unique);
+        let data_dir = options.data_dir.clone().unwrap_or_else(usual_dir);
         let log_dir = binary::target_dir().join("tests-logs");
         fs::create_dir_all(&data_dir).expect("a data directory");
         fs::create_dir_all(&log_dir).expect("a log directory");

@@ -216,6 +216,8 @@ async fn broadcast(ctx: &Rc<Context>, records: Vec<MetadataRecord>) {
 pub async fn recover(ctx: &Rc<Context>) -> Result<(), MetadataError> {
     let controller = ctx.controller.as_ref().expect("the controller's shard recovers the metadata");
     ctx.engine.create_log(METADATA_LOG, LogConfig::default())?;
+    // On a full disk topics can still be deleted, which is what makes room again.
+    ctx.engine.exempt_from_reserve(METADATA_LOG);
     let partition = Partition { leader_epoch: LeaderEpoch(0), is_relaxed: false };
     ctx.partitions.borrow_mut().insert(METADATA_LOG, partition);
 

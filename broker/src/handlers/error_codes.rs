@@ -14,6 +14,10 @@ pub(super) fn of_append(fault: AppendFault) -> ErrorCode {
         AppendFault::TimedOut => ErrorCode::REQUEST_TIMED_OUT,
         AppendFault::TooLarge => ErrorCode::MESSAGE_TOO_LARGE,
         AppendFault::StorageFailed => ErrorCode::KAFKA_STORAGE_ERROR,
+        // What Kafka says when its disk is full, and what producers act best on: Java's retries it as an invalid-metadata error,
+        // librdkafka's refreshes its metadata, retries, and knows that nothing was stored. NOT_ENOUGH_REPLICAS would be retried
+        // as well but lies about the reason; POLICY_VIOLATION tells the truth and is final.
+        AppendFault::DiskFull => ErrorCode::KAFKA_STORAGE_ERROR,
     }
 }
 

@@ -92,6 +92,9 @@ pub enum AppendFault {
     /// Nothing more can be stored here until the node is restarted and its disk looked at.
     #[error("the storage failed")]
     StorageFailed,
+    /// Nothing was appended; what is sent again later is stored when there is space.
+    #[error("the disk is full; try again when there is space")]
+    DiskFull,
 }
 
 /// What to read from partitions of one shard, in the order of the client's request.

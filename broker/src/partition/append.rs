@@ -157,6 +157,7 @@ fn fault_of(error: AppendError) -> AppendFault {
         AppendError::TooLarge => AppendFault::TooLarge,
         // The partition is known here, so its log should be: something is wrong with the storage.
         AppendError::UnknownLog | AppendError::Failed => AppendFault::StorageFailed,
+        AppendError::DiskFull => AppendFault::DiskFull,
         AppendError::Busy => unreachable!("a busy engine blocks the append"),
     }
 }

@@ -6,7 +6,7 @@
 //! ```
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::io::{ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -109,7 +109,11 @@ fn lock(dir: &Path) -> Result<File, DirectoryError> {
         Err(TryLockError::Error(source)) => return Err(io("lock", &path, source)),
     }
     let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
-    written.map_err(|source| io("write", &path, source))?;
+    match written {
+        // The id is for people. The lock holds without it, and a node on a full disk must start, to be cleared up.
+        Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {}
+        written => written.map_err(|source| io("write", &path, source))?,
+    }
     Ok(file)
 }
 

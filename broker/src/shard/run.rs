@@ -131,6 +131,8 @@ async fn open(ring: &Ring, seed: Seed) -> Result<(Rc<Context>, Listener), ShardE
     let engine_config = EngineConfig {
         journal_bytes_max: config.journal_bytes_per_shard,
         memory_bytes_max: (memory_bytes - request_bytes - fetch_bytes) as usize,
+        disk_reserve_bytes: config.disk_reserve_bytes,
+        disk_sharers: config.shard_count(),
         ..EngineConfig::new(config.data_dir.clone(), shard.0)
     };
     let opened = Engine::open(ring.clone(), engine_config).await;

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::free_space::is_exhausted;
 use super::journal_files::sync_dir;
 use super::layout::Layout;
 use crate::checkpoint::{self, Checkpoint};
@@ -11,8 +12,20 @@ use crate::ring::Ring;
 /// Older checkpoints than this many are removed.
 const KEPT: usize = 2;
 
-/// Writes a checkpoint durably.
+/// Writes a checkpoint durably. Where there is no space for it, what there is of it is removed.
 pub async fn write(ring: &Ring, layout: &Layout, checkpoint: &Checkpoint) -> io::Result<()> {
+    let written = write_whole(ring, layout, checkpoint).await;
+    if written.as_ref().is_err_and(is_exhausted) {
+        match ring.unlink(&layout.checkpoint(checkpoint.seq).with_extension("tmp")).await {
+            // It may have got its own name already.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    written
+}
+
+async fn write_whole(ring: &Ring, layout: &Layout, checkpoint: &Checkpoint) -> io::Result<()> {
     let bytes = checkpoint::encode(checkpoint);
     let path = layout.checkpoint(checkpoint.seq);
     let temporary = path.with_extension("tmp");

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use super::free_space::is_exhausted;
 use super::layout::Layout;
 use crate::ids::JournalFileId;
 use crate::journal::{FileHeader, FileRequest};
@@ -34,8 +35,27 @@ impl JournalShelf {
         self.open.borrow().get(&id).expect("groups go only to prepared files").clone()
     }
 
-    /// Makes a file ready for groups; every step is durable when this returns.
+    /// Makes a file ready for groups; every step is durable when this returns. Where there is no space for it, nothing is left of
+    /// it, neither under its new nor under its old name.
     pub async fn prepare(&self, request: FileRequest) -> io::Result<()> {
+        let prepared = self.prepare_whole(request).await;
+        if prepared.as_ref().is_err_and(is_exhausted) {
+            self.remove(request.file()).await?;
+            if let FileRequest::Recycle { old, .. } = request {
+                self.remove(old).await?;
+            }
+        }
+        prepared
+    }
+
+    async fn remove(&self, id: JournalFileId) -> io::Result<()> {
+        match self.ring.unlink(&self.layout.journal_file(id)).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
+    }
+
+    async fn prepare_whole(&self, request: FileRequest) -> io::Result<()> {
         let id = request.file();
         let path = self.layout.journal_file(id);
         let file = match request {

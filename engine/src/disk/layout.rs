@@ -3,6 +3,7 @@
 //! ```text
 //! <data>/shards/<shard>/journal/<16 hex>.journal
 //!                      /checkpoint-<16 hex>
+//!                      /ballast
 //!       /topics/<topic id, 32 hex>/<partition>/<base offset, 20 digits>.log
 //! ```
 
@@ -48,6 +49,11 @@ impl Layout {
     pub fn checkpoint_seq(path: &Path) -> Option<u64> {
         let name = path.file_name()?.to_str()?.strip_prefix("checkpoint-")?;
         (name.len() == 16).then(|| u64::from_str_radix(name, 16).ok())?
+    }
+
+    /// The file that is thrown off when the disk is full.
+    pub fn ballast(&self) -> PathBuf {
+        self.shard_dir().join("ballast")
     }
 
     pub fn topics_dir(&self) -> PathBuf {

@@ -7,10 +7,14 @@ use std::rc::Rc;
 
 use batch::Offset;
 
+use super::free_space::is_exhausted;
 use super::journal_files::sync_dir;
 use super::layout::Layout;
 use crate::ids::LogId;
-use crate::limits::{BLOCK_BYTES, OPEN_SEGMENTS_MAX, SEGMENT_PREALLOCATE_BYTES_MAX};
+use crate::limits::{
+    BLOCK_BYTES, OPEN_SEGMENTS_MAX, SEGMENT_PREALLOCATE_BYTES_MAX, SEGMENT_PREALLOCATE_BYTES_MIN,
+    SEGMENT_PREALLOCATE_SHARE,
+};
 use crate::log::{BlockWrite, SealWrite};
 use crate::memory::{AlignedBuf, BufPool};
 use crate::ring::{DirectFile, Ring};
@@ -33,11 +37,28 @@ pub struct SegmentShelf {
     /// Files made or first written to since their directories were last synced.
     fresh: RefCell<BTreeSet<Key>>,
     uses: Cell<u64>,
+    /// Extents are reserved ahead in steps of at most this.
+    step_bytes_max: Cell<u64>,
 }
 
 impl SegmentShelf {
     pub fn new(ring: Ring, layout: Layout, pool: BufPool) -> Self {
-        Self { ring, layout, pool, open: RefCell::default(), fresh: RefCell::default(), uses: Cell::new(0) }
+        Self {
+            ring,
+            layout,
+            pool,
+            open: RefCell::default(),
+            fresh: RefCell::default(),
+            uses: Cell::new(0),
+            step_bytes_max: Cell::new(SEGMENT_PREALLOCATE_BYTES_MAX),
+        }
+    }
+
+    /// So much is free in the file system.
+    pub fn on_free_space(&self, free_bytes: u64) {
+        let share = (free_bytes / SEGMENT_PREALLOCATE_SHARE).min(SEGMENT_PREALLOCATE_BYTES_MAX);
+        // A power of two, so that a step is whole blocks.
+        self.step_bytes_max.set(share.checked_ilog2().map_or(0, |log| 1 << log));
     }
 
     async fn file(&self, key: Key) -> io::Result<Rc<Open>> {
@@ -104,12 +125,16 @@ impl SegmentShelf {
         if end <= allocated {
             return Ok(());
         }
-        let step = end.next_power_of_two().clamp(1 << 20, SEGMENT_PREALLOCATE_BYTES_MAX);
-        let reserved = end.next_multiple_of(step);
+        let step = end.next_power_of_two().min(self.step_bytes_max.get());
+        let reserved = if step < SEGMENT_PREALLOCATE_BYTES_MIN { end } else { end.next_multiple_of(step) };
         open.allocated.set(reserved);
         match self.ring.fallocate(&open.file, 0, allocated, reserved - allocated).await {
-            // A file system that cannot reserve still grows the file as it is written.
-            Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok(()),
+            // A file system that cannot reserve still grows the file as it is written. One that has no room for what is reserved
+            // ahead may have some for what is written now; if not, the write finds out.
+            Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) || is_exhausted(&error) => {
+                open.allocated.set(if is_exhausted(&error) { allocated } else { reserved });
+                Ok(())
+            }
             result => result,
         }
     }

@@ -177,6 +177,8 @@ pub struct JournalFiles {
     current: Option<Filled>,
     spare: Option<JournalFileId>,
     preparing: Option<FileRequest>,
+    /// The last attempt to make a file found no space, and nobody has looked since whether there is some.
+    lacks_space: bool,
     /// Files whose groups nobody needs.
     idle: Vec<JournalFileId>,
 }
@@ -201,6 +203,7 @@ impl JournalFiles {
             current: None,
             spare: None,
             preparing: None,
+            lacks_space: false,
             idle: Vec::new(),
         };
         for KnownFile { file, last_seq } in sorted {
@@ -220,7 +223,7 @@ impl JournalFiles {
         }
         let request = if let Some(old) = self.idle.pop() {
             FileRequest::Recycle { old, new: self.next_identity() }
-        } else if self.file_count() < self.files_max {
+        } else if self.file_count() < self.files_max && !self.lacks_space {
             FileRequest::Create(self.next_identity())
         } else {
             return None;
@@ -249,6 +252,28 @@ impl JournalFiles {
         assert_eq!(request.file(), file);
         assert!(self.spare.is_none());
         self.spare = Some(file);
+    }
+
+    /// The requested file could not be prepared for want of space; the shell has removed what there was of it. Another is
+    /// asked for when one becomes free, or after [`JournalFiles::on_free_space`].
+    pub fn on_file_refused(&mut self, request: FileRequest) {
+        assert_eq!(self.preparing.take(), Some(request), "only a requested file is refused");
+        self.lacks_space = true;
+    }
+
+    /// Somebody has looked how much space there is: making a file is worth another try.
+    pub fn on_free_space(&mut self) {
+        self.lacks_space = false;
+    }
+
+    /// A file is wanted and there was no space for it.
+    pub fn lacks_space(&self) -> bool {
+        self.lacks_space
+    }
+
+    /// Bytes that the files still to be made will take.
+    pub fn missing_bytes(&self) -> u64 {
+        self.files_max.saturating_sub(self.file_count()) as u64 * self.config.file_bytes
     }
 
     /// Gives the group `seq` of `len` bytes its place. `None`: there is no room until a file is ready or no longer needed; nothing has

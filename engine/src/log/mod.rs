@@ -52,7 +52,7 @@ pub struct AppendedBatch {
 }
 
 /// The last, partly filled block of a sealed segment: it is written zero-padded, then the file is cut to `bytes`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct SealWrite {
     pub segment: Offset,
     pub position: u64,

@@ -54,7 +54,7 @@ impl TailChunk {
 }
 
 /// Whole blocks that may go to the segment file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct BlockWrite {
     pub segment: Offset,
     pub position: u64,

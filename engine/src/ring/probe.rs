@@ -195,10 +195,12 @@ fn try_direct_write(fd: &OwnedFd, directory: &Path) -> Result<DirectIoAlignment,
     let written = unsafe { libc::pwrite(fd.as_raw_fd(), block.as_ptr().cast(), block.len(), 0) };
     if written != block.len() as isize {
         let error = io::Error::last_os_error();
-        return match error.raw_os_error() {
-            Some(libc::EINVAL) => Err(ProbeError::NoDirectIo { directory: directory.to_path_buf() }),
-            _ => Err(failed(format!("a direct write in {}", directory.display()), error)),
-        };
+        match error.raw_os_error() {
+            Some(libc::EINVAL) => return Err(ProbeError::NoDirectIo { directory: directory.to_path_buf() }),
+            // A full disk says nothing about direct I/O, and the file was opened for it.
+            Some(libc::ENOSPC | libc::EDQUOT) => {}
+            _ => return Err(failed(format!("a direct write in {}", directory.display()), error)),
+        }
     }
     let alignment = stated_alignment(fd).map_err(|error| failed(format!("statx in {}", directory.display()), error))?;
     let wanted_bytes = alignment.memory_bytes.max(alignment.position_bytes);

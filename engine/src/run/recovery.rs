@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::path::Path;
 
+use super::space::Lookout;
 use super::{EngineConfig, EngineStats, Inner};
 use crate::disk::checkpoint_files;
 use crate::disk::journal_files::JournalShelf;
@@ -49,6 +50,11 @@ pub enum OpenError {
     Misfit { shard: u16, what: String },
     #[error("a journal of {0} bytes is too small: at least {JOURNAL_BYTES_MIN} are needed")]
     JournalTooSmall(u64),
+    #[error(
+        "the file system of {dir} has {total_mib} MiB in all: {shards} journals of {journal_mib} MiB and a reserve of {reserve_mib} MiB \
+         leave no room for data. Choose smaller journals (--journal-mib), fewer shards (--cores) or a larger file system"
+    )]
+    JournalTooLarge { shards: u64, journal_mib: u64, reserve_mib: u64, total_mib: u64, dir: String },
 }
 
 fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> OpenError {
@@ -70,6 +76,7 @@ pub(super) async fn open(ring: Ring, config: EngineConfig) -> Result<(Inner, Rec
     }
     let layout = Layout::new(&config.dir, config.shard);
     make_dirs(&layout).map_err(io_error(format!("making {}", layout.shard_dir().display())))?;
+    let reserve_bytes = super::space::reserve_bytes(&config, &layout)?;
     let saved = checkpoint_files::newest(&layout).map_err(io_error("reading the checkpoint"))?;
     let shard = u32::from(config.shard);
     let from = recovery::replay_from(shard, saved.as_ref());
@@ -80,7 +87,11 @@ pub(super) async fn open(ring: Ring, config: EngineConfig) -> Result<(Inner, Rec
     let found: Vec<_> = read.iter().map(|file| FoundFile { file: file.id, bytes: &file.buf[..file.len] }).collect();
     let files_config =
         FilesConfig { file_bytes: JOURNAL_FILE_BYTES, bytes_max: config.journal_bytes_max, salt: random_salt() };
-    let limits = StoreLimits::new(config.memory_bytes_max, config.journal_bytes_max / CHECKPOINT_SHARE);
+    let limits = StoreLimits {
+        disk_reserve_bytes: reserve_bytes,
+        disk_sharers: u64::from(config.disk_sharers),
+        ..StoreLimits::new(config.memory_bytes_max, config.journal_bytes_max / CHECKPOINT_SHARE)
+    };
     let reopened = recovery::reopen((shard, limits, files_config), pool.clone(), saved, &found, &unneeded);
     let Reopened { store, groups_replayed, bytes_replayed, groups_cut, dropped } =
         reopened.map_err(|error| open_error(error, &config, &layout))?;
@@ -112,6 +123,8 @@ pub(super) async fn open(ring: Ring, config: EngineConfig) -> Result<(Inner, Rec
         observer: RefCell::default(),
         stats: Cell::new(EngineStats::default()),
         stopping: Cell::new(false),
+        reserve_bytes,
+        lookout: Lookout::default(),
     };
     Ok((inner, report))
 }

@@ -11,6 +11,7 @@ mod checkpointing;
 mod cold_read;
 mod groups;
 pub mod recovery;
+mod space;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -31,6 +32,7 @@ use checkpointing::Checkpointing;
 pub use cold_read::ColdRead;
 pub use groups::GroupWrite;
 use groups::Groups;
+use space::Space;
 
 /// A closing mark is written after this long without another group.
 const IDLE_MARK_DELAY_MS: u64 = 100;
@@ -57,6 +59,8 @@ pub enum AppendError {
     Busy,
     #[error("the shard's storage has failed; it takes nothing until it is opened again")]
     Failed,
+    #[error("the disk is full; appends go on when there is space again")]
+    DiskFull,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -82,7 +86,8 @@ pub struct LogView {
     pub bytes: u64,
 }
 
-/// What the shell is to do. Each is reported back through the `on_` method named.
+/// What the shell is to do. Each is reported back through the `on_` method named, or given back through
+/// [`Store::on_no_space`] where it needs space and there is none.
 #[derive(Debug)]
 pub enum Effect {
     /// Write durably, then `on_group_written`.
@@ -119,6 +124,10 @@ pub struct StoreLimits {
     pub segment_write_bytes_min: u64,
     /// See [`crate::limits::UNFLUSHED_BYTES_MAX`].
     pub unflushed_bytes_max: u64,
+    /// What appends leave free in the file system.
+    pub disk_reserve_bytes: u64,
+    /// Shards that share the file system.
+    pub disk_sharers: u64,
 }
 
 impl StoreLimits {
@@ -130,6 +139,8 @@ impl StoreLimits {
             group_bytes: GROUP_BYTES,
             segment_write_bytes_min: SEGMENT_WRITE_BYTES_MIN as u64,
             unflushed_bytes_max: UNFLUSHED_BYTES_MAX,
+            disk_reserve_bytes: 0,
+            disk_sharers: 1,
         }
     }
 }
@@ -156,6 +167,7 @@ pub struct Store {
     evict_after: Option<LogId>,
     journalled_bytes: u64,
     checkpoint_wanted: bool,
+    space: Space,
     failure: Option<String>,
 }
 
@@ -192,6 +204,7 @@ impl Store {
             evict_after: None,
             journalled_bytes: 0,
             checkpoint_wanted: false,
+            space: Space::new(limits.disk_reserve_bytes, limits.disk_sharers),
             failure: None,
         }
     }
@@ -237,6 +250,57 @@ impl Store {
         self.failure.get_or_insert(what);
     }
 
+    /// The log may be appended to although the disk is full: what frees space has to be written down.
+    pub fn exempt_from_reserve(&mut self, id: LogId) {
+        self.space.exempt(id);
+    }
+
+    /// The disk has no room for appends.
+    pub fn is_disk_full(&self) -> bool {
+        self.space.is_full()
+    }
+
+    /// Something found no space and is to be tried again.
+    pub fn waits_for_free_space(&self) -> bool {
+        self.space.holds_back() || self.files.lacks_space()
+    }
+
+    /// All that is acknowledged is on stable storage, and what would still be written finds no space.
+    pub fn is_settled_without_space(&self) -> bool {
+        self.space.holds_back() && self.groups.is_idle()
+    }
+
+    /// So much is free in the file system. To be called regularly, and soon after an effect has found no space: what waits is tried
+    /// again with the next `poll`.
+    pub fn on_free_space(&mut self, free_bytes: u64) {
+        self.files.on_free_space();
+        self.space.on_free_space(free_bytes, self.unflushed_bytes + self.files.missing_bytes());
+    }
+
+    /// An effect found no space. Nothing was acknowledged on its strength, so it is given out again when there is some. A journal file
+    /// that could not be prepared has been removed by the shell.
+    ///
+    /// # Panics
+    /// Panics on effects that need no space, or whose failure is final.
+    pub fn on_no_space(&mut self, effect: Effect) {
+        let waits = match effect {
+            Effect::PrepareJournalFile(request) => {
+                self.files.on_file_refused(request);
+                None
+            }
+            Effect::WriteBlocks { log, .. } | Effect::SealSegment { log, .. } if !self.logs.contains_key(&log) => {
+                self.writes_in_flight -= 1;
+                self.space.on_written();
+                return;
+            }
+            Effect::WriteBlocks { .. } | Effect::SealSegment { .. } | Effect::WriteCheckpoint(_) => Some(effect),
+            Effect::WriteGroup(_) | Effect::SyncSegments { .. } | Effect::RemoveLog(_) => {
+                panic!("a full disk is no excuse for {effect:?}")
+            }
+        };
+        self.space.on_no_space(waits);
+    }
+
     /// Makes sure that the log exists.
     pub fn create_log(&mut self, id: LogId, config: LogConfig) {
         let slot = self.logs.entry(id).or_insert_with(|| Slot { log: Log::new(id, config), queued: false });
@@ -267,6 +331,7 @@ impl Store {
             self.unflushed_bytes -= slot.log.unflushed_bytes();
         }
         self.checkpointing.on_log_dropped(id, group);
+        self.writes_in_flight -= self.space.on_log_dropped(id);
     }
 
     /// Whether an append could be refused as busy.
@@ -298,6 +363,9 @@ impl Store {
         if batch.info.length > BATCH_BYTES_MAX {
             return Err(AppendError::TooLarge);
         }
+        if !self.space.admits(id, batch.info.length as u64) {
+            return Err(AppendError::DiskFull);
+        }
         if !self.takes(batch.info.length) {
             return Err(AppendError::Busy);
         }
@@ -318,6 +386,7 @@ impl Store {
         };
         self.groups.push(&fields, &appended.span, !slot.log.config().relaxed);
         self.unflushed_bytes += batch.info.length as u64;
+        self.space.on_append(batch.info.length as u64);
         let log_start = slot.log.start_offset();
         self.queue_if_ready(id);
         Ok(Appended { base_offset: appended.base_offset, last_offset, group, log_start })
@@ -368,6 +437,7 @@ impl Store {
         if self.failure.is_some() {
             return;
         }
+        effects.append(&mut self.space.retries());
         while let Some(request) = self.files.wants_file() {
             effects.push(Effect::PrepareJournalFile(request));
         }
@@ -473,11 +543,13 @@ impl Store {
     }
 
     pub fn on_journal_file_ready(&mut self, request: FileRequest) {
+        self.space.on_written();
         self.files.on_file_ready(request.file());
     }
 
     pub fn on_blocks_written(&mut self, id: LogId, segment: Offset, position: u64, len: u64) {
         self.writes_in_flight -= 1;
+        self.space.on_written();
         let Some(slot) = self.logs.get_mut(&id) else { return };
         slot.log.on_blocks_written(segment, position, len);
         self.unflushed_bytes -= len;
@@ -486,6 +558,7 @@ impl Store {
 
     pub fn on_sealed(&mut self, id: LogId, segment: Offset, partial_bytes: u64) {
         self.writes_in_flight -= 1;
+        self.space.on_written();
         let Some(slot) = self.logs.get_mut(&id) else { return };
         slot.log.on_sealed(segment);
         self.unflushed_bytes -= partial_bytes;
@@ -510,6 +583,7 @@ impl Store {
     }
 
     pub fn on_checkpoint_written(&mut self) {
+        self.space.on_written();
         let needed_from = self.checkpointing.on_written();
         self.files.needed_from(needed_from);
     }

@@ -52,6 +52,11 @@ fn journal_files_whose_directory_is_not_synced_are_found() {
     assert_found(Planted::SkipJournalDirSync, 0..500);
 }
 
+#[test]
+fn segment_writes_that_found_no_space_taken_for_written_are_found() {
+    assert_found(Planted::TakeNoSpaceForWritten, 0..200);
+}
+
 /// A process that was killed may have made a segment file whose directory entry a power cut then takes, after the next
 /// process has put the file into a checkpoint.
 #[test]

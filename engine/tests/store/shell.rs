@@ -29,6 +29,7 @@ pub enum Planted {
     SkipJournalDirSync,
     ForgetOpenedFilesMayBeNew,
     TrustFoundJournalUnsynced,
+    TakeNoSpaceForWritten,
 }
 
 /// One system call.
@@ -66,6 +67,8 @@ struct Task {
     /// Directories of new files among those synced.
     dirs: BTreeSet<Dir>,
     report: Report,
+    /// What the store gets back when the task finds no space.
+    gives_back: Option<Effect>,
 }
 
 /// Which of the tasks under way gets on first: the device and the file system owe us no order.
@@ -82,6 +85,10 @@ pub struct Shell {
     pub disk: Disk,
     pub order: Order,
     pub planted: Planted,
+    /// Writes that need space find none.
+    pub is_full: bool,
+    /// How often one found none.
+    pub refusals: u64,
     shard: u32,
     journal_file_bytes: u64,
     tasks: Vec<Task>,
@@ -95,6 +102,8 @@ impl Shell {
         Self {
             disk,
             planted,
+            is_full: false,
+            refusals: 0,
             shard,
             journal_file_bytes,
             order: Order::Any,
@@ -113,8 +122,15 @@ impl Shell {
     }
 
     pub fn start(&mut self, effect: Effect) {
+        let gives_back = match &effect {
+            Effect::PrepareJournalFile(request) => Some(Effect::PrepareJournalFile(*request)),
+            Effect::WriteBlocks { log, write } => Some(Effect::WriteBlocks { log: *log, write: write.clone() }),
+            Effect::SealSegment { log, write } => Some(Effect::SealSegment { log: *log, write: write.clone() }),
+            Effect::WriteCheckpoint(checkpoint) => Some(Effect::WriteCheckpoint(checkpoint.clone())),
+            Effect::WriteGroup(_) | Effect::SyncSegments { .. } | Effect::RemoveLog(_) => None,
+        };
         let (calls, report) = self.calls(effect);
-        self.tasks.push(Task { calls: calls.into(), dirs: BTreeSet::new(), report });
+        self.tasks.push(Task { calls: calls.into(), dirs: BTreeSet::new(), report, gives_back });
     }
 
     fn calls(&self, effect: Effect) -> (Vec<Call>, Report) {
@@ -204,6 +220,13 @@ impl Shell {
             task.report = Report::Nothing;
             return Some(store.on_group_written(seq, effects));
         }
+        if self.finds_no_space(index, random) {
+            let task = self.tasks.remove(index);
+            self.refusals += 1;
+            self.give_up(task, random, store);
+            return None;
+        }
+        let task = &mut self.tasks[index];
         if let Some(call) = task.calls.pop_front() {
             let mut dirs = std::mem::take(&mut task.dirs);
             self.make(call, &mut dirs);
@@ -222,6 +245,42 @@ impl Shell {
             Report::Nothing => {}
         }
         None
+    }
+
+    /// Whether the task's next call takes space where there is none. By luck a call still gets some.
+    fn finds_no_space(&self, index: usize, random: &mut Random) -> bool {
+        let task = &self.tasks[index];
+        let grows = matches!(task.calls.front(), Some(Call::Create(_) | Call::OpenSegment(_) | Call::Write { .. }));
+        self.is_full
+            && self.planted != Planted::TakeNoSpaceForWritten
+            && grows
+            && task.gives_back.is_some()
+            && !random.one_in(8)
+    }
+
+    /// Leaves behind what the real shell does: part of a segment write, nothing of a checkpoint or of a journal file.
+    fn give_up(&mut self, mut task: Task, random: &mut Random, store: &mut Store) {
+        let effect = task.gives_back.take().expect("looked at before");
+        match (&effect, task.calls.pop_front()) {
+            (Effect::PrepareJournalFile(request), _) => {
+                let old = if let FileRequest::Recycle { old, .. } = request { Some(*old) } else { None };
+                let names = [Some(request.file()), old].into_iter().flatten().map(Name::Journal);
+                names.for_each(|name| self.unlink_if_there(name));
+            }
+            (Effect::WriteCheckpoint(checkpoint), _) => self.unlink_if_there(Name::Temporary(checkpoint.seq)),
+            (_, Some(Call::Write { name, position, bytes })) => {
+                let written = random.below(bytes.len() / 512 + 1) * 512;
+                self.disk.write(name, position, &bytes[..written]);
+            }
+            _ => {}
+        }
+        store.on_no_space(effect);
+    }
+
+    fn unlink_if_there(&mut self, name: Name) {
+        if self.disk.exists(name) {
+            self.disk.unlink(name);
+        }
     }
 
     fn choose(&self, random: &mut Random) -> usize {
@@ -260,6 +319,8 @@ impl Shell {
         match call {
             Call::Create(name) => self.disk.create(name),
             Call::OpenSegment(name) => self.open_segment(name),
+            Call::Write { name: Name::Segment(..), .. }
+                if self.is_full && self.planted == Planted::TakeNoSpaceForWritten => {}
             Call::Write { name, position, bytes } => self.disk.write(name, position, &bytes),
             Call::WriteDurable { name, position, buf } if self.planted == Planted::WriteGroupsWithoutSync => {
                 self.disk.write(name, position, &buf);

@@ -18,6 +18,9 @@ const LOGS_MAX: usize = 6;
 const READS_MAX: usize = 4;
 /// More system calls than any of this can need: who needs more is stuck.
 const STEPS_MAX: usize = 20_000;
+const RESERVE_BYTES: u64 = 64 << 10;
+/// Free space that no seed comes near to using up.
+const PLENTY_BYTES: u64 = 1 << 40;
 
 /// Sizes of one seed's world.
 struct World {
@@ -30,6 +33,8 @@ struct World {
     /// Of so many actions one lets the disk do a step more; below, the disk lags behind.
     disk_share: usize,
     fails: bool,
+    /// Of so many actions one fills the disk or clears it.
+    fill_share: usize,
     /// Of so many chances to delete a log one is taken.
     drop_share: usize,
 }
@@ -43,6 +48,8 @@ impl World {
             group_bytes: [16usize, 32, 64][random.below(3)] << 10,
             segment_write_bytes_min: [4u64, 16, 64][random.below(3)] << 10,
             unflushed_bytes_max: [128u64, 512, 4096][random.below(3)] << 10,
+            disk_reserve_bytes: RESERVE_BYTES,
+            disk_sharers: 1,
             ..StoreLimits::new([0usize, 64, 512][random.below(3)] << 10, journal_bytes / 4)
         };
         World {
@@ -54,6 +61,7 @@ impl World {
             steps: [60, 300, 900][random.below(3)],
             disk_share: [1, 3, 6][random.below(3)],
             fails: random.one_in(4),
+            fill_share: [usize::MAX, 300, 60][random.below(3)],
             drop_share: [2, 10, 1000][random.below(3)],
         }
     }
@@ -91,6 +99,9 @@ pub struct Counts {
     pub groups_replayed: u64,
     pub groups_cut: u64,
     pub drops_replayed: u64,
+    pub disk_full: u64,
+    pub disk_refusals: u64,
+    pub disk_cleared: u64,
 }
 
 impl Counts {
@@ -99,7 +110,7 @@ impl Counts {
         pairs.for_each(|((_, count), more)| *count += more);
     }
 
-    pub fn each(&mut self) -> [(&'static str, &mut u64); 16] {
+    pub fn each(&mut self) -> [(&'static str, &mut u64); 19] {
         [
             ("groups acknowledged", &mut self.acknowledged_groups),
             ("appends refused as busy", &mut self.busy),
@@ -117,10 +128,13 @@ impl Counts {
             ("groups replayed", &mut self.groups_replayed),
             ("groups cut", &mut self.groups_cut),
             ("deletions replayed", &mut self.drops_replayed),
+            ("appends refused on a full disk", &mut self.disk_full),
+            ("effects that found no space", &mut self.disk_refusals),
+            ("times that space returned", &mut self.disk_cleared),
         ]
     }
 
-    fn each_copied(mut self) -> [u64; 16] {
+    fn each_copied(mut self) -> [u64; 19] {
         self.each().map(|(_, count)| *count)
     }
 }
@@ -208,6 +222,12 @@ impl Simulation {
     }
 
     fn act(&mut self) {
+        if self.world.fill_share != usize::MAX && self.random.one_in(self.world.fill_share) {
+            if self.shell.is_full { self.clear_disk() } else { self.shell.is_full = true }
+        }
+        if self.random.one_in(10) {
+            self.look_at_space();
+        }
         match self.random.below(20) {
             0 if self.model.alive().len() < LOGS_MAX => self.create_log(),
             1 if self.random.one_in(self.world.drop_share) => self.drop_log(),
@@ -222,6 +242,16 @@ impl Simulation {
         if !self.random.one_in(4) {
             self.poll();
         }
+    }
+
+    fn clear_disk(&mut self) {
+        self.counts.disk_cleared += u64::from(std::mem::take(&mut self.shell.is_full));
+    }
+
+    fn look_at_space(&mut self) {
+        // A file system that gives nothing may still say that it has some.
+        let says = [0, RESERVE_BYTES + 1000, PLENTY_BYTES][self.random.below(3)];
+        self.store.on_free_space(if self.shell.is_full { says } else { PLENTY_BYTES });
     }
 
     fn poll(&mut self) {
@@ -293,6 +323,10 @@ impl Simulation {
                 self.counts.busy += 1;
                 self.check_not_stuck();
             }
+            Err(AppendError::DiskFull) => {
+                self.counts.disk_full += 1;
+                assert!(self.store.is_disk_full());
+            }
             Err(error) => assert!(error == AppendError::Failed && self.store.failure().is_some(), "{error}"),
         }
     }
@@ -300,7 +334,8 @@ impl Simulation {
     /// Who is refused as busy has something to wait for.
     fn check_not_stuck(&mut self) {
         self.poll();
-        assert!(!self.shell.is_idle() || !self.store.is_busy(), "busy for ever: nothing is under way");
+        let waits = self.store.waits_for_free_space();
+        assert!(!self.shell.is_idle() || !self.store.is_busy() || waits, "busy for ever: nothing is under way");
     }
 
     fn read(&mut self) {
@@ -369,6 +404,8 @@ impl Simulation {
     /// Nobody appends any more: all that is under way comes to an end, and nothing stays behind.
     fn settle(&mut self) {
         self.store.want_checkpoint();
+        self.clear_disk();
+        self.look_at_space();
         for _ in 0..STEPS_MAX {
             self.poll();
             if self.shell.is_idle() {
@@ -381,6 +418,8 @@ impl Simulation {
             self.step();
         }
         assert!(self.shell.is_idle(), "{} tasks do not end", self.shell.tasks());
+        self.look_at_space();
+        assert!(!self.store.is_disk_full() && !self.store.waits_for_free_space(), "full although there is space");
         assert!(self.store.is_quiet() && !self.store.is_checkpointing(), "idle but not quiet");
         assert!(!self.store.is_busy(), "idle but busy");
         assert_eq!(self.store.deadline_ms(), None, "idle but with a deadline");
@@ -434,6 +473,7 @@ impl Simulation {
     }
 
     fn restart(&mut self, disk: Disk) {
+        self.counts.disk_refusals += self.shell.refusals;
         let planted = self.shell.planted;
         self.salt += 1;
         self.reading.clear();
