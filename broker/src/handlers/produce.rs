@@ -192,7 +192,7 @@ fn judge(
     let batch = CheckedBytes::check(share(request.frame, records)).map_err(of_batch)?;
     judge_header(batch.info())?;
     if topic.settings.is_compacted {
-        judge_keys(&batch)?;
+        judge_keys(&batch, limit)?;
     }
     Ok(AppendBatch { log: log_id(topic.id, partition), batch })
 }
@@ -215,9 +215,11 @@ fn judge_header(info: &BatchInfo) -> Result<(), Refused> {
     Err(Refused::new(ErrorCode::INVALID_RECORD, reason.to_owned()))
 }
 
-/// A compacted topic keeps the last record of each key, so it takes none without (`LogValidator.validateKey`).
-fn judge_keys(batch: &CheckedBytes) -> Result<(), Refused> {
-    let records = batch.as_checked().records(DecompressLimit(KEYS_PLAIN_BYTES_MAX)).map_err(of_batch)?;
+/// A compacted topic keeps the last record of each key, so it takes none without (`LogValidator.validateKey`). `batch_limit`
+/// is what the topic takes in one batch, compressed or not.
+fn judge_keys(batch: &CheckedBytes, batch_limit: u32) -> Result<(), Refused> {
+    let plain_limit = DecompressLimit(KEYS_PLAIN_BYTES_MAX.max(batch_limit as usize));
+    let records = batch.as_checked().records(plain_limit).map_err(of_batch)?;
     let mut keyless = Vec::new();
     for (index, record) in (0..).zip(&records) {
         if record.map_err(of_batch)?.key.is_none() && keyless.len() < RECORD_ERRORS_MAX {
