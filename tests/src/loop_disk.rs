@@ -40,10 +40,18 @@ impl LoopDisk {
         self.dir.join("image")
     }
 
+    /// Takes the filler away again.
+    pub fn clear(&self) {
+        fs::remove_file(self.filler()).expect("the disk was filled");
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.path().join("filler")
+    }
+
     /// Fills every block that is left with a file of nobody's.
     pub fn fill(&self) {
-        let path = self.path().join("filler");
-        let mut file = File::create(&path).expect("a file has a name");
+        let mut file = File::create(self.filler()).expect("a file has a name");
         for block in [1 << 20, 4096] {
             let block = vec![0xa5; block];
             while write_synced(&mut file, &block).is_ok() {}
