@@ -40,6 +40,10 @@ pub struct ConfigKey {
     pub documentation: &'static str,
 }
 
+/// What happens to old records: words separated by commas.
+pub const CLEANUP_POLICY: &str = "cleanup.policy";
+/// The word of [`CLEANUP_POLICY`] that keeps the last record of each key.
+pub const COMPACT: &str = "compact";
 /// Answers of a topic wait for stable storage, or do not.
 pub const DURABILITY: &str = "ringmain.durability";
 /// Largest batch a topic takes, in bytes.
@@ -59,7 +63,8 @@ const ANY_INT: i32 = i32::MAX;
 
 /// Every topic config, sorted by name.
 pub const TOPIC_KEYS: &[ConfigKey] = &[
-    key("cleanup.policy", ValueKind::Words(&["compact", "delete"]), "delete", "What happens to old records."),
+    // Compaction itself comes later; that its records need keys is checked from the first one on.
+    acting(CLEANUP_POLICY, ValueKind::Words(&["compact", "delete"]), "delete", "What happens to old records."),
     key(
         "compression.gzip.level",
         ValueKind::Int { min: -1, max: 9 },

@@ -55,6 +55,8 @@ pub struct TopicSettings {
     pub durability: Durability,
     pub message_bytes_max: u32,
     pub segment_bytes: u64,
+    /// Whether only the last record of each key is kept, so that every record needs one.
+    pub is_compacted: bool,
 }
 
 impl TopicSettings {
@@ -70,6 +72,9 @@ impl TopicSettings {
             durability,
             message_bytes_max: number(configs, config_keys::MAX_MESSAGE_BYTES).unwrap_or(defaults.message_bytes_max),
             segment_bytes: number(configs, config_keys::SEGMENT_BYTES).unwrap_or(defaults.segment_bytes),
+            is_compacted: configs
+                .get(config_keys::CLEANUP_POLICY)
+                .is_some_and(|words| words.split(',').any(|word| word.trim() == config_keys::COMPACT)),
         }
     }
 
