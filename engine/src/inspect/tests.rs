@@ -249,6 +249,33 @@ fn a_flipped_bit_in_a_group_below_the_durable_mark_is_named_and_in_the_last_grou
 }
 
 #[test]
+fn the_files_of_a_log_that_was_deleted_after_the_checkpoint_are_not_missed() {
+    let data = tempfile::tempdir().unwrap();
+    let layout = write_shard(data.path());
+    let mut bytes = vec![0; BLOCK_BYTES];
+    FileHeader { file: FILE, file_bytes: 1 << 20, shard: 0 }.encode(&mut bytes);
+    let mut buf = vec![0; BLOCK_BYTES];
+    let mut group = GroupBuilder::new(buf.len());
+    group.push(&mut buf, &FrameFields::drop_log(LOG), &[]).unwrap();
+    group.seal(
+        &mut buf,
+        GroupContext {
+            file: FILE,
+            position: BLOCK_BYTES as u64,
+            seq: GroupSeq(1),
+            previous_seq: GroupSeq::NONE,
+            previous_checksum: 0,
+            durable_seq: GroupSeq::NONE,
+        },
+    );
+    bytes.extend_from_slice(&buf);
+    fs::write(layout.journal_file(FILE), bytes).unwrap();
+    fs::remove_dir_all(layout.topics_dir()).unwrap();
+    assert_eq!(verify(data.path()).0, []);
+    assert!(ShardPicture::read(data.path(), 0).unwrap().logs.is_empty());
+}
+
+#[test]
 fn a_flipped_bit_in_a_checkpoint_is_found_wherever_it_hits() {
     let data = tempfile::tempdir().unwrap();
     let layout = write_shard(data.path());
