@@ -263,11 +263,21 @@ impl Engine {
         self.inner.work.notify_one();
         loop {
             self.check()?;
-            if self.inner.store.borrow().is_quiet() || self.inner.leaves_to_recovery() {
+            if self.inner.store.borrow().is_quiet() {
+                self.close_segments().await?;
+                break;
+            }
+            if self.inner.leaves_to_recovery() {
                 break;
             }
             self.inner.progress.notified().await;
         }
+        self.inner.stopping.set(true);
+        self.inner.work.notify_one();
+        Ok(())
+    }
+
+    async fn close_segments(&self) -> Result<(), StorageError> {
         let closing = self.inner.store.borrow().closing_writes();
         for (log, write) in closing {
             let sealed = self.inner.segments.seal(log, &write).await;
@@ -275,8 +285,6 @@ impl Engine {
             let synced = self.inner.segments.sync(&[(log, write.segment)]).await;
             synced.map_err(|error| StorageError(format!("closing log {log}: {error}")))?;
         }
-        self.inner.stopping.set(true);
-        self.inner.work.notify_one();
         Ok(())
     }
 }

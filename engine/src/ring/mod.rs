@@ -105,12 +105,7 @@ pub struct RingConfig {
 
 impl Default for RingConfig {
     fn default() -> RingConfig {
-        RingConfig {
-            entries: 1024,
-            recv_buffers: 512,
-            recv_buffer_bytes: 16 << 10,
-            poll_before_sleep: Duration::ZERO,
-        }
+        RingConfig { entries: 1024, recv_buffers: 512, recv_buffer_bytes: 16 << 10, poll_before_sleep: Duration::ZERO }
     }
 }
 
