@@ -131,6 +131,7 @@ async fn open(ring: &Ring, seed: Seed) -> Result<(Rc<Context>, Listener), ShardE
     let engine_config = EngineConfig {
         journal_bytes_max: config.journal_bytes_per_shard,
         memory_bytes_max: (memory_bytes - request_bytes - fetch_bytes) as usize,
+        retention_check: config.retention_check,
         ..EngineConfig::new(config.data_dir.clone(), shard.0)
     };
     let opened = Engine::open(ring.clone(), engine_config).await;

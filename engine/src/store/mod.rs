@@ -10,6 +10,7 @@
 mod checkpointing;
 mod cold_read;
 mod groups;
+mod log_start;
 pub mod recovery;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -31,6 +32,7 @@ use checkpointing::Checkpointing;
 pub use cold_read::ColdRead;
 pub use groups::GroupWrite;
 use groups::Groups;
+pub use log_start::CutError;
 
 /// A closing mark is written after this long without another group.
 const IDLE_MARK_DELAY_MS: u64 = 100;
@@ -99,6 +101,8 @@ pub enum Effect {
     WriteCheckpoint(Checkpoint),
     /// Remove the log's directory; nothing is reported back.
     RemoveLog(LogId),
+    /// Remove these segment files; nothing is reported back.
+    RemoveSegments { log: LogId, segments: Vec<Offset> },
 }
 
 /// What became durable.
@@ -330,6 +334,9 @@ impl Store {
             self.forget(fields.log, GroupSeq::NONE);
             return Ok(());
         }
+        if fields.kind == FrameKind::LogStart {
+            return self.replay_start(fields.log, fields.base_offset);
+        }
         let batch = batch::check(payload)
             .map_err(|error| format!("log {}: offset {}: {error}", fields.log, fields.base_offset))?;
         self.create_log_for_replay(fields.log);
@@ -467,6 +474,7 @@ impl Store {
                     durable.ends.push((id, end));
                 }
             }
+            self.on_starts_durable(&content.starts);
             effects.extend(content.dropped.into_iter().map(Effect::RemoveLog));
         }
         durable
@@ -509,9 +517,10 @@ impl Store {
         }
     }
 
-    pub fn on_checkpoint_written(&mut self) {
+    pub fn on_checkpoint_written(&mut self, effects: &mut Vec<Effect>) {
         let needed_from = self.checkpointing.on_written();
         self.files.needed_from(needed_from);
+        self.forget_segments(effects);
     }
 
     pub fn plan_read(&self, id: LogId, request: ReadRequest) -> Result<ReadPlan, ReadError> {

@@ -52,6 +52,13 @@ fn journal_files_whose_directory_is_not_synced_are_found() {
     assert_found(Planted::SkipJournalDirSync, 0..500);
 }
 
+/// Were a segment removed while the newest durable checkpoint still names it, a recovery would go on in a file that is gone: segments
+/// may end elsewhere when the journal is replayed.
+#[test]
+fn segments_removed_before_a_checkpoint_says_so_are_found() {
+    assert_found(Planted::RemoveSegmentsEarly, 0..2000);
+}
+
 /// A process that was killed may have made a segment file whose directory entry a power cut then takes, after the next
 /// process has put the file into a checkpoint.
 #[test]

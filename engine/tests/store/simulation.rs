@@ -5,7 +5,7 @@ use engine::journal::{FileRequest, FilesConfig};
 use engine::log::{ReadPlan, ReadRequest};
 use engine::memory::{AlignedBuf, BufPool, Chunk};
 use engine::store::recovery::Reopened;
-use engine::store::{AppendError, ColdRead, Effect, ReadError, Store, StoreLimits};
+use engine::store::{AppendError, ColdRead, CutError, Effect, ReadError, Store, StoreLimits};
 use engine::{LogConfig, LogId, LogView};
 
 use crate::disk::{Disk, Name};
@@ -32,6 +32,8 @@ struct World {
     fails: bool,
     /// Of so many chances to delete a log one is taken.
     drop_share: usize,
+    /// Of so many chances to move a log's start one is taken.
+    cut_share: usize,
 }
 
 impl World {
@@ -55,6 +57,7 @@ impl World {
             disk_share: [1, 3, 6][random.below(3)],
             fails: random.one_in(4),
             drop_share: [2, 10, 1000][random.below(3)],
+            cut_share: [1, 5, 1000][random.below(3)],
         }
     }
 
@@ -67,7 +70,14 @@ impl World {
     }
 
     fn log_config(&self, random: &mut Random) -> LogConfig {
-        LogConfig { segment_bytes: 4096 + random.below(self.segment_bytes_max) as u64, relaxed: random.one_in(4) }
+        LogConfig {
+            segment_bytes: 4096 + random.below(self.segment_bytes_max) as u64,
+            relaxed: random.one_in(4),
+            // Timestamps are the numbers of the batches.
+            segment_ms: random.one_in(4).then(|| random.below(200) as u64),
+            retention_ms: random.one_in(4).then(|| random.below(400) as u64),
+            retention_bytes: random.one_in(4).then(|| random.below(self.segment_bytes_max * 4) as u64),
+        }
     }
 }
 
@@ -91,6 +101,11 @@ pub struct Counts {
     pub groups_replayed: u64,
     pub groups_cut: u64,
     pub drops_replayed: u64,
+    pub cuts: u64,
+    pub segments_removed: u64,
+    /// Reads whose records went while they were under way.
+    pub reads_cut_off: u64,
+    pub leftovers: u64,
 }
 
 impl Counts {
@@ -99,7 +114,7 @@ impl Counts {
         pairs.for_each(|((_, count), more)| *count += more);
     }
 
-    pub fn each(&mut self) -> [(&'static str, &mut u64); 16] {
+    pub fn each(&mut self) -> [(&'static str, &mut u64); 20] {
         [
             ("groups acknowledged", &mut self.acknowledged_groups),
             ("appends refused as busy", &mut self.busy),
@@ -117,10 +132,14 @@ impl Counts {
             ("groups replayed", &mut self.groups_replayed),
             ("groups cut", &mut self.groups_cut),
             ("deletions replayed", &mut self.drops_replayed),
+            ("starts moved", &mut self.cuts),
+            ("segments removed", &mut self.segments_removed),
+            ("reads cut off", &mut self.reads_cut_off),
+            ("segments left over by a crash", &mut self.leftovers),
         ]
     }
 
-    fn each_copied(mut self) -> [u64; 16] {
+    fn each_copied(mut self) -> [u64; 20] {
         self.each().map(|(_, count)| *count)
     }
 }
@@ -212,6 +231,7 @@ impl Simulation {
             0 if self.model.alive().len() < LOGS_MAX => self.create_log(),
             1 if self.random.one_in(self.world.drop_share) => self.drop_log(),
             2 if self.random.one_in(4) => self.store.want_checkpoint(),
+            2 if self.random.one_in(self.world.cut_share) => self.move_starts(),
             3 => self.now_ms += self.random.below(60) as u64,
             4..=5 => self.read(),
             6..=7 if !self.reading.is_empty() => self.read_on(),
@@ -234,6 +254,7 @@ impl Simulation {
             match &effect {
                 Effect::WriteCheckpoint(_) => self.counts.checkpoints += 1,
                 Effect::SealSegment { .. } => self.counts.sealed += 1,
+                Effect::RemoveSegments { segments, .. } => self.counts.segments_removed += segments.len() as u64,
                 Effect::PrepareJournalFile(FileRequest::Recycle { .. }) => self.counts.recycled += 1,
                 _ => {}
             }
@@ -277,6 +298,27 @@ impl Simulation {
             }
             Err(AppendError::Busy) => self.check_not_stuck(),
             Err(error) => assert!(error == AppendError::Failed && self.store.failure().is_some(), "{error}"),
+        }
+    }
+
+    /// Some log loses records from its front, or each as much as its configuration says.
+    fn move_starts(&mut self) {
+        let cuts = if self.random.one_in(2) {
+            self.store.retention_cuts(self.model.timestamp())
+        } else {
+            let Some(id) = self.any_log() else { return };
+            let most = self.store.view(id).expect("alive").committed_end.0 as usize;
+            vec![(id, engine::Offset(self.random.below(most + 1) as i64))]
+        };
+        for (id, start) in cuts {
+            match self.store.cut_log(id, start, self.now_ms) {
+                Ok(group) => {
+                    self.model.on_cut(id, group, start.0);
+                    self.counts.cuts += 1;
+                }
+                Err(CutError::Busy) => self.check_not_stuck(),
+                Err(error) => assert!(error == CutError::Failed && self.store.failure().is_some(), "{error}"),
+            }
         }
     }
 
@@ -324,7 +366,13 @@ impl Simulation {
 
     fn plan_read(&mut self, id: LogId, request: ReadRequest) {
         match self.store.plan_read(id, request).expect("alive") {
-            ReadPlan::OutOfRange => panic!("log {id}: {request:?} is within {:?}", self.store.view(id)),
+            ReadPlan::OutOfRange => {
+                let view = self.store.view(id).expect("alive");
+                assert!(request.from < view.start, "log {id}: {request:?} is within {view:?}");
+            }
+            _ if request.from < self.store.view(id).expect("alive").start => {
+                panic!("log {id}: {request:?} is too early")
+            }
             ReadPlan::Empty => self.model.check_read(id, &request, &[]),
             ReadPlan::Memory(memory) => {
                 let bytes: Vec<u8> = memory.spans.iter().flat_map(|span| span.to_vec()).collect();
@@ -348,7 +396,8 @@ impl Simulation {
         let bytes = file.and_then(|file| file.get(wanted.start as usize..file.len().min(wanted.end as usize)));
         let alive = self.model.logs[&id].fate == Fate::Alive;
         let Some(bytes) = bytes else {
-            assert!(!alive, "log {id}: its file does not reach to {wanted:?}");
+            let error = reading.read.check(&self.store);
+            assert!(!alive || error == Err(ReadError::OutOfRange), "log {id}: its file does not reach to {wanted:?}");
             return;
         };
         let mut buf = AlignedBuf::zeroed(bytes.len());
@@ -361,6 +410,11 @@ impl Simulation {
                 self.model.check_read(id, &reading.request, &bytes);
                 self.counts.reads_from_files += 1;
                 self.counts.reads_from_both += u64::from(spans.len() > 1);
+            }
+            Err(ReadError::OutOfRange) => {
+                let start = self.store.view(id).expect("alive").start;
+                assert!(reading.request.from < start, "log {id}: {:?} is not before {start}", reading.request);
+                self.counts.reads_cut_off += 1;
             }
             Err(error) => assert!(!alive && error == ReadError::UnknownLog, "log {id}: {:?}: {error}", reading.request),
         }
@@ -392,6 +446,15 @@ impl Simulation {
         for log in self.model.logs.values() {
             assert!(!matches!(log.fate, Fate::Dropping(_)), "a deletion was never acknowledged");
         }
+        assert_eq!(self.shell.leftovers(&self.store), [], "files of segments that are gone stay for ever");
+        for id in self.model.alive() {
+            let log = self.store.log(id).expect("alive");
+            let dead = log
+                .segments()
+                .iter()
+                .filter(|segment| !segment.is_empty() && segment.next_offset <= log.start_offset());
+            assert_eq!(dead.count(), 0, "log {id}: segments before its start stay for ever");
+        }
         self.read_everything();
     }
 
@@ -400,9 +463,9 @@ impl Simulation {
             self.read_on();
         }
         for id in self.model.alive() {
-            let end = self.store.view(id).expect("alive").end;
+            let LogView { start, end, .. } = self.store.view(id).expect("alive");
             let mut steps = 0;
-            for from in 0..end.0 {
+            for from in start.0.saturating_sub(1).max(0)..end.0 {
                 let bytes_max = if self.random.one_in(2) { 1 } else { 100_000 };
                 self.plan_read(
                     id,
@@ -451,6 +514,8 @@ impl Simulation {
         self.counts.groups_cut += second.groups_cut as u64;
         self.counts.drops_replayed += second.dropped.len() as u64;
         self.store = second.store;
+        self.counts.leftovers += self.shell.leftovers(&self.store).len() as u64;
+        self.shell.remove_leftovers(&self.store);
         self.model.on_reopened(&self.store);
         for id in self.model.alive() {
             // Some run on with the default of one gibibyte, as until somebody configures them.
