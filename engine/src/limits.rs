@@ -35,7 +35,7 @@ pub const CHUNK_BYTES_MIN: usize = 16 << 10;
 pub const CHUNK_BYTES_MAX: usize = 1 << 20;
 
 /// A log's whole blocks go to its segment file once it has gathered this many bytes.
-pub const SEGMENT_WRITE_BYTES_MIN: usize = 512 << 10;
+pub const SEGMENT_WRITE_BYTES_MIN: usize = 256 << 10;
 
 /// One direct write to a segment carries at most this many bytes.
 pub const SEGMENT_WRITE_BYTES_MAX: usize = 1 << 20;

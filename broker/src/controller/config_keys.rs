@@ -40,6 +40,10 @@ pub struct ConfigKey {
     pub documentation: &'static str,
 }
 
+/// What happens to old records: words separated by commas.
+pub const CLEANUP_POLICY: &str = "cleanup.policy";
+/// The word of [`CLEANUP_POLICY`] that keeps the last record of each key.
+pub const COMPACT: &str = "compact";
 /// Answers of a topic wait for stable storage, or do not.
 pub const DURABILITY: &str = "ringmain.durability";
 /// Largest batch a topic takes, in bytes.
@@ -47,8 +51,6 @@ pub const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
 /// Size at which a segment is full, in bytes.
 pub const SEGMENT_BYTES: &str = "segment.bytes";
 
-/// What happens to old records.
-pub const CLEANUP_POLICY: &str = "cleanup.policy";
 /// The word of [`CLEANUP_POLICY`] with which old segments go.
 pub const DELETE: &str = "delete";
 /// Age above which old segments go, in milliseconds.
@@ -72,7 +74,8 @@ const ANY_INT: i32 = i32::MAX;
 
 /// Every topic config, sorted by name.
 pub const TOPIC_KEYS: &[ConfigKey] = &[
-    key(CLEANUP_POLICY, ValueKind::Words(&["compact", DELETE]), DELETE, "What happens to old records."),
+    // Compaction itself comes later; that its records need keys is checked from the first one on.
+    acting(CLEANUP_POLICY, ValueKind::Words(&[COMPACT, DELETE]), DELETE, "What happens to old records."),
     key(
         "compression.gzip.level",
         ValueKind::Int { min: -1, max: 9 },

@@ -70,6 +70,8 @@ pub struct TopicSettings {
     pub retention_bytes: Option<u64>,
     /// Whether old segments go, and records may be deleted.
     pub deletes: bool,
+    /// Whether only the last record of each key is kept, so that every record needs one.
+    pub is_compacted: bool,
 }
 
 impl TopicSettings {
@@ -91,6 +93,9 @@ impl TopicSettings {
             deletes: configs
                 .get(config_keys::CLEANUP_POLICY)
                 .is_none_or(|words| words.split(',').any(|word| word.trim() == config_keys::DELETE)),
+            is_compacted: configs
+                .get(config_keys::CLEANUP_POLICY)
+                .is_some_and(|words| words.split(',').any(|word| word.trim() == config_keys::COMPACT)),
         }
     }
 

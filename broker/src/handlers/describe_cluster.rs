@@ -6,6 +6,7 @@ use wire::describe_cluster::{
     DescribeClusterBroker, DescribeClusterRequest, DescribeClusterResponse, ENDPOINT_TYPE_BROKERS,
     ENDPOINT_TYPE_CONTROLLERS,
 };
+use wire::metadata::AUTHORIZED_OPERATIONS_UNKNOWN;
 use wire::{DecodeError, ErrorCode};
 
 use super::Request;
@@ -15,7 +16,7 @@ use crate::shard::Context;
 pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answer, DecodeError> {
     let body = DescribeClusterRequest::decode(request.version(), &mut request.body)?;
     let response = match body.endpoint_type {
-        ENDPOINT_TYPE_BROKERS => describe(ctx),
+        ENDPOINT_TYPE_BROKERS => describe(ctx, body.include_cluster_authorized_operations),
         ENDPOINT_TYPE_CONTROLLERS => refuse(
             body.endpoint_type,
             ErrorCode::MISMATCHED_ENDPOINT_TYPE,
@@ -26,7 +27,11 @@ pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answ
     Ok(request.reply_to.ready(|version, out| response.encode(version, out)))
 }
 
-fn describe(ctx: &Context) -> DescribeClusterResponse<'_> {
+/// What anybody may do with the cluster, as bits of Kafka's `AclOperation`: without rules, all that there is for a cluster.
+/// Create, alter, describe, cluster action, describe and alter configs, idempotent write.
+pub(super) const CLUSTER_OPERATIONS: i32 = 1 << 5 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12;
+
+fn describe(ctx: &Context, with_operations: bool) -> DescribeClusterResponse<'_> {
     let node = &ctx.node;
     DescribeClusterResponse {
         cluster_id: node.cluster_id.as_str().into(),
@@ -37,6 +42,7 @@ fn describe(ctx: &Context) -> DescribeClusterResponse<'_> {
             port: i32::from(node.port),
             rack: None,
         }],
+        cluster_authorized_operations: if with_operations { CLUSTER_OPERATIONS } else { AUTHORIZED_OPERATIONS_UNKNOWN },
         ..DescribeClusterResponse::default()
     }
 }

@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use wire::metadata::{
-    MetadataRequest, MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+    AUTHORIZED_OPERATIONS_UNKNOWN, MetadataRequest, MetadataResponse, MetadataResponseBroker,
+    MetadataResponsePartition, MetadataResponseTopic,
 };
 use wire::{DecodeError, ErrorCode, Uuid};
 
 use super::Request;
 use super::answer::ReplyTo;
 use super::create_topics::new_topic_id;
+use super::describe_cluster::CLUSTER_OPERATIONS;
 use crate::controller::create_topics::{CreateTopics, NewTopic};
 use crate::controller::image::Image;
 use crate::controller::{MetadataChange, Topic, TopicId, names};
@@ -21,6 +23,9 @@ use crate::shard::Context;
 
 /// The epoch of a node that leads a partition since it exists.
 const FIRST_EPOCH: i32 = 0;
+/// What anybody may do with a topic, as bits of Kafka's `AclOperation`: without rules, all that there is for a topic.
+/// Read, write, create, delete, alter, describe, describe and alter configs.
+const TOPIC_OPERATIONS: i32 = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11;
 /// Topics that one request may create on the way: each costs a record, and a client that wants more says so.
 const AUTO_CREATED_TOPICS_MAX: usize = 100;
 
@@ -28,6 +33,13 @@ const AUTO_CREATED_TOPICS_MAX: usize = 100;
 enum Asked {
     Everything,
     Topics(Vec<AskedTopic>),
+}
+
+/// What the client may do, in the form of an answer: unknown where it did not ask.
+#[derive(Clone, Copy)]
+struct Operations {
+    cluster: i32,
+    topic: i32,
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord, Clone)]
@@ -44,13 +56,14 @@ pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answ
         Ok(asked) => asked,
         Err(reason) => return Ok(Answer::Close(reason)),
     };
+    let operations = operations(&body);
     let missing = if body.allow_auto_topic_creation && ctx.config.auto_create_topics {
         missing_topics(&ctx.image.borrow(), &asked)
     } else {
         Vec::new()
     };
     if missing.is_empty() {
-        return Ok(Answer::Ready(respond(ctx, reply_to, &asked)));
+        return Ok(Answer::Ready(respond(ctx, reply_to, &asked, operations)));
     }
     let change = MetadataChange::CreateTopics(CreateTopics { topics: missing, validate_only: false });
     let call = ctx.call(ShardId::CONTROLLER, message::Request::Change(change));
@@ -58,7 +71,7 @@ pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answ
     Ok(Answer::Later(Box::pin(async move {
         // Whatever came of it, the image now tells: a topic may be there because another client asked for it as well.
         let _outcome = call.await.into_outcome();
-        respond(&ctx, reply_to, &asked)
+        respond(&ctx, reply_to, &asked, operations)
     })))
 }
 
@@ -87,6 +100,14 @@ fn asked(version: i16, body: &MetadataRequest<'_>) -> Result<Asked, String> {
     Ok(Asked::Topics(asked))
 }
 
+fn operations(body: &MetadataRequest<'_>) -> Operations {
+    let if_asked = |is_asked, operations| if is_asked { operations } else { AUTHORIZED_OPERATIONS_UNKNOWN };
+    Operations {
+        cluster: if_asked(body.include_cluster_authorized_operations, CLUSTER_OPERATIONS),
+        topic: if_asked(body.include_topic_authorized_operations, TOPIC_OPERATIONS),
+    }
+}
+
 fn missing_topics(image: &Image, asked: &Asked) -> Vec<NewTopic> {
     let Asked::Topics(topics) = asked else { return Vec::new() };
     let missing = topics.iter().filter_map(|topic| match topic {
@@ -103,12 +124,12 @@ fn missing_topics(image: &Image, asked: &Asked) -> Vec<NewTopic> {
     missing.take(AUTO_CREATED_TOPICS_MAX).collect()
 }
 
-fn respond(ctx: &Context, reply_to: ReplyTo, asked: &Asked) -> Response {
+fn respond(ctx: &Context, reply_to: ReplyTo, asked: &Asked, operations: Operations) -> Response {
     let image = ctx.image.borrow();
     let node = &ctx.node;
     let topics = match asked {
-        Asked::Everything => image.topics().map(|topic| describe(ctx, topic)).collect(),
-        Asked::Topics(topics) => topics.iter().map(|topic| answer(ctx, &image, topic)).collect(),
+        Asked::Everything => image.topics().map(|topic| describe(ctx, topic, operations)).collect(),
+        Asked::Topics(topics) => topics.iter().map(|topic| answer(ctx, &image, topic, operations)).collect(),
     };
     let response = MetadataResponse {
         brokers: vec![MetadataResponseBroker {
@@ -120,15 +141,21 @@ fn respond(ctx: &Context, reply_to: ReplyTo, asked: &Asked) -> Response {
         cluster_id: Some(node.cluster_id.as_str().into()),
         controller_id: node.node_id.0,
         topics,
+        cluster_authorized_operations: operations.cluster,
         ..MetadataResponse::default()
     };
     reply_to.whole(|version, out| response.encode(version, out))
 }
 
-fn answer<'a>(ctx: &Context, image: &'a Image, asked: &'a AskedTopic) -> MetadataResponseTopic<'a> {
+fn answer<'a>(
+    ctx: &Context,
+    image: &'a Image,
+    asked: &'a AskedTopic,
+    operations: Operations,
+) -> MetadataResponseTopic<'a> {
     match asked {
         AskedTopic::Named(name) => match image.topic(name) {
-            Some(topic) => describe(ctx, topic),
+            Some(topic) => describe(ctx, topic, operations),
             None => {
                 let is_valid = names::check(name).is_ok();
                 MetadataResponseTopic {
@@ -144,7 +171,7 @@ fn answer<'a>(ctx: &Context, image: &'a Image, asked: &'a AskedTopic) -> Metadat
             }
         },
         AskedTopic::Identified(id) => match image.topic_by_id(*id) {
-            Some(topic) => describe(ctx, topic),
+            Some(topic) => describe(ctx, topic, operations),
             None => MetadataResponseTopic {
                 error_code: ErrorCode::UNKNOWN_TOPIC_ID,
                 name: None,
@@ -155,7 +182,7 @@ fn answer<'a>(ctx: &Context, image: &'a Image, asked: &'a AskedTopic) -> Metadat
     }
 }
 
-fn describe<'a>(ctx: &Context, topic: &'a Topic) -> MetadataResponseTopic<'a> {
+fn describe<'a>(ctx: &Context, topic: &'a Topic, operations: Operations) -> MetadataResponseTopic<'a> {
     let node = ctx.node.node_id.0;
     let partitions = (0..topic.partitions).map(|index| MetadataResponsePartition {
         partition_index: i32::try_from(index).expect("bounded by PARTITIONS_PER_TOPIC_MAX"),
@@ -170,6 +197,7 @@ fn describe<'a>(ctx: &Context, topic: &'a Topic) -> MetadataResponseTopic<'a> {
         topic_id: topic.id.to_wire(),
         is_internal: names::is_internal(&topic.name),
         partitions: partitions.collect(),
+        topic_authorized_operations: operations.topic,
         ..MetadataResponseTopic::default()
     }
 }

@@ -3,10 +3,11 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use batch::{BatchInfo, CheckedBytes, Compression};
+use batch::{BatchError, BatchInfo, CheckedBytes, Compression, DecompressLimit};
 use bytes::Bytes;
 use wire::produce::{
-    PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceResponse,
+    BatchIndexAndErrorMessage, PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse,
+    TopicProduceResponse,
 };
 use wire::{DecodeError, ErrorCode};
 
@@ -17,12 +18,14 @@ use crate::mesh::Call;
 use crate::mesh::message::{self, Acks, Append, AppendBatch, AppendFault, Placed};
 use crate::net::{Answer, Response};
 use crate::partition::join::join_all;
-use crate::partition::limits::PRODUCE_WAIT_MS_MAX;
+use crate::partition::limits::{KEYS_PLAIN_BYTES_MAX, PRODUCE_WAIT_MS_MAX, RECORD_ERRORS_MAX};
 use crate::partition::log_id;
 use crate::shard::Context;
 
 /// From this version on clients know zstd (KIP-110).
 const ZSTD_SINCE_VERSION: i16 = 7;
+/// What is said about each record that has no key and needs one.
+const KEY_MISSING: &str = "Compacted topic cannot accept message without key";
 /// Offset of a partition that has none to tell.
 const NO_OFFSET: i64 = -1;
 
@@ -41,6 +44,8 @@ enum Wanted {
 struct Refused {
     code: ErrorCode,
     message: Option<String>,
+    /// Records that have no key and need one, by their place in the batch.
+    keyless: Vec<i32>,
 }
 
 /// What is answered for one partition.
@@ -170,8 +175,7 @@ fn judge(
     let topic = topic.ok_or_else(unknown)?;
     let partition = topic.partition(data.index).ok_or_else(unknown)?;
     let records = data.records.unwrap_or_default();
-    let of_batch = |error: &batch::BatchError| Refused::new(error_codes::of_batch(error), error.to_string());
-    let info = BatchInfo::peek(records).map_err(|error| of_batch(&error))?;
+    let info = BatchInfo::peek(records).map_err(of_batch)?;
     let Some(info) = info else {
         let message = format!("Produce version {} takes exactly one record batch per partition", request.version());
         return Err(Refused::new(ErrorCode::INVALID_RECORD, message));
@@ -185,8 +189,11 @@ fn judge(
         let message = format!("The batch has {} bytes, more than the {limit} that the topic takes", records.len());
         return Err(Refused::new(ErrorCode::MESSAGE_TOO_LARGE, message));
     }
-    let batch = CheckedBytes::check(share(request.frame, records)).map_err(|error| of_batch(&error))?;
+    let batch = CheckedBytes::check(share(request.frame, records)).map_err(of_batch)?;
     judge_header(batch.info())?;
+    if topic.settings.is_compacted {
+        judge_keys(&batch, limit)?;
+    }
     Ok(AppendBatch { log: log_id(topic.id, partition), batch })
 }
 
@@ -208,6 +215,27 @@ fn judge_header(info: &BatchInfo) -> Result<(), Refused> {
     Err(Refused::new(ErrorCode::INVALID_RECORD, reason.to_owned()))
 }
 
+/// A compacted topic keeps the last record of each key, so it takes none without (`LogValidator.validateKey`). `batch_limit`
+/// is what the topic takes in one batch, compressed or not.
+fn judge_keys(batch: &CheckedBytes, batch_limit: u32) -> Result<(), Refused> {
+    let plain_limit = DecompressLimit(KEYS_PLAIN_BYTES_MAX.max(batch_limit as usize));
+    let records = batch.as_checked().records(plain_limit).map_err(of_batch)?;
+    let mut keyless = Vec::new();
+    for (index, record) in (0..).zip(&records) {
+        if record.map_err(of_batch)?.key.is_none() && keyless.len() < RECORD_ERRORS_MAX {
+            keyless.push(index);
+        }
+    }
+    if keyless.is_empty() {
+        return Ok(());
+    }
+    Err(Refused { keyless, ..Refused::new(ErrorCode::INVALID_RECORD, KEY_MISSING.to_owned()) })
+}
+
+fn of_batch(error: BatchError) -> Refused {
+    Refused::new(error_codes::of_batch(&error), error.to_string())
+}
+
 /// The records as a share of the frame they stand in: nothing is copied.
 fn share(frame: &Bytes, records: &[u8]) -> Bytes {
     frame.slice_ref(records)
@@ -215,11 +243,11 @@ fn share(frame: &Bytes, records: &[u8]) -> Bytes {
 
 impl Refused {
     fn new(code: ErrorCode, message: String) -> Self {
-        Self { code, message: Some(message) }
+        Self { code, message: Some(message), keyless: Vec::new() }
     }
 
     fn plain(code: ErrorCode) -> Self {
-        Self { code, message: None }
+        Self { code, message: None, keyless: Vec::new() }
     }
 }
 
@@ -264,9 +292,14 @@ impl PartitionAnswer {
                 index: self.index,
                 error_code: refused.code,
                 base_offset: NO_OFFSET,
+                record_errors: refused.keyless.iter().map(|&index| key_missing(index)).collect(),
                 error_message: refused.message.as_deref().map(Into::into),
                 ..PartitionProduceResponse::default()
             },
         }
     }
+}
+
+fn key_missing(batch_index: i32) -> BatchIndexAndErrorMessage<'static> {
+    BatchIndexAndErrorMessage { batch_index, batch_index_error_message: Some(KEY_MISSING.into()) }
 }

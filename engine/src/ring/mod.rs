@@ -98,18 +98,14 @@ pub struct RingConfig {
     /// Size of each, in bytes. Together they should hold twice the bytes in flight.
     pub recv_buffer_bytes: u32,
     /// How long the driver keeps looking before it sleeps. It spares 30 to 50 us of waking up, and costs a busy core for as long
-    /// after each burst. Zero where cores are shared.
+    /// after each burst. On two cores shared with clients, 20 us cost half as much CPU again at 20,000 records/s and gained nothing,
+    /// so the default is zero.
     pub poll_before_sleep: Duration,
 }
 
 impl Default for RingConfig {
     fn default() -> RingConfig {
-        RingConfig {
-            entries: 1024,
-            recv_buffers: 512,
-            recv_buffer_bytes: 16 << 10,
-            poll_before_sleep: Duration::from_micros(20),
-        }
+        RingConfig { entries: 1024, recv_buffers: 512, recv_buffer_bytes: 16 << 10, poll_before_sleep: Duration::ZERO }
     }
 }
 

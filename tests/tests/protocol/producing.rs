@@ -169,3 +169,31 @@ fn with_byte_flipped(batch: &Bytes, position: usize) -> Bytes {
     changed[position] ^= 0x40;
     changed.freeze()
 }
+
+/// Compaction keeps the last record of each key: what has no key can neither be kept nor replaced. Such records were taken,
+/// and would have stood in the way of compaction for ever.
+#[test]
+fn a_compacted_topic_names_the_records_without_a_key_and_takes_none_of_the_batch() {
+    let (_server, mut client) = start("compacted-keys");
+    client.create_topic("compacted", 1, &[("cleanup.policy", "compact,delete")]);
+    client.create_topic("plain", 1, &[]);
+    for compression in [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd]
+    {
+        let mut mixed: Vec<_> = (0..5).map(|index| records::record(index, 0, "value")).collect();
+        for keyed in [0, 2, 3] {
+            mixed[keyed].key = Some(Bytes::from_static(b"key"));
+        }
+        let sent = records::encode(&mixed, compression);
+        let refused = client.produce(partition("compacted", 0), -1, sent.clone());
+        assert_eq!(refused.error_code, code::INVALID_RECORD, "{compression:?}");
+        let named: Vec<i32> = refused.record_errors.iter().map(|error| error.batch_index).collect();
+        assert_eq!(named, [1, 4], "{compression:?}");
+        assert!(refused.error_message.is_some() && refused.record_errors[0].batch_index_error_message.is_some());
+        assert_eq!(client.produce(partition("plain", 0), -1, sent).error_code, 0, "{compression:?}");
+    }
+    assert_eq!(client.end_offset(partition("compacted", 0)), 0);
+    let mut keyed = records::record(0, 0, "value");
+    keyed.key = Some(Bytes::new());
+    let with_empty_key = records::encode(&[keyed], Compression::Zstd);
+    assert_eq!(client.append(partition("compacted", 0), with_empty_key), 0, "an empty key is a key");
+}

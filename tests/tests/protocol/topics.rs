@@ -114,3 +114,27 @@ fn a_topic_created_with_minus_one_gets_the_brokers_defaults() {
     let metadata = client.metadata(&["defaults"]);
     assert!(!metadata.topics[0].partitions.is_empty());
 }
+
+/// Kafka without rules of access answers with every operation, and clients print what they get; nothing was answered.
+#[test]
+fn who_asks_what_it_may_do_is_told_everything_and_who_does_not_ask_nothing() {
+    use kafka_protocol::messages::DescribeClusterRequest;
+    const NOT_ASKED: i32 = i32::MIN;
+    const OF_TOPICS: i32 = 0b1101_1111_1000;
+    const OF_THE_CLUSTER: i32 = 0b1_1111_1010_0000;
+    let (_server, mut client) = start("operations");
+    client.create_topic("open", 1, &[]);
+    let topic = MetadataRequestTopic::default().with_name(Some(topic_name("open")));
+    let silent = MetadataRequest::default().with_topics(Some(vec![topic]));
+    let asking = silent.clone().with_include_topic_authorized_operations(true);
+    assert_eq!(client.call(12, &silent).topics[0].topic_authorized_operations, NOT_ASKED);
+    assert_eq!(client.call(12, &asking).topics[0].topic_authorized_operations, OF_TOPICS);
+    let asking = asking.with_include_cluster_authorized_operations(true);
+    let answer = client.call(9, &asking);
+    assert_eq!(answer.topics[0].topic_authorized_operations, OF_TOPICS);
+    assert_eq!(answer.cluster_authorized_operations, OF_THE_CLUSTER);
+    for (is_asked, expected) in [(false, NOT_ASKED), (true, OF_THE_CLUSTER)] {
+        let request = DescribeClusterRequest::default().with_include_cluster_authorized_operations(is_asked);
+        assert_eq!(client.call(0, &request).cluster_authorized_operations, expected);
+    }
+}
