@@ -187,8 +187,6 @@ impl Config {
             return Err(ConfigError::Value { setting: "listen", value: listen.to_string(), reason });
         }
         let idle_ms = settings.connection_idle_ms.unwrap_or(limits::CONNECTION_IDLE_MS_DEFAULT);
-        let retention_ms = settings.retention_ms.unwrap_or(limits::RETENTION_MS_DEFAULT);
-        let retention_bytes = settings.retention_bytes.unwrap_or(-1);
         let check_ms = settings.retention_check_ms.unwrap_or(engine::limits::RETENTION_CHECK_MS_DEFAULT);
         Ok(Self {
             node_id: NodeId(in_range("node.id", settings.node_id.unwrap_or(1), 0, i32::MAX)?),
@@ -210,8 +208,8 @@ impl Config {
                 limits::CONNECTIONS_MAX_CEILING,
             )?,
             connection_idle: Duration::from_millis(in_range("connections.max.idle.ms", idle_ms, 1_000, u64::MAX)?),
-            retention_ms: u64::try_from(in_range("log.retention.ms", retention_ms, -1, i64::MAX)?).ok(),
-            retention_bytes: u64::try_from(in_range("log.retention.bytes", retention_bytes, -1, i64::MAX)?).ok(),
+            retention_ms: bound("log.retention.ms", settings.retention_ms.unwrap_or(limits::RETENTION_MS_DEFAULT))?,
+            retention_bytes: bound("log.retention.bytes", settings.retention_bytes.unwrap_or(-1))?,
             retention_check: Duration::from_millis(in_range(
                 "log.retention.check.interval.ms",
                 check_ms,
@@ -226,6 +224,11 @@ impl Config {
     pub fn shard_count(&self) -> u16 {
         u16::try_from(self.cores.len()).expect("checked against SHARDS_MAX")
     }
+}
+
+/// A bound as Kafka writes it: with -1 there is none.
+fn bound(setting: &'static str, value: i64) -> Result<Option<u64>, ConfigError> {
+    Ok(u64::try_from(in_range(setting, value, -1, i64::MAX)?).ok())
 }
 
 fn in_range<N>(setting: &'static str, value: N, least: N, most: N) -> Result<N, ConfigError>

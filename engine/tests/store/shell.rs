@@ -91,6 +91,8 @@ pub struct Shell {
     /// Segment files whose directories this process has not synced since it first opened them.
     fresh: BTreeSet<Name>,
     opened: BTreeSet<Name>,
+    /// Files were not removed because a call failed: they are left to the next process.
+    pub removals_failed: bool,
 }
 
 impl Shell {
@@ -104,6 +106,7 @@ impl Shell {
             tasks: Vec::new(),
             fresh: BTreeSet::new(),
             opened: BTreeSet::new(),
+            removals_failed: false,
         }
     }
 
@@ -272,6 +275,7 @@ impl Shell {
             }
             _ => {}
         }
+        self.removals_failed |= matches!(task.report, Report::Nothing);
         if !matches!(task.report, Report::Nothing) {
             store.on_failed("injected".to_owned());
         }
