@@ -13,5 +13,6 @@ pub mod limits;
 pub mod mesh;
 pub mod metrics;
 pub mod net;
+pub mod offline;
 pub mod partition;
 pub mod shard;

@@ -8,6 +8,7 @@ use std::thread;
 use broker::admin;
 use broker::config::{Config, ConfigError, Durability, Settings};
 use broker::embedded::{self, Remote};
+use broker::offline;
 use clap::{Args, Parser, Subcommand};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
@@ -31,6 +32,10 @@ enum Command {
     Serve(ServeArgs),
     /// Create, list, describe or delete topics of a running cluster.
     Topic(admin::TopicArgs),
+    /// Look into a data directory: list segments, decode files, verify every checksum.
+    ///
+    /// Reads the files of a stopped node and writes nothing. On a running node it warns that what it sees moves.
+    Log(offline::LogArgs),
 }
 
 #[derive(Args)]
@@ -71,6 +76,7 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(args) => serve(args),
         Command::Topic(args) => admin::topic(args),
+        Command::Log(args) => offline::log(args),
     }
 }
 

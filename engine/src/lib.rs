@@ -7,6 +7,7 @@ pub mod checkpoint;
 pub mod disk;
 pub mod frame;
 pub mod ids;
+pub mod inspect;
 pub mod journal;
 pub mod limits;
 pub mod log;

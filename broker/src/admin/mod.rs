@@ -2,7 +2,7 @@
 
 mod client;
 mod report;
-mod table;
+pub(crate) mod table;
 mod topic;
 
 use std::process::ExitCode;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 
-const LOCK_FILE: &str = "ringmain.lock";
+pub(crate) const LOCK_FILE: &str = "ringmain.lock";
 const NODE_FILE: &str = "node.toml";
 const FORMAT_VERSION: u32 = 1;
 
