@@ -60,6 +60,12 @@ pub struct Settings {
     pub connections_max: Option<u32>,
     #[serde(rename = "connections.max.idle.ms")]
     pub connection_idle_ms: Option<u64>,
+    #[serde(rename = "log.retention.ms")]
+    pub retention_ms: Option<i64>,
+    #[serde(rename = "log.retention.bytes")]
+    pub retention_bytes: Option<i64>,
+    #[serde(rename = "log.retention.check.interval.ms")]
+    pub retention_check_ms: Option<u64>,
     #[serde(rename = "log.level")]
     pub trace_filter: Option<String>,
 }
@@ -89,6 +95,12 @@ pub struct Config {
     pub request_bytes_max: u32,
     pub connections_per_shard_max: u32,
     pub connection_idle: Duration,
+    /// Age of records above which segments go, of topics that do not set it. None keeps them.
+    pub retention_ms: Option<u64>,
+    /// Size of a partition above which segments go, of topics that do not set it. None keeps them.
+    pub retention_bytes: Option<u64>,
+    /// How often each shard looks for segments that are past retention.
+    pub retention_check: Duration,
     /// What is traced to standard error, in the syntax of `RUST_LOG`.
     pub trace_filter: String,
 }
@@ -133,6 +145,9 @@ impl Settings {
             request_bytes_max: self.request_bytes_max.or(base.request_bytes_max),
             connections_max: self.connections_max.or(base.connections_max),
             connection_idle_ms: self.connection_idle_ms.or(base.connection_idle_ms),
+            retention_ms: self.retention_ms.or(base.retention_ms),
+            retention_bytes: self.retention_bytes.or(base.retention_bytes),
+            retention_check_ms: self.retention_check_ms.or(base.retention_check_ms),
             trace_filter: self.trace_filter.or(base.trace_filter),
         }
     }
@@ -181,6 +196,7 @@ impl Config {
             return Err(ConfigError::Value { setting: "listen", value: listen.to_string(), reason });
         }
         let idle_ms = settings.connection_idle_ms.unwrap_or(limits::CONNECTION_IDLE_MS_DEFAULT);
+        let check_ms = settings.retention_check_ms.unwrap_or(engine::limits::RETENTION_CHECK_MS_DEFAULT);
         Ok(Self {
             node_id: NodeId(in_range("node.id", settings.node_id.unwrap_or(1), 0, i32::MAX)?),
             data_dir: settings.data_dir.unwrap_or_else(|| PathBuf::from("./data")),
@@ -202,6 +218,14 @@ impl Config {
                 limits::CONNECTIONS_MAX_CEILING,
             )?,
             connection_idle: Duration::from_millis(in_range("connections.max.idle.ms", idle_ms, 1_000, u64::MAX)?),
+            retention_ms: bound("log.retention.ms", settings.retention_ms.unwrap_or(limits::RETENTION_MS_DEFAULT))?,
+            retention_bytes: bound("log.retention.bytes", settings.retention_bytes.unwrap_or(-1))?,
+            retention_check: Duration::from_millis(in_range(
+                "log.retention.check.interval.ms",
+                check_ms,
+                1,
+                limits::RETENTION_CHECK_MS_CEILING,
+            )?),
             trace_filter: settings.trace_filter.unwrap_or_else(|| "info".to_owned()),
         })
     }
@@ -210,6 +234,11 @@ impl Config {
     pub fn shard_count(&self) -> u16 {
         u16::try_from(self.cores.len()).expect("checked against SHARDS_MAX")
     }
+}
+
+/// A bound as Kafka writes it: with -1 there is none.
+fn bound(setting: &'static str, value: i64) -> Result<Option<u64>, ConfigError> {
+    Ok(u64::try_from(in_range(setting, value, -1, i64::MAX)?).ok())
 }
 
 fn in_range<N>(setting: &'static str, value: N, least: N, most: N) -> Result<N, ConfigError>

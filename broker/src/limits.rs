@@ -30,6 +30,12 @@ pub const FRAME_AHEAD_BYTES: usize = MIB;
 pub const FRAME_STEP_BYTES_MIN: usize = 128 * KIB;
 /// Time the peer may take to send the bytes of one step.
 pub const FRAME_STEP_MS_MAX: u64 = 30_000;
+/// Kafka's default for `log.retention.hours`, in the unit of `log.retention.ms`.
+pub const RETENTION_MS_DEFAULT: i64 = 7 * 24 * 60 * 60 * 1000;
+
+/// Retention looks at least once a day.
+pub const RETENTION_CHECK_MS_CEILING: u64 = 24 * 60 * 60 * 1000;
+
 /// Kafka's default for `connections.max.idle.ms`.
 pub const CONNECTION_IDLE_MS_DEFAULT: u64 = 600_000;
 /// Time the peer may take to accept an answer while other connections wait for the memory it holds.

@@ -44,6 +44,8 @@ pub enum FrameKind {
     Batch = 1,
     /// The log was deleted. Replay drops what it holds of it, and never resurrects it. No payload.
     DropLog = 2,
+    /// The log starts at `base_offset` from here on. What lies before is never served again. No payload.
+    LogStart = 3,
 }
 
 impl FrameKind {
@@ -51,6 +53,7 @@ impl FrameKind {
         match byte {
             1 => Some(FrameKind::Batch),
             2 => Some(FrameKind::DropLog),
+            3 => Some(FrameKind::LogStart),
             _ => None,
         }
     }
@@ -61,7 +64,7 @@ impl FrameKind {
 pub struct FrameFields {
     pub kind: FrameKind,
     pub log: LogId,
-    /// Offset of the batch's first record.
+    /// Offset of the batch's first record; for [`FrameKind::LogStart`] where the log starts.
     pub base_offset: Offset,
     /// Offset of the batch's last record (inclusive).
     pub last_offset: Offset,
@@ -74,11 +77,20 @@ pub struct FrameFields {
 impl FrameFields {
     /// The header of a frame that says that `log` was deleted.
     pub fn drop_log(log: LogId) -> FrameFields {
+        Self::without_payload(FrameKind::DropLog, log, Offset(0))
+    }
+
+    /// The header of a frame that says that `log` starts at `start`.
+    pub fn log_start(log: LogId, start: Offset) -> FrameFields {
+        Self::without_payload(FrameKind::LogStart, log, start)
+    }
+
+    fn without_payload(kind: FrameKind, log: LogId, offset: Offset) -> FrameFields {
         FrameFields {
-            kind: FrameKind::DropLog,
+            kind,
             log,
-            base_offset: Offset(0),
-            last_offset: Offset(0),
+            base_offset: offset,
+            last_offset: offset,
             leader_epoch: LeaderEpoch(0),
             payload_len: 0,
             payload_crc: 0,
@@ -251,8 +263,8 @@ impl<'a> FrameView<'a> {
         let fields = self.fields();
         match fields.kind {
             FrameKind::Batch => verify_batch(&fields, self.payload),
-            FrameKind::DropLog if batch::crc32c(self.payload) == fields.payload_crc => Ok(()),
-            FrameKind::DropLog => Err(FrameError::PayloadChecksum),
+            _ if batch::crc32c(self.payload) == fields.payload_crc => Ok(()),
+            FrameKind::DropLog | FrameKind::LogStart => Err(FrameError::PayloadChecksum),
         }
     }
 }

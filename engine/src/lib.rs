@@ -19,4 +19,4 @@ pub mod store;
 pub use batch::{LeaderEpoch, Offset};
 pub use ids::{GroupSeq, JournalFileId, LogId};
 pub use run::{Engine, EngineConfig, OpenError, Read, Recovered, StorageError};
-pub use store::{AppendError, Appended, LogConfig, LogView, ReadError};
+pub use store::{AppendError, Appended, CutError, LogConfig, LogView, ReadError};

@@ -79,6 +79,12 @@ pub const BALLAST_SHARE: u64 = 4;
 /// One cold read asks the device for at most so much.
 pub const COLD_READ_BYTES_MAX: usize = 4 << 20;
 
+/// How often a shard looks for segments that are past retention, as in Kafka.
+pub const RETENTION_CHECK_MS_DEFAULT: u64 = 5 * 60 * 1000;
+
+/// Retention looks for the first time this long after the start, as in Kafka, or earlier if it looks more often.
+pub const RETENTION_FIRST_CHECK_MS: u64 = 30 * 1000;
+
 /// Segment files a shard keeps open.
 pub const OPEN_SEGMENTS_MAX: usize = 1024;
 

@@ -16,15 +16,16 @@ use crate::disk::journal_files::JournalShelf;
 use crate::disk::layout::Layout;
 use crate::disk::segment_files::SegmentShelf;
 use crate::ids::{GroupSeq, LogId};
-use crate::limits::JOURNAL_BYTES_DEFAULT;
+use crate::limits::{JOURNAL_BYTES_DEFAULT, RETENTION_CHECK_MS_DEFAULT};
 use crate::log::{ReadPlan, ReadRequest};
 use crate::memory::Span;
 use crate::ring::sync::Notify;
 use crate::ring::{self, Ring, SyncMethod};
-use crate::store::{AppendError, Appended, ColdRead, Effect, LogConfig, LogView, ReadError, Store};
+use crate::store::{AppendError, Appended, ColdRead, CutError, Effect, LogConfig, LogView, ReadError, Store};
 
 mod read;
 mod recovery;
+mod retention;
 mod space;
 
 pub use recovery::{OpenError, Recovered};
@@ -45,11 +46,14 @@ pub struct EngineConfig {
     pub disk_reserve_bytes: Option<u64>,
     /// Shards that share the file system, this one included.
     pub disk_sharers: u16,
+    /// How often the shard looks for segments that are past retention.
+    pub retention_check: Duration,
 }
 
 impl EngineConfig {
     pub fn new(dir: PathBuf, shard: u16) -> Self {
         let sync = SyncMethod::LinkedFsync;
+        let retention_check = Duration::from_millis(RETENTION_CHECK_MS_DEFAULT);
         Self {
             dir,
             shard,
@@ -58,6 +62,7 @@ impl EngineConfig {
             sync,
             disk_reserve_bytes: None,
             disk_sharers: 1,
+            retention_check,
         }
     }
 }
@@ -106,6 +111,8 @@ struct Inner {
     work: Notify,
     /// The store may be ready for appends again, or has gone quiet.
     progress: Notify,
+    /// The engine is being shut down.
+    ending: Notify,
     observer: RefCell<Option<DurableObserver>>,
     stats: Cell<EngineStats>,
     stopping: Cell<bool>,
@@ -121,6 +128,7 @@ impl Engine {
         engine.inner.look_at_space();
         ring::spawn(space::keep_looking(Rc::downgrade(&engine.inner)));
         ring::spawn(pump(engine.inner.clone()));
+        ring::spawn(retention::keep(engine.clone()));
         Ok((engine, recovered))
     }
 
@@ -155,6 +163,21 @@ impl Engine {
         };
         self.inner.work.notify_one();
         self.durable(group).await
+    }
+
+    /// Lets a log start at `start` if it starts before, and returns where it starts. When this returns it never falls back. The
+    /// files follow at the next checkpoint, which is taken at once.
+    pub async fn cut_log(&self, id: LogId, start: Offset) -> Result<Offset, CutError> {
+        let group = loop {
+            let cut = self.inner.store.borrow_mut().cut_log(id, start, self.inner.now_ms());
+            match cut {
+                Err(CutError::Busy) => self.writable().await,
+                result => break result?,
+            }
+        };
+        self.inner.work.notify_one();
+        self.durable(group).await.map_err(|_| CutError::Failed)?;
+        self.log(id).map(|log| log.start).ok_or(CutError::UnknownLog)
     }
 
     /// Waits until a group is on stable storage.
@@ -259,6 +282,7 @@ impl Engine {
 
     /// Waits for what is under way, takes a checkpoint, and leaves exact segment files behind.
     pub async fn shutdown(&self) -> Result<(), StorageError> {
+        self.inner.ending.notify_one();
         self.inner.store.borrow_mut().want_checkpoint();
         self.inner.work.notify_one();
         loop {
@@ -349,6 +373,7 @@ fn describe(effect: &Effect) -> &'static str {
         Effect::SyncSegments { .. } => "syncing segments",
         Effect::WriteCheckpoint(_) => "writing a checkpoint",
         Effect::RemoveLog(_) => "removing a deleted log",
+        Effect::RemoveSegments { .. } => "removing segments",
     }
 }
 
@@ -398,12 +423,20 @@ async fn carry_out(inner: &Rc<Inner>, effect: Effect) -> io::Result<()> {
                 return inner.give_back(error, Effect::WriteCheckpoint(checkpoint));
             }
             inner.count(|stats| stats.checkpoints += 1);
-            inner.store.borrow_mut().on_checkpoint_written();
+            inner.store.borrow_mut().on_checkpoint_written(&mut effects);
         }
         Effect::RemoveLog(log) => {
             // The log is gone whatever becomes of its files; a write that was under way may have kept the directory.
             if let Err(error) = inner.segments.remove(log).await {
                 tracing::warn!(%log, %error, "files of a deleted log are left behind");
+            }
+        }
+        Effect::RemoveSegments { log, segments } => {
+            for segment in segments {
+                // Nobody reads it any more; the next start tries again.
+                if let Err(error) = inner.segments.remove_segment(log, segment).await {
+                    tracing::warn!(%log, segment = segment.0, %error, "a segment that is not needed any more is left behind");
+                }
             }
         }
     }

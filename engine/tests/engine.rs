@@ -32,7 +32,7 @@ where
     let config = EngineConfig { memory_bytes_max: 4 << 20, ..EngineConfig::new(dir.to_path_buf(), 0) };
     let shard = spawn_shard("test", None, RingConfig::default(), move |ring| async move {
         let (engine, _) = Engine::open(ring, config).await.expect("the storage opens");
-        engine.create_log(LOG, LogConfig { segment_bytes, relaxed: false }).expect("the log is made");
+        engine.create_log(LOG, LogConfig { segment_bytes, ..LogConfig::default() }).expect("the log is made");
         main(engine.clone()).await;
         if clean {
             engine.shutdown().await.expect("a clean shutdown");
@@ -129,6 +129,41 @@ fn many_segments_and_more_than_memory_holds_survive() {
 #[test]
 fn large_batches_survive() {
     round_trip(true, 40, 3 << 20, 1 << 30);
+}
+
+/// Segments before the start lose their files, and a restart neither forgets the start nor finds the files.
+#[test]
+fn a_log_that_starts_further_on_keeps_no_segment_before() {
+    let dir = directory();
+    let log_dir = dir.path().join(format!("topics/{:032x}/{}", LOG.topic, LOG.partition));
+    let segments = move || std::fs::read_dir(&log_dir).map_or(0, |files| files.count());
+    let counted = segments.clone();
+    with_engine(dir.path(), false, 1 << 20, move |engine| async move {
+        append_all(&engine, 0..1_984, 2_000).await;
+        let before = counted();
+        assert_eq!(engine.cut_log(LOG, Offset(1_500)).await, Ok(Offset(1_500)));
+        assert_eq!(engine.cut_log(LOG, Offset(100)).await, Ok(Offset(1_500)), "never back");
+        assert_eq!(engine.cut_log(LOG, Offset(1_985)).await, Err(engine::CutError::OutOfRange));
+        assert!(matches!(engine.read(LOG, Offset(1_499), Offset(1_500), 1, true), Err(engine::ReadError::OutOfRange)));
+        let found = engine.offset_for_timestamp(LOG, 0).await.expect("found").expect("some");
+        assert_eq!(found.0, Offset(1_500));
+        for _ in 0..200 {
+            if counted() < before.min(3) {
+                break;
+            }
+            append_all(
+                &engine,
+                engine.log(LOG).expect("there").end.0 as u64..engine.log(LOG).expect("there").end.0 as u64 + 64,
+                20,
+            )
+            .await;
+        }
+        assert!(counted() < before, "{before} segments before, and {} after", counted());
+    });
+    with_engine(dir.path(), true, 1 << 20, |engine| async move {
+        assert_eq!(engine.log(LOG).expect("there").start, Offset(1_500));
+    });
+    assert!(segments() > 0);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The table of topic configs: Kafka's keys with Kafka's types, ranges and defaults, and the one key of our own.
 //!
 //! All of them are accepted, checked, stored and shown. Those with [`ConfigKey::acts`] change what the broker does today;
-//! the others wait for the feature that reads them (retention, compaction, replication).
+//! the others wait for the feature that reads them (compaction, replication).
 
 /// What a value has to look like. Ranges include both ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,6 +51,17 @@ pub const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
 /// Size at which a segment is full, in bytes.
 pub const SEGMENT_BYTES: &str = "segment.bytes";
 
+/// The word of [`CLEANUP_POLICY`] with which old segments go.
+pub const DELETE: &str = "delete";
+/// Age above which old segments go, in milliseconds.
+pub const RETENTION_MS: &str = "retention.ms";
+/// Size above which old segments go, in bytes.
+pub const RETENTION_BYTES: &str = "retention.bytes";
+/// Time after which a segment is full, in milliseconds.
+pub const SEGMENT_MS: &str = "segment.ms";
+/// The default of [`RETENTION_MS`] and [`SEGMENT_MS`]: seven days.
+pub const WEEK_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+
 /// The value of [`DURABILITY`] with which answers wait.
 pub const DURABLE: &str = "durable";
 /// The value of [`DURABILITY`] with which they do not.
@@ -64,7 +75,7 @@ const ANY_INT: i32 = i32::MAX;
 /// Every topic config, sorted by name.
 pub const TOPIC_KEYS: &[ConfigKey] = &[
     // Compaction itself comes later; that its records need keys is checked from the first one on.
-    acting(CLEANUP_POLICY, ValueKind::Words(&["compact", "delete"]), "delete", "What happens to old records."),
+    acting(CLEANUP_POLICY, ValueKind::Words(&[COMPACT, DELETE]), DELETE, "What happens to old records."),
     key(
         "compression.gzip.level",
         ValueKind::Int { min: -1, max: 9 },
@@ -155,8 +166,18 @@ pub const TOPIC_KEYS: &[ConfigKey] = &[
     key("remote.log.copy.disable", ValueKind::Boolean, "false", "Whether tiered storage is read only."),
     key("remote.log.delete.on.disable", ValueKind::Boolean, "false", "Whether tiered data goes when tiering ends."),
     key("remote.storage.enable", ValueKind::Boolean, "false", "Whether tiered storage is used."),
-    key("retention.bytes", ValueKind::Long { min: i64::MIN }, "-1", "Size of a partition above which old segments go."),
-    key("retention.ms", ValueKind::Long { min: -1 }, "604800000", "Age above which old segments go."),
+    acting(
+        RETENTION_BYTES,
+        ValueKind::Long { min: i64::MIN },
+        "-1",
+        "Size of a partition above which old segments go, in bytes; -1 for no bound.",
+    ),
+    acting(
+        RETENTION_MS,
+        ValueKind::Long { min: -1 },
+        "604800000",
+        "Age of its newest record above which a segment goes, in milliseconds; -1 for no bound.",
+    ),
     acting(
         DURABILITY,
         ValueKind::Word(&[DURABLE, RELAXED]),
@@ -171,7 +192,7 @@ pub const TOPIC_KEYS: &[ConfigKey] = &[
     ),
     key("segment.index.bytes", ValueKind::Int { min: 4, max: ANY_INT }, "10485760", "Size of a segment's index."),
     key("segment.jitter.ms", ValueKind::Long { min: 0 }, "0", "Random part of the time after which a segment is full."),
-    key("segment.ms", ValueKind::Long { min: 1 }, "604800000", "Time after which a segment is full."),
+    acting(SEGMENT_MS, ValueKind::Long { min: 1 }, "604800000", "Time that a segment may span, in milliseconds."),
     key(
         "unclean.leader.election.enable",
         ValueKind::Boolean,

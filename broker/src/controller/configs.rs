@@ -12,6 +12,10 @@ pub struct TopicDefaults {
     pub durability: Durability,
     pub message_bytes_max: u32,
     pub segment_bytes: u64,
+    /// None keeps records of any age.
+    pub retention_ms: Option<u64>,
+    /// None keeps any number of bytes.
+    pub retention_bytes: Option<u64>,
     /// Partitions of a topic whose creator does not care.
     pub partitions: u32,
 }
@@ -22,6 +26,8 @@ impl Default for TopicDefaults {
             durability: Durability::Durable,
             message_bytes_max: MESSAGE_BYTES_MAX_DEFAULT,
             segment_bytes: engine::limits::SEGMENT_BYTES_DEFAULT,
+            retention_ms: Some(config_keys::WEEK_MS),
+            retention_bytes: None,
             partitions: PARTITIONS_DEFAULT,
         }
     }
@@ -34,6 +40,8 @@ impl TopicDefaults {
             durability: config.durability,
             message_bytes_max: config.message_bytes_max,
             partitions: config.partitions,
+            retention_ms: config.retention_ms,
+            retention_bytes: config.retention_bytes,
             ..Self::default()
         }
     }
@@ -44,6 +52,8 @@ impl TopicDefaults {
             config_keys::DURABILITY => durability_word(self.durability).to_owned(),
             config_keys::MAX_MESSAGE_BYTES => self.message_bytes_max.to_string(),
             config_keys::SEGMENT_BYTES => self.segment_bytes.to_string(),
+            config_keys::RETENTION_MS => limit_text(self.retention_ms),
+            config_keys::RETENTION_BYTES => limit_text(self.retention_bytes),
             _ => key.default.to_owned(),
         }
     }
@@ -55,6 +65,11 @@ pub struct TopicSettings {
     pub durability: Durability,
     pub message_bytes_max: u32,
     pub segment_bytes: u64,
+    pub segment_ms: u64,
+    pub retention_ms: Option<u64>,
+    pub retention_bytes: Option<u64>,
+    /// Whether old segments go, and records may be deleted.
+    pub deletes: bool,
     /// Whether only the last record of each key is kept, so that every record needs one.
     pub is_compacted: bool,
 }
@@ -72,6 +87,12 @@ impl TopicSettings {
             durability,
             message_bytes_max: number(configs, config_keys::MAX_MESSAGE_BYTES).unwrap_or(defaults.message_bytes_max),
             segment_bytes: number(configs, config_keys::SEGMENT_BYTES).unwrap_or(defaults.segment_bytes),
+            segment_ms: number(configs, config_keys::SEGMENT_MS).unwrap_or(config_keys::WEEK_MS),
+            retention_ms: number(configs, config_keys::RETENTION_MS).map_or(defaults.retention_ms, limit),
+            retention_bytes: number(configs, config_keys::RETENTION_BYTES).map_or(defaults.retention_bytes, limit),
+            deletes: configs
+                .get(config_keys::CLEANUP_POLICY)
+                .is_none_or(|words| words.split(',').any(|word| word.trim() == config_keys::DELETE)),
             is_compacted: configs
                 .get(config_keys::CLEANUP_POLICY)
                 .is_some_and(|words| words.split(',').any(|word| word.trim() == config_keys::COMPACT)),
@@ -90,6 +111,16 @@ pub fn durability_word(durability: Durability) -> &'static str {
         Durability::Durable => config_keys::DURABLE,
         Durability::Relaxed => config_keys::RELAXED,
     }
+}
+
+/// A bound as Kafka writes it: below zero there is none.
+pub fn limit(value: i64) -> Option<u64> {
+    u64::try_from(value).ok()
+}
+
+/// The inverse of [`limit`].
+pub fn limit_text(limit: Option<u64>) -> String {
+    limit.map_or_else(|| "-1".to_owned(), |limit| limit.to_string())
 }
 
 fn number<T: std::str::FromStr>(configs: &BTreeMap<String, String>, name: &str) -> Option<T> {

@@ -13,7 +13,7 @@ use wire::{DecodeError, ErrorCode};
 use super::Request;
 use crate::config::Config;
 use crate::controller::config_keys::{ConfigKey, TOPIC_KEYS, ValueKind};
-use crate::controller::configs::{TopicDefaults, durability_word};
+use crate::controller::configs::{TopicDefaults, durability_word, limit_text};
 use crate::controller::names;
 use crate::net::Answer;
 use crate::partition::limits::FETCH_BYTES_MAX;
@@ -186,6 +186,9 @@ fn node_settings(ctx: &Context) -> Vec<NodeSetting> {
         setting("fetch.max.bytes", TYPE_INT, FETCH_BYTES_MAX.to_string()),
         setting("listeners", TYPE_STRING, listener),
         setting("log.dirs", TYPE_STRING, config.data_dir.display().to_string()),
+        setting("log.retention.bytes", TYPE_LONG, limit_text(config.retention_bytes)),
+        setting("log.retention.check.interval.ms", TYPE_LONG, config.retention_check.as_millis().to_string()),
+        setting("log.retention.ms", TYPE_LONG, limit_text(config.retention_ms)),
         setting("message.max.bytes", TYPE_INT, config.message_bytes_max.to_string()),
         setting("node.id", TYPE_INT, node.node_id.to_string()),
         setting("num.partitions", TYPE_INT, config.partitions.to_string()),

@@ -6,6 +6,7 @@
 mod answer;
 mod api_versions;
 mod create_topics;
+mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
@@ -87,6 +88,7 @@ fn dispatch(ctx: &Rc<Context>, request: Request<'_>) -> Result<Answer, DecodeErr
         ApiKey::ApiVersions => api_versions::handle(request),
         ApiKey::CreateTopics => create_topics::handle(ctx, request),
         ApiKey::DeleteTopics => delete_topics::handle(ctx, request),
+        ApiKey::DeleteRecords => delete_records::handle(ctx, request),
         ApiKey::InitProducerId => init_producer_id::handle(ctx, request),
         ApiKey::OffsetForLeaderEpoch => offset_for_leader_epoch::handle(ctx, request),
         ApiKey::DescribeConfigs => describe_configs::handle(ctx, request),

@@ -25,6 +25,8 @@ pub enum Request {
     CancelWatch(WatchKey),
     /// Look offsets up.
     ListOffsets(Vec<OffsetQuery>),
+    /// Let logs start further on; answered when they durably do.
+    Cut(Vec<Cut>),
     /// Change the metadata. Only the controller's shard takes it.
     Change(MetadataChange),
     /// Metadata that is durable. Sent by the controller to every shard, in order.
@@ -42,6 +44,8 @@ pub enum Reply {
     CancelWatch,
     /// For each query, in order.
     ListOffsets(Vec<Result<FoundOffset, ReadFault>>),
+    /// Where each log starts, in order.
+    Cut(Vec<Result<Offset, ReadFault>>),
     Change(Outcome),
     Apply,
 }
@@ -208,6 +212,14 @@ pub struct FoundOffset {
     pub leader_epoch: LeaderEpoch,
 }
 
+/// What a log is to lose from its front.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    pub log: LogId,
+    /// Where the log is to start: none for the end of what is committed.
+    pub start: Option<Offset>,
+}
+
 /// The mesh delivered the reply to another request: a defect, not something to handle.
 const MISMATCHED: &str = "a reply answers the request of its own kind";
 
@@ -229,6 +241,11 @@ impl Reply {
 
     pub fn into_offsets(self) -> Vec<Result<FoundOffset, ReadFault>> {
         let Self::ListOffsets(results) = self else { panic!("{MISMATCHED}") };
+        results
+    }
+
+    pub fn into_cut(self) -> Vec<Result<Offset, ReadFault>> {
+        let Self::Cut(results) = self else { panic!("{MISMATCHED}") };
         results
     }
 

@@ -56,7 +56,14 @@ pub fn log_id(topic: TopicId, partition: u32) -> LogId {
 
 /// What the engine has to know of a topic's settings.
 pub fn log_config(settings: &TopicSettings) -> LogConfig {
-    LogConfig { segment_bytes: settings.segment_bytes, relaxed: settings.is_relaxed() }
+    let retained = |limit: Option<u64>| limit.filter(|_| settings.deletes);
+    LogConfig {
+        segment_bytes: settings.segment_bytes,
+        relaxed: settings.is_relaxed(),
+        segment_ms: Some(settings.segment_ms),
+        retention_ms: retained(settings.retention_ms),
+        retention_bytes: retained(settings.retention_bytes),
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Three things move [`Partitions`] on: requests ([`serve`]), groups that became durable (the engine's
 //! observer), and time (one task that sleeps until the next deadline). All of it is on the shard's own core.
 
+mod cuts;
 mod owned;
 mod reads;
 
@@ -58,6 +59,7 @@ pub fn serve(ctx: &Rc<Context>, request: Request) -> Served {
             Served::Now(Reply::CancelWatch)
         }
         Request::ListOffsets(queries) => reads::list_offsets(ctx, queries),
+        Request::Cut(cuts) => Served::Later(cuts::cut(ctx, &cuts)),
         Request::Change(change) => {
             let controller = ctx.controller.as_ref().expect("changes are sent to the controller's shard");
             controller.submit(ctx, change)

@@ -133,6 +133,7 @@ async fn open(ring: &Ring, seed: Seed) -> Result<(Rc<Context>, Listener), ShardE
         memory_bytes_max: (memory_bytes - request_bytes - fetch_bytes) as usize,
         disk_reserve_bytes: config.disk_reserve_bytes,
         disk_sharers: config.shard_count(),
+        retention_check: config.retention_check,
         ..EngineConfig::new(config.data_dir.clone(), shard.0)
     };
     let opened = Engine::open(ring.clone(), engine_config).await;

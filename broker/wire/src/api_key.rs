@@ -15,6 +15,7 @@ pub enum ApiKey {
     ApiVersions = 18,
     CreateTopics = 19,
     DeleteTopics = 20,
+    DeleteRecords = 21,
     InitProducerId = 22,
     OffsetForLeaderEpoch = 23,
     DescribeConfigs = 32,
@@ -48,6 +49,7 @@ pub const SUPPORTED: &[ApiRange] = &[
     range(ApiKey::ApiVersions, 0, 4),
     range(ApiKey::CreateTopics, 2, 7),
     range(ApiKey::DeleteTopics, 1, 6),
+    range(ApiKey::DeleteRecords, 0, 2),
     range(ApiKey::InitProducerId, 0, 4),
     range(ApiKey::OffsetForLeaderEpoch, 2, 4),
     range(ApiKey::DescribeConfigs, 1, 4),
@@ -84,6 +86,7 @@ impl ApiKey {
             Self::ApiVersions => "ApiVersions",
             Self::CreateTopics => "CreateTopics",
             Self::DeleteTopics => "DeleteTopics",
+            Self::DeleteRecords => "DeleteRecords",
             Self::InitProducerId => "InitProducerId",
             Self::OffsetForLeaderEpoch => "OffsetForLeaderEpoch",
             Self::DescribeConfigs => "DescribeConfigs",
@@ -100,7 +103,7 @@ impl ApiKey {
     pub const fn flexible_from(self) -> i16 {
         match self {
             Self::DescribeCluster => 0,
-            Self::InitProducerId => 2,
+            Self::DeleteRecords | Self::InitProducerId => 2,
             Self::FindCoordinator | Self::ApiVersions => 3,
             Self::DeleteTopics | Self::OffsetForLeaderEpoch | Self::DescribeConfigs => 4,
             Self::CreateTopics => 5,

@@ -71,6 +71,12 @@ impl Layout {
     pub fn segment(&self, log: LogId, base_offset: Offset) -> PathBuf {
         self.log_dir(log).join(format!("{:020}.log", base_offset.0))
     }
+
+    /// The base offset that a segment file's name says.
+    pub fn segment_base(path: &Path) -> Option<Offset> {
+        let name = path.file_name()?.to_str()?.strip_suffix(".log")?;
+        (name.len() == 20).then(|| name.parse().ok().map(Offset))?
+    }
 }
 
 #[cfg(test)]
@@ -88,5 +94,7 @@ mod tests {
         let log = LogId { topic: 5, partition: 7 };
         let segment = layout.segment(log, Offset(42));
         assert!(segment.ends_with("topics/00000000000000000000000000000005/7/00000000000000000042.log"));
+        assert_eq!(Layout::segment_base(&segment), Some(Offset(42)));
+        assert_eq!(Layout::segment_base(Path::new("/d/42.log")), None);
     }
 }

@@ -192,6 +192,29 @@ impl SegmentShelf {
         Ok((buf, (position - start) as usize, filled))
     }
 
+    /// Removes a segment's file. Reads of it that are under way have it open, and end as they would have.
+    pub async fn remove_segment(&self, log: LogId, segment: Offset) -> io::Result<()> {
+        self.open.borrow_mut().remove(&(log, segment));
+        self.fresh.borrow_mut().remove(&(log, segment));
+        match self.ring.unlink(&self.layout.segment(log, segment)).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
+    }
+
+    /// The segment files of a log, by their names.
+    pub fn found(&self, log: LogId) -> io::Result<Vec<Offset>> {
+        let entries = match std::fs::read_dir(self.layout.log_dir(log)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut segments = Vec::new();
+        for entry in entries {
+            segments.extend(Layout::segment_base(&entry?.path()));
+        }
+        Ok(segments)
+    }
+
     /// Removes everything of a log that was dropped.
     pub async fn remove(&self, log: LogId) -> io::Result<()> {
         self.open.borrow_mut().retain(|(id, _), _| *id != log);

@@ -7,6 +7,7 @@
 //! ```
 
 mod read;
+mod retention;
 mod segment;
 mod sparse_index;
 mod tail;
@@ -15,7 +16,7 @@ mod tests;
 
 use std::collections::VecDeque;
 
-use batch::{Checked, LeaderEpoch, Offset};
+use batch::{BatchInfo, Checked, LeaderEpoch, Offset};
 
 pub use read::{Cut, DiskRead, MemoryRead, ReadPlan, ReadRequest, cut, last_offset};
 pub use segment::Segment;
@@ -34,11 +35,23 @@ pub struct LogConfig {
     pub segment_bytes: u64,
     /// Answers do not wait for the device; readers see records at once.
     pub relaxed: bool,
+    /// A segment is sealed before it takes a record so much later than its first one.
+    pub segment_ms: Option<u64>,
+    /// Segments go when their newest record is older than this.
+    pub retention_ms: Option<u64>,
+    /// The oldest segments go when those behind them have so many bytes.
+    pub retention_bytes: Option<u64>,
 }
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { segment_bytes: crate::limits::SEGMENT_BYTES_DEFAULT, relaxed: false }
+        Self {
+            segment_bytes: crate::limits::SEGMENT_BYTES_DEFAULT,
+            relaxed: false,
+            segment_ms: None,
+            retention_ms: None,
+            retention_bytes: None,
+        }
     }
 }
 
@@ -72,6 +85,8 @@ pub struct Log {
     id: LogId,
     config: LogConfig,
     start_offset: Offset,
+    /// Where the log starts once the groups under way are durable.
+    start_wanted: Offset,
     durable_end: Offset,
     segments: VecDeque<Segment>,
     leader_epochs: Vec<(LeaderEpoch, Offset)>,
@@ -89,6 +104,7 @@ impl Log {
             id,
             config,
             start_offset: Offset(0),
+            start_wanted: Offset(0),
             durable_end: Offset(0),
             segments: VecDeque::from([Segment::new(Offset(0))]),
             leader_epochs: Vec::new(),
@@ -116,6 +132,7 @@ impl Log {
             id: saved.log,
             config,
             start_offset: saved.log_start_offset,
+            start_wanted: saved.log_start_offset,
             durable_end: saved.next_offset,
             segments,
             leader_epochs: saved.leader_epochs.clone(),
@@ -201,7 +218,7 @@ impl Log {
 
     fn take(&mut self, pool: &BufPool, batch: &Checked<'_>, base_offset: Offset, epoch: LeaderEpoch) -> AppendedBatch {
         let info = &batch.info;
-        if self.must_roll(info.length as u64) {
+        if self.must_roll(info) {
             self.roll();
         }
         if self.leader_epochs.last().is_none_or(|(last, _)| *last < epoch) {
@@ -215,15 +232,17 @@ impl Log {
         AppendedBatch { base_offset, next_offset, span }
     }
 
-    fn must_roll(&self, batch_bytes: u64) -> bool {
+    fn must_roll(&self, info: &BatchInfo) -> bool {
         let active = self.active();
-        !active.is_empty()
-            && active.bytes + batch_bytes > self.config.segment_bytes.min(crate::limits::SEGMENT_BYTES_MAX)
+        let full =
+            || active.bytes + info.length as u64 > self.config.segment_bytes.min(crate::limits::SEGMENT_BYTES_MAX);
+        !active.is_empty() && (full() || self.is_old(active, info))
     }
 
     fn roll(&mut self) {
         let next = Segment::new(self.end_offset());
         self.segments.back_mut().expect("a log has an active segment").seal();
+        self.tail.finish();
         self.segments.push_back(next);
     }
 
@@ -331,8 +350,8 @@ impl Log {
         let active = self.active();
         LogCheckpoint {
             log: self.id,
-            log_start_offset: self.start_offset,
-            segments: self.segments.iter().map(Segment::to_checkpoint).collect(),
+            log_start_offset: self.start_wanted,
+            segments: self.segments.range(self.first_live()..).map(Segment::to_checkpoint).collect(),
             next_offset: active.next_offset,
             flushed_position: block_start(active.bytes),
             tail_block: self.tail.partial_block(active.base_offset, active.bytes),
@@ -351,5 +370,6 @@ impl Log {
 
     fn check_ladder(&self) {
         assert!(self.start_offset <= self.durable_end && self.durable_end <= self.end_offset());
+        assert!(self.start_offset <= self.start_wanted && self.start_wanted <= self.end_offset());
     }
 }

@@ -96,16 +96,17 @@ impl Log {
 
     /// Where to begin the search for the first record at or after a time: the start of a batch.
     pub fn offset_before_timestamp(&self, timestamp_ms: i64) -> Option<Offset> {
-        let segment = self.segments.iter().find(|segment| segment.max_timestamp >= timestamp_ms)?;
+        let live = self.segments.range(self.first_live()..);
+        let segment = live.into_iter().find(|segment| segment.max_timestamp >= timestamp_ms)?;
         segment.index.offset_for_timestamp(timestamp_ms).map(|offset| offset.max(self.start_offset))
     }
 
-    /// The batch with the largest timestamp, and that timestamp.
+    /// The batch with the largest timestamp, and that timestamp. A segment whose largest lies before the log's start is left out.
     pub fn max_timestamp_batch(&self) -> Option<(Offset, i64)> {
         let newest = self
             .segments
             .iter()
-            .filter(|segment| !segment.is_empty())
+            .filter(|segment| !segment.is_empty() && segment.max_timestamp_offset >= self.start_offset)
             .rev()
             .max_by_key(|segment| segment.max_timestamp)?;
         Some((newest.max_timestamp_offset, newest.max_timestamp))

@@ -21,6 +21,8 @@ pub struct Segment {
     pub bytes: u64,
     /// How far the file holds what was appended (written, though perhaps not yet synced).
     pub flushed: u64,
+    /// Timestamp of the first batch; after a restart that of the first index entry, which may be later. -1 for none.
+    pub first_timestamp: i64,
     pub max_timestamp: i64,
     /// Base offset of the batch that holds the largest timestamp.
     pub max_timestamp_offset: Offset,
@@ -36,6 +38,7 @@ impl Segment {
             next_offset: base_offset,
             bytes: 0,
             flushed: 0,
+            first_timestamp: -1,
             max_timestamp: -1,
             max_timestamp_offset: base_offset,
             sealed: false,
@@ -49,6 +52,7 @@ impl Segment {
             next_offset: saved.next_offset,
             bytes: saved.bytes,
             flushed,
+            first_timestamp: saved.index.first().map_or(-1, |entry| entry.max_timestamp),
             max_timestamp: saved.max_timestamp,
             max_timestamp_offset: saved.max_timestamp_offset,
             sealed: saved.sealed,
@@ -76,6 +80,9 @@ impl Segment {
     pub fn on_append(&mut self, base_offset: Offset, next_offset: Offset, info: &BatchInfo) {
         assert!(!self.sealed && base_offset >= self.next_offset && next_offset > base_offset);
         self.index.on_batch(base_offset, self.bytes, info.max_timestamp, INDEX_INTERVAL_BYTES);
+        if self.is_empty() {
+            self.first_timestamp = info.max_timestamp;
+        }
         if info.max_timestamp > self.max_timestamp {
             self.max_timestamp = info.max_timestamp;
             self.max_timestamp_offset = base_offset;

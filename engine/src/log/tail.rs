@@ -211,6 +211,22 @@ impl Tail {
         }
     }
 
+    /// The segment that the last chunk belongs to is sealed: nothing is appended to the chunk any more.
+    pub fn finish(&mut self) {
+        if let Some(last) = self.chunks.back_mut() {
+            last.writer = None;
+        }
+    }
+
+    /// Gives up the chunks of segments before `first`, which are whole in their files.
+    pub fn forget_before(&mut self, first: Offset) {
+        while let Some(chunk) = self.chunks.pop_front_if(|chunk| chunk.segment < first) {
+            assert!(chunk.writer.is_none() && chunk.is_flushed());
+            self.handed_out = self.handed_out.saturating_sub(1);
+            self.bytes -= chunk.capacity;
+        }
+    }
+
     /// Gives up the oldest chunk if the file holds all that readers may want of it. Returns the memory freed.
     pub fn evict_oldest(&mut self, is_closed: impl Fn(Offset) -> bool) -> Option<usize> {
         let oldest = self.chunks.front()?;

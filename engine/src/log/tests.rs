@@ -22,7 +22,7 @@ struct Written {
 
 impl Written {
     fn new(segment_bytes: u64) -> Written {
-        let log = Log::new(ID, LogConfig { segment_bytes, relaxed: false });
+        let log = Log::new(ID, LogConfig { segment_bytes, ..LogConfig::default() });
         Written { log, pool: BufPool::new(1 << 20), batches: Vec::new(), all: Vec::new(), file: Vec::new() }
     }
 

@@ -22,6 +22,8 @@ pub(super) async fn from_disk(inner: Rc<Inner>, mut read: ColdRead) -> Result<Ve
         let wanted = read.wanted();
         let (log, segment, position) = (read.log(), read.segment(), wanted.start);
         let result = inner.segments.read(log, segment, wanted.start, wanted.end).await;
+        // The file of a segment that has gone meanwhile may be gone too.
+        read.check(&inner.store.borrow())?;
         let (buf, start, filled) = result.map_err(|error| {
             tracing::error!(%log, segment = segment.0, position, %error, "reading a segment failed");
             ReadError::Failed
@@ -54,13 +56,23 @@ pub(super) async fn offset_for_timestamp(
         (log.offset_before_timestamp(timestamp_ms), log.committed_end())
     };
     while let Some(offset) = from.filter(|offset| *offset < until) {
-        let bytes = read_some(inner, id, offset, until).await?;
+        let start = || inner.store.borrow().log(id).map(|log| log.start_offset()).ok_or(ReadError::UnknownLog);
+        let bytes = match read_some(inner, id, offset, until).await {
+            // The log starts further on by now, and so does the search.
+            Err(ReadError::OutOfRange) if start()? > offset => {
+                from = Some(start()?);
+                continue;
+            }
+            result => result?,
+        };
+        let start = start()?;
         let mut next = None;
         for view in batches(&bytes) {
             let last = Offset(view.info.base_offset.0 + i64::from(view.info.last_offset_delta));
             next = Some(Offset(last.0 + 1));
             if view.info.max_timestamp >= timestamp_ms
-                && let Some(found) = first_record(&view, |timestamp| timestamp >= timestamp_ms)
+                && let Some(found) =
+                    first_record(&view, |offset, timestamp| offset >= start && timestamp >= timestamp_ms)
             {
                 return Ok(Some(found));
             }
@@ -79,7 +91,7 @@ pub(super) async fn max_timestamp(inner: &Rc<Inner>, id: LogId) -> Result<Option
     let Some((offset, timestamp_ms)) = newest.filter(|(offset, _)| *offset < until) else { return Ok(None) };
     let bytes = read_some(inner, id, offset, until).await?;
     let Some(view) = batches(&bytes).next() else { return Ok(None) };
-    Ok(Some(first_record(&view, |timestamp| timestamp == timestamp_ms).unwrap_or((offset, timestamp_ms))))
+    Ok(Some(first_record(&view, |_, timestamp| timestamp == timestamp_ms).unwrap_or((offset, timestamp_ms))))
 }
 
 /// Whole batches from `from` on, put together: a search is rare and its bytes are few.
@@ -104,13 +116,13 @@ fn batches(mut bytes: &[u8]) -> impl Iterator<Item = BatchView<'_>> {
 }
 
 /// The first record whose timestamp is wanted. A batch whose records cannot be read answers with its own offset and time.
-fn first_record(view: &BatchView<'_>, wanted: impl Fn(i64) -> bool) -> Option<(Offset, i64)> {
+fn first_record(view: &BatchView<'_>, wanted: impl Fn(Offset, i64) -> bool) -> Option<(Offset, i64)> {
     let whole = (view.info.base_offset, view.info.max_timestamp);
     let Ok(records) = view.records(DecompressLimit(DECOMPRESSED_BYTES_MAX)) else { return Some(whole) };
     let mut found = None;
     for record in records.iter() {
         match record {
-            Ok(record) if wanted(record.timestamp) => {
+            Ok(record) if wanted(record.offset, record.timestamp) => {
                 found = Some((record.offset, record.timestamp));
                 break;
             }

@@ -120,6 +120,7 @@ pub(super) async fn open(ring: Ring, config: EngineConfig) -> Result<(Inner, Rec
         started,
         work: Notify::new(),
         progress: Notify::new(),
+        ending: Notify::new(),
         observer: RefCell::default(),
         stats: Cell::new(EngineStats::default()),
         stopping: Cell::new(false),

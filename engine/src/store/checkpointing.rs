@@ -124,6 +124,11 @@ impl Checkpointing {
         Checkpoint { shard: self.shard, seq: self.seq, replay_from: self.replay_from, durable_seq, last_file, logs }
     }
 
+    /// The segment with which a log begins in the newest pictures.
+    pub fn first_segments(&self) -> impl Iterator<Item = (LogId, Offset)> + '_ {
+        self.pictures.values().map(|picture| (picture.log, picture.segments[0].base_offset))
+    }
+
     /// The checkpoint is on stable storage: groups before the returned one are needed no more.
     pub fn on_written(&mut self) -> GroupSeq {
         assert_eq!(self.phase, Phase::Writing);

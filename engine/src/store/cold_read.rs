@@ -54,7 +54,7 @@ impl ColdRead {
     /// [`ReadError::Corrupt`] when the file does not hold what was written to it; [`ReadError::UnknownLog`] when the log is gone.
     pub fn on_bytes(&mut self, store: &Store, bytes: &Span) -> Result<Option<Vec<Span>>, ReadError> {
         // The files of a log that was deleted meanwhile may be gone, or made again by a write that came late.
-        store.log(self.log).ok_or(ReadError::UnknownLog)?;
+        self.check(store)?;
         match cut(bytes, &self.plan) {
             Cut::Empty => Ok(Some(Vec::new())),
             Cut::Damaged { .. } => Err(ReadError::Corrupt),
@@ -68,6 +68,15 @@ impl ColdRead {
                 self.go_on(store, bytes, self.plan.scan_from + start as u64, batch_bytes)
             }
         }
+    }
+
+    /// Whether what is read is still there. A file that cannot be read is no wonder when it is not.
+    ///
+    /// # Errors
+    /// [`ReadError::UnknownLog`] when the log was deleted; [`ReadError::OutOfRange`] when the log starts further on by now.
+    pub fn check(&self, store: &Store) -> Result<(), ReadError> {
+        let log = store.log(self.log).ok_or(ReadError::UnknownLog)?;
+        if self.plan.request.from < log.start_offset() { Err(ReadError::OutOfRange) } else { Ok(()) }
     }
 
     /// Goes on at `position`, where a batch starts that was not read whole: in memory, in the file, or across both. `bytes_min` of

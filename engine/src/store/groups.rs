@@ -10,6 +10,8 @@
 
 use std::collections::VecDeque;
 
+use batch::Offset;
+
 use crate::frame::{FrameFields, frame_bytes};
 use crate::ids::{GroupSeq, JournalFileId, LogId};
 use crate::journal::{Chain, ChainEnd, GROUP_HEADER_BYTES, GroupBuilder, JournalFiles};
@@ -32,6 +34,8 @@ pub struct GroupWrite {
 pub struct GroupContent {
     pub logs: Vec<LogId>,
     pub dropped: Vec<LogId>,
+    /// Logs that start further on, and where.
+    pub starts: Vec<(LogId, Offset)>,
 }
 
 struct Filling {
@@ -127,6 +131,10 @@ impl Groups {
 
     pub fn note_dropped(&mut self, log: LogId) {
         self.open.as_mut().expect("the frame that drops the log was pushed").content.dropped.push(log);
+    }
+
+    pub fn note_start(&mut self, log: LogId, start: Offset) {
+        self.open.as_mut().expect("the frame that moves the start was pushed").content.starts.push((log, start));
     }
 
     /// Closes the open group, so that everything appended up to now lies in groups before the returned one.

@@ -10,6 +10,7 @@
 mod checkpointing;
 mod cold_read;
 mod groups;
+mod log_start;
 pub mod recovery;
 mod space;
 
@@ -32,6 +33,7 @@ use checkpointing::Checkpointing;
 pub use cold_read::ColdRead;
 pub use groups::GroupWrite;
 use groups::Groups;
+pub use log_start::CutError;
 use space::Space;
 
 /// A closing mark is written after this long without another group.
@@ -104,6 +106,8 @@ pub enum Effect {
     WriteCheckpoint(Checkpoint),
     /// Remove the log's directory; nothing is reported back.
     RemoveLog(LogId),
+    /// Remove these segment files; nothing is reported back.
+    RemoveSegments { log: LogId, segments: Vec<Offset> },
 }
 
 /// What became durable.
@@ -399,6 +403,9 @@ impl Store {
             self.forget(fields.log, GroupSeq::NONE);
             return Ok(());
         }
+        if fields.kind == FrameKind::LogStart {
+            return self.replay_start(fields.log, fields.base_offset);
+        }
         let batch = batch::check(payload)
             .map_err(|error| format!("log {}: offset {}: {error}", fields.log, fields.base_offset))?;
         self.create_log_for_replay(fields.log);
@@ -537,6 +544,7 @@ impl Store {
                     durable.ends.push((id, end));
                 }
             }
+            self.on_starts_durable(&content.starts);
             effects.extend(content.dropped.into_iter().map(Effect::RemoveLog));
         }
         durable
@@ -582,10 +590,11 @@ impl Store {
         }
     }
 
-    pub fn on_checkpoint_written(&mut self) {
+    pub fn on_checkpoint_written(&mut self, effects: &mut Vec<Effect>) {
         self.space.on_written();
         let needed_from = self.checkpointing.on_written();
         self.files.needed_from(needed_from);
+        self.forget_segments(effects);
     }
 
     pub fn plan_read(&self, id: LogId, request: ReadRequest) -> Result<ReadPlan, ReadError> {

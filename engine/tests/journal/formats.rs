@@ -114,6 +114,16 @@ fn every_bit_of_a_frame_is_protected() {
 }
 
 #[test]
+fn a_frame_that_moves_the_start_of_a_log_has_the_bytes_it_always_had() {
+    let fields = FrameFields::log_start(LOG, Offset(0x1122_3344_5566));
+    let mut bytes = zeros(FRAME_HEADER_BYTES);
+    frame::encode(&fields, &mut bytes);
+    assert_fixture("frame-log-start-1.bin", &bytes);
+    let view = FrameView::parse(&bytes).expect("sound");
+    assert_eq!((view.fields(), view.verify_payload()), (fields, Ok(())));
+}
+
+#[test]
 fn a_group_has_the_bytes_it_always_had() {
     let batch = sample_batch();
     let mut buf = zeros(8192);

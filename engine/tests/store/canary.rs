@@ -57,6 +57,13 @@ fn segment_writes_that_found_no_space_taken_for_written_are_found() {
     assert_found(Planted::TakeNoSpaceForWritten, 0..200);
 }
 
+/// Were a segment removed while the newest durable checkpoint still names it, a recovery would go on in a file that is gone: segments
+/// may end elsewhere when the journal is replayed.
+#[test]
+fn segments_removed_before_a_checkpoint_says_so_are_found() {
+    assert_found(Planted::RemoveSegmentsEarly, 0..2000);
+}
+
 /// A process that was killed may have made a segment file whose directory entry a power cut then takes, after the next
 /// process has put the file into a checkpoint.
 #[test]

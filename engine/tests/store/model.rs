@@ -30,6 +30,10 @@ struct Batch {
 pub struct ModelLog {
     pub fate: Fate,
     pub config: LogConfig,
+    /// Where the log starts: never anywhere before this again.
+    pub start: i64,
+    /// Where it was told to start, by groups that are not durable yet.
+    starts: Vec<(GroupSeq, i64)>,
     batches: Vec<Batch>,
 }
 
@@ -38,7 +42,7 @@ impl ModelLog {
         self.batches.last().map_or(0, |batch| batch.last + 1)
     }
 
-    /// A random offset from start to end, both included.
+    /// A random offset from 0 to the end, both included.
     pub fn any_offset(&self, random: &mut Random) -> Offset {
         Offset(random.below(self.end() as usize + 1) as i64)
     }
@@ -59,11 +63,17 @@ pub struct Model {
 
 impl Model {
     pub fn create(&mut self, id: LogId, config: LogConfig) {
-        self.logs.insert(id, ModelLog { fate: Fate::Alive, config, batches: Vec::new() });
+        let log = ModelLog { fate: Fate::Alive, config, start: 0, starts: Vec::new(), batches: Vec::new() };
+        self.logs.insert(id, log);
     }
 
     pub fn alive(&self) -> Vec<LogId> {
         self.logs.iter().filter(|(_, log)| log.fate == Fate::Alive).map(|(id, _)| *id).collect()
+    }
+
+    /// The timestamp of the newest batch: the time of day in this world.
+    pub fn timestamp(&self) -> i64 {
+        self.appended as i64
     }
 
     /// A batch that no other equals, as a client sends it.
@@ -91,6 +101,15 @@ impl Model {
         log.batches.push(Batch { base, last, group: appended.group, settled: false, bytes });
     }
 
+    /// The log was told to start at `start`, by a frame in `group`.
+    pub fn on_cut(&mut self, id: LogId, group: GroupSeq, start: i64) {
+        let log = self.logs.get_mut(&id).expect("cuts go to known logs");
+        if start > log.start {
+            assert!(group > self.durable_group, "a cut travels in a group that is durable already");
+            log.starts.push((group, start));
+        }
+    }
+
     /// The store says that groups are durable: from now on their batches must survive everything.
     pub fn on_durable(&mut self, durable: &Durable, store: &Store) {
         assert!(durable.group >= self.durable_group, "the durable mark never goes back");
@@ -104,6 +123,10 @@ impl Model {
                 let told = durable.ends.iter().rfind(|(told, _)| told == id).map(|(_, end)| *end);
                 assert_eq!(told, moved.then_some(end), "log {id}: the new durable end is told");
                 assert_eq!(store.view(*id).expect("alive").durable_end, end, "log {id}");
+                let told = log.starts.iter().filter(|(group, _)| *group <= durable.group).map(|(_, start)| *start);
+                log.start = told.max().unwrap_or(0).max(log.start);
+                log.starts.retain(|(group, _)| *group > durable.group);
+                assert_eq!(store.view(*id).expect("alive").start.0, log.start, "log {id}: starts elsewhere");
             }
             if matches!(log.fate, Fate::Dropping(group) if group <= durable.group) {
                 log.fate = Fate::Gone;
@@ -121,7 +144,11 @@ impl Model {
             assert_eq!(log.fate, Fate::Alive, "log {id} is back");
             assert!(view.start <= view.durable_end && view.durable_end <= view.end, "log {id}: {view:?}");
             assert_eq!(view.end.0, log.end(), "log {id}");
-            assert_eq!(view.bytes, log.batches.iter().map(|batch| batch.bytes.len() as u64).sum::<u64>(), "log {id}");
+            assert_eq!(view.start.0, log.start, "log {id}");
+            let first = store.log(*id).expect("alive").segments()[0].base_offset;
+            assert!(first <= view.start, "log {id}: a segment is missing at its start");
+            let kept = log.batches.iter().filter(|batch| batch.base >= first.0);
+            assert_eq!(view.bytes, kept.map(|batch| batch.bytes.len() as u64).sum::<u64>(), "log {id}");
         }
         let memory: usize = store.log_ids().filter_map(|id| store.log(id)).map(|log| log.memory_bytes()).sum();
         assert_eq!(store.memory_bytes(), memory, "the memory of all logs is summed up right");
@@ -175,7 +202,9 @@ impl Model {
                     log.fate != Fate::Alive || settled == 0,
                     "log {id} is lost with {settled} acknowledged batches"
                 );
+                assert!(log.fate != Fate::Alive || log.start == 0, "log {id} is lost, with its start");
                 log.batches.clear();
+                log.starts.clear();
                 log.fate = if log.fate == Fate::Alive { Fate::Alive } else { Fate::Gone };
                 continue;
             };
@@ -185,6 +214,11 @@ impl Model {
             assert!(view.end.0 >= acknowledged, "log {id}: ends at {} but {acknowledged} was acknowledged", view.end);
             assert_eq!(view.durable_end, view.end, "log {id}: all that recovery took is durable");
             log.batches.retain(|batch| batch.last < view.end.0);
+            assert!(view.start.0 >= log.start, "log {id}: starts at {} again, and did at {}", view.start, log.start);
+            let known = view.start.0 == log.start || log.starts.iter().any(|(_, start)| *start == view.start.0);
+            assert!(known, "log {id}: starts at {}, where nobody told it to", view.start);
+            log.start = view.start.0;
+            log.starts.clear();
             assert_eq!(log.end(), view.end.0, "log {id}: ends between two batches");
             log.batches.iter_mut().for_each(|batch| (batch.settled, batch.group) = (true, GroupSeq::NONE));
         }

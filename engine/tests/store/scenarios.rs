@@ -4,7 +4,7 @@ use batch::{BatchBuilder, Compression, LeaderEpoch};
 use engine::journal::FilesConfig;
 use engine::log::{ReadPlan, ReadRequest};
 use engine::memory::{AlignedBuf, BufPool, Chunk};
-use engine::store::{AppendError, Appended, ColdRead, Effect, Store, StoreLimits};
+use engine::store::{AppendError, Appended, ColdRead, CutError, Effect, Store, StoreLimits};
 use engine::{LogConfig, LogId, Offset};
 
 use crate::disk::{Disk, Name};
@@ -254,6 +254,47 @@ fn a_small_limit_is_no_reason_to_read_the_same_bytes_again() {
             assert_eq!(shard.read(request).len(), batch(1000).len());
         }
     }
+}
+
+/// What was deleted up to the very end leaves an empty segment behind, and its file goes when a checkpoint has forgotten it.
+#[test]
+fn a_log_that_loses_everything_goes_on_at_its_end() {
+    let mut shard = Shard::new(8);
+    for _ in 0..5 {
+        shard.append(LOG, 3000).expect("room");
+    }
+    shard.run();
+    assert_eq!(shard.store.cut_log(LOG, Offset(6), 0), Err(CutError::OutOfRange));
+    shard.store.cut_log(LOG, Offset(5), 0).expect("room");
+    assert_eq!(shard.store.view(LOG).expect("there").start, Offset(0), "not before it is durable");
+    shard.run();
+    let view = shard.store.view(LOG).expect("there");
+    assert_eq!((view.start, view.end, view.bytes), (Offset(5), Offset(5), 0));
+    assert!(!shard.shell.disk.exists(Name::Segment(LOG, Offset(0))));
+    shard.append(LOG, 3000).expect("room");
+    shard.run();
+    shard.restart();
+    let view = shard.store.view(LOG).expect("there");
+    assert_eq!((view.start, view.end), (Offset(5), Offset(6)));
+    let request = ReadRequest { from: Offset(4), until: Offset(6), bytes_max: 1, at_least_one: true };
+    assert!(matches!(shard.store.plan_read(LOG, request), Ok(ReadPlan::OutOfRange)));
+    assert_eq!(shard.read(ReadRequest { from: Offset(5), ..request }).len(), batch(3000).len());
+}
+
+/// The start is in the journal alone when the power fails: the checkpoint before still names the segments.
+#[test]
+fn a_start_that_no_checkpoint_knows_is_replayed() {
+    let mut shard = Shard::new(8);
+    for _ in 0..5 {
+        shard.append(LOG, 3000).expect("room");
+    }
+    shard.store.want_checkpoint();
+    shard.run();
+    shard.store.cut_log(LOG, Offset(3), 0).expect("room");
+    shard.run();
+    shard.restart();
+    let view = shard.store.view(LOG).expect("there");
+    assert_eq!((view.start, view.end), (Offset(3), Offset(5)));
 }
 
 #[test]

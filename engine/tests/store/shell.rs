@@ -24,6 +24,8 @@ pub enum Planted {
     WriteGroupsWithoutSync,
     SkipSegmentSync,
     SkipSegmentDirSync,
+    /// Segments go as soon as the log starts behind them, before a checkpoint says so.
+    RemoveSegmentsEarly,
     SkipCheckpointSync,
     SkipShardDirSync,
     SkipJournalDirSync,
@@ -47,6 +49,7 @@ enum Call {
     Rename(Name, Name),
     RemoveOldCheckpoints,
     RemoveLog(LogId),
+    RemoveSegment(Name),
 }
 
 /// What the store is told in the end.
@@ -95,6 +98,8 @@ pub struct Shell {
     /// Segment files whose directories this process has not synced since it first opened them.
     fresh: BTreeSet<Name>,
     opened: BTreeSet<Name>,
+    /// Files were not removed because a call failed: they are left to the next process.
+    pub removals_failed: bool,
 }
 
 impl Shell {
@@ -110,6 +115,7 @@ impl Shell {
             tasks: Vec::new(),
             fresh: BTreeSet::new(),
             opened: BTreeSet::new(),
+            removals_failed: false,
         }
     }
 
@@ -168,6 +174,18 @@ impl Shell {
             }
             Effect::WriteCheckpoint(checkpoint) => (self.checkpoint(&checkpoint), Report::CheckpointWritten),
             Effect::RemoveLog(log) => (vec![Call::RemoveLog(log)], Report::Nothing),
+            Effect::RemoveSegments { log, segments } => {
+                let names = segments.into_iter().map(|segment| Name::Segment(log, segment));
+                (names.map(Call::RemoveSegment).collect(), Report::Nothing)
+            }
+        }
+    }
+
+    /// Removes every segment before the start of its log, whatever the checkpoint says.
+    fn remove_dead(&mut self, store: &Store) {
+        for log in store.log_ids().filter_map(|id| store.log(id)) {
+            let dead = log.segments().iter().filter(|s| s.is_closed() && s.next_offset <= log.start_offset());
+            dead.for_each(|segment| self.remove_segment(Name::Segment(log.id(), segment.base_offset)));
         }
     }
 
@@ -236,12 +254,18 @@ impl Shell {
             return None;
         }
         match self.tasks.remove(index).report {
-            Report::Group(seq) => return Some(store.on_group_written(seq, effects)),
+            Report::Group(seq) => {
+                let durable = store.on_group_written(seq, effects);
+                if self.planted == Planted::RemoveSegmentsEarly {
+                    self.remove_dead(store);
+                }
+                return Some(durable);
+            }
             Report::FileReady(request) => store.on_journal_file_ready(request),
             Report::Blocks { log, segment, position, len } => store.on_blocks_written(log, segment, position, len),
             Report::Sealed { log, segment, partial_bytes } => store.on_sealed(log, segment, partial_bytes),
             Report::Synced => store.on_segments_synced(effects),
-            Report::CheckpointWritten => store.on_checkpoint_written(),
+            Report::CheckpointWritten => store.on_checkpoint_written(effects),
             Report::Nothing => {}
         }
         None
@@ -310,6 +334,7 @@ impl Shell {
             }
             _ => {}
         }
+        self.removals_failed |= matches!(task.report, Report::Nothing);
         if !matches!(task.report, Report::Nothing) {
             store.on_failed("injected".to_owned());
         }
@@ -348,6 +373,7 @@ impl Shell {
                 checkpoints.into_iter().rev().skip(CHECKPOINTS_KEPT).for_each(|name| self.disk.unlink(name));
             }
             Call::RemoveLog(log) => self.remove_log(log),
+            Call::RemoveSegment(name) => self.remove_segment(name),
         }
     }
 
@@ -360,6 +386,25 @@ impl Shell {
             self.fresh.insert(name);
         }
         self.opened.insert(name);
+    }
+
+    fn remove_segment(&mut self, name: Name) {
+        self.disk.unlink(name);
+        self.fresh.remove(&name);
+        self.opened.remove(&name);
+    }
+
+    /// Removes what a process before this one had no time to remove.
+    pub fn remove_leftovers(&mut self, store: &Store) {
+        for name in self.leftovers(store) {
+            self.remove_segment(name);
+        }
+    }
+
+    pub fn leftovers(&self, store: &Store) -> Vec<Name> {
+        let is_leftover =
+            |name: &Name| matches!(name, Name::Segment(log, segment) if store.is_leftover(*log, *segment));
+        self.disk.names().filter(is_leftover).collect()
     }
 
     pub fn remove_log(&mut self, log: LogId) {

@@ -5,7 +5,7 @@ use engine::journal::{FileRequest, FilesConfig};
 use engine::log::{ReadPlan, ReadRequest};
 use engine::memory::{AlignedBuf, BufPool, Chunk};
 use engine::store::recovery::Reopened;
-use engine::store::{AppendError, ColdRead, Effect, ReadError, Store, StoreLimits};
+use engine::store::{AppendError, ColdRead, CutError, Effect, ReadError, Store, StoreLimits};
 use engine::{LogConfig, LogId, LogView};
 
 use crate::disk::{Disk, Name};
@@ -37,6 +37,8 @@ struct World {
     fill_share: usize,
     /// Of so many chances to delete a log one is taken.
     drop_share: usize,
+    /// Of so many chances to move a log's start one is taken.
+    cut_share: usize,
 }
 
 impl World {
@@ -63,6 +65,7 @@ impl World {
             fails: random.one_in(4),
             fill_share: [usize::MAX, 300, 60][random.below(3)],
             drop_share: [2, 10, 1000][random.below(3)],
+            cut_share: [1, 5, 1000][random.below(3)],
         }
     }
 
@@ -75,7 +78,14 @@ impl World {
     }
 
     fn log_config(&self, random: &mut Random) -> LogConfig {
-        LogConfig { segment_bytes: 4096 + random.below(self.segment_bytes_max) as u64, relaxed: random.one_in(4) }
+        LogConfig {
+            segment_bytes: 4096 + random.below(self.segment_bytes_max) as u64,
+            relaxed: random.one_in(4),
+            // Timestamps are the numbers of the batches.
+            segment_ms: random.one_in(4).then(|| random.below(200) as u64),
+            retention_ms: random.one_in(4).then(|| random.below(400) as u64),
+            retention_bytes: random.one_in(4).then(|| random.below(self.segment_bytes_max * 4) as u64),
+        }
     }
 }
 
@@ -102,6 +112,11 @@ pub struct Counts {
     pub disk_full: u64,
     pub disk_refusals: u64,
     pub disk_cleared: u64,
+    pub cuts: u64,
+    pub segments_removed: u64,
+    /// Reads whose records went while they were under way.
+    pub reads_cut_off: u64,
+    pub leftovers: u64,
 }
 
 impl Counts {
@@ -110,7 +125,7 @@ impl Counts {
         pairs.for_each(|((_, count), more)| *count += more);
     }
 
-    pub fn each(&mut self) -> [(&'static str, &mut u64); 19] {
+    pub fn each(&mut self) -> [(&'static str, &mut u64); 23] {
         [
             ("groups acknowledged", &mut self.acknowledged_groups),
             ("appends refused as busy", &mut self.busy),
@@ -131,10 +146,14 @@ impl Counts {
             ("appends refused on a full disk", &mut self.disk_full),
             ("effects that found no space", &mut self.disk_refusals),
             ("times that space returned", &mut self.disk_cleared),
+            ("starts moved", &mut self.cuts),
+            ("segments removed", &mut self.segments_removed),
+            ("reads cut off", &mut self.reads_cut_off),
+            ("segments left over by a crash", &mut self.leftovers),
         ]
     }
 
-    fn each_copied(mut self) -> [u64; 19] {
+    fn each_copied(mut self) -> [u64; 23] {
         self.each().map(|(_, count)| *count)
     }
 }
@@ -152,6 +171,9 @@ pub struct Simulation {
     model: Model,
     pool: BufPool,
     reading: Vec<Reading>,
+    /// Files that no segment of the store had at its start. The process before had rolled where the replay did not; they go at a start
+    /// after the log has got past them.
+    strays: Vec<Name>,
     effects: Vec<Effect>,
     now_ms: u64,
     salt: u32,
@@ -184,6 +206,7 @@ impl Simulation {
             model: Model::default(),
             pool,
             reading: Vec::new(),
+            strays: Vec::new(),
             effects: Vec::new(),
             now_ms: 0,
             salt: 1,
@@ -232,6 +255,7 @@ impl Simulation {
             0 if self.model.alive().len() < LOGS_MAX => self.create_log(),
             1 if self.random.one_in(self.world.drop_share) => self.drop_log(),
             2 if self.random.one_in(4) => self.store.want_checkpoint(),
+            2 if self.random.one_in(self.world.cut_share) => self.move_starts(),
             3 => self.now_ms += self.random.below(60) as u64,
             4..=5 => self.read(),
             6..=7 if !self.reading.is_empty() => self.read_on(),
@@ -264,6 +288,7 @@ impl Simulation {
             match &effect {
                 Effect::WriteCheckpoint(_) => self.counts.checkpoints += 1,
                 Effect::SealSegment { .. } => self.counts.sealed += 1,
+                Effect::RemoveSegments { segments, .. } => self.counts.segments_removed += segments.len() as u64,
                 Effect::PrepareJournalFile(FileRequest::Recycle { .. }) => self.counts.recycled += 1,
                 _ => {}
             }
@@ -307,6 +332,27 @@ impl Simulation {
             }
             Err(AppendError::Busy) => self.check_not_stuck(),
             Err(error) => assert!(error == AppendError::Failed && self.store.failure().is_some(), "{error}"),
+        }
+    }
+
+    /// Some log loses records from its front, or each as much as its configuration says.
+    fn move_starts(&mut self) {
+        let cuts = if self.random.one_in(2) {
+            self.store.retention_cuts(self.model.timestamp())
+        } else {
+            let Some(id) = self.any_log() else { return };
+            let most = self.store.view(id).expect("alive").committed_end.0 as usize;
+            vec![(id, engine::Offset(self.random.below(most + 1) as i64))]
+        };
+        for (id, start) in cuts {
+            match self.store.cut_log(id, start, self.now_ms) {
+                Ok(group) => {
+                    self.model.on_cut(id, group, start.0);
+                    self.counts.cuts += 1;
+                }
+                Err(CutError::Busy) => self.check_not_stuck(),
+                Err(error) => assert!(error == CutError::Failed && self.store.failure().is_some(), "{error}"),
+            }
         }
     }
 
@@ -359,7 +405,13 @@ impl Simulation {
 
     fn plan_read(&mut self, id: LogId, request: ReadRequest) {
         match self.store.plan_read(id, request).expect("alive") {
-            ReadPlan::OutOfRange => panic!("log {id}: {request:?} is within {:?}", self.store.view(id)),
+            ReadPlan::OutOfRange => {
+                let view = self.store.view(id).expect("alive");
+                assert!(request.from < view.start, "log {id}: {request:?} is within {view:?}");
+            }
+            _ if request.from < self.store.view(id).expect("alive").start => {
+                panic!("log {id}: {request:?} is too early")
+            }
             ReadPlan::Empty => self.model.check_read(id, &request, &[]),
             ReadPlan::Memory(memory) => {
                 let bytes: Vec<u8> = memory.spans.iter().flat_map(|span| span.to_vec()).collect();
@@ -383,7 +435,8 @@ impl Simulation {
         let bytes = file.and_then(|file| file.get(wanted.start as usize..file.len().min(wanted.end as usize)));
         let alive = self.model.logs[&id].fate == Fate::Alive;
         let Some(bytes) = bytes else {
-            assert!(!alive, "log {id}: its file does not reach to {wanted:?}");
+            let error = reading.read.check(&self.store);
+            assert!(!alive || error == Err(ReadError::OutOfRange), "log {id}: its file does not reach to {wanted:?}");
             return;
         };
         let mut buf = AlignedBuf::zeroed(bytes.len());
@@ -396,6 +449,11 @@ impl Simulation {
                 self.model.check_read(id, &reading.request, &bytes);
                 self.counts.reads_from_files += 1;
                 self.counts.reads_from_both += u64::from(spans.len() > 1);
+            }
+            Err(ReadError::OutOfRange) => {
+                let start = self.store.view(id).expect("alive").start;
+                assert!(reading.request.from < start, "log {id}: {:?} is not before {start}", reading.request);
+                self.counts.reads_cut_off += 1;
             }
             Err(error) => assert!(!alive && error == ReadError::UnknownLog, "log {id}: {:?}: {error}", reading.request),
         }
@@ -431,6 +489,17 @@ impl Simulation {
         for log in self.model.logs.values() {
             assert!(!matches!(log.fate, Fate::Dropping(_)), "a deletion was never acknowledged");
         }
+        let leftovers: Vec<Name> =
+            self.shell.leftovers(&self.store).into_iter().filter(|name| !self.strays.contains(name)).collect();
+        assert!(leftovers.is_empty() || self.shell.removals_failed, "{leftovers:?} stay for ever");
+        for id in self.model.alive() {
+            let log = self.store.log(id).expect("alive");
+            let dead = log
+                .segments()
+                .iter()
+                .filter(|segment| !segment.is_empty() && segment.next_offset <= log.start_offset());
+            assert_eq!(dead.count(), 0, "log {id}: segments before its start stay for ever");
+        }
         self.read_everything();
     }
 
@@ -439,9 +508,9 @@ impl Simulation {
             self.read_on();
         }
         for id in self.model.alive() {
-            let end = self.store.view(id).expect("alive").end;
+            let LogView { start, end, .. } = self.store.view(id).expect("alive");
             let mut steps = 0;
-            for from in 0..end.0 {
+            for from in start.0.saturating_sub(1).max(0)..end.0 {
                 let bytes_max = if self.random.one_in(2) { 1 } else { 100_000 };
                 self.plan_read(
                     id,
@@ -491,6 +560,15 @@ impl Simulation {
         self.counts.groups_cut += second.groups_cut as u64;
         self.counts.drops_replayed += second.dropped.len() as u64;
         self.store = second.store;
+        self.counts.leftovers += self.shell.leftovers(&self.store).len() as u64;
+        self.shell.remove_leftovers(&self.store);
+        let names_segment = |name: &Name| match name {
+            Name::Segment(id, base) => {
+                self.store.log(*id).is_some_and(|log| log.segments().iter().any(|segment| segment.base_offset == *base))
+            }
+            _ => true,
+        };
+        self.strays = self.shell.disk.names().filter(|name| !names_segment(name)).collect();
         self.model.on_reopened(&self.store);
         for id in self.model.alive() {
             // Some run on with the default of one gibibyte, as until somebody configures them.

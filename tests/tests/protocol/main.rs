@@ -4,6 +4,7 @@ mod fetching;
 mod offsets;
 mod pipelining;
 mod producing;
+mod retention;
 mod topics;
 mod versions;
 
@@ -24,6 +25,7 @@ mod code {
     pub const INVALID_REPLICATION_FACTOR: i16 = 38;
     pub const INVALID_CONFIG: i16 = 40;
     pub const UNSUPPORTED_FOR_MESSAGE_FORMAT: i16 = 43;
+    pub const POLICY_VIOLATION: i16 = 44;
     pub const INVALID_RECORD: i16 = 87;
     pub const UNKNOWN_TOPIC_ID: i16 = 100;
 }

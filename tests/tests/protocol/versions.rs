@@ -175,6 +175,7 @@ fn every_offered_version_creates_and_deletes_topics() {
         assert_eq!(client.call(version, &request).responses[0].error_code, 0, "DeleteTopics {version}");
         assert_eq!(client.metadata(&[&name]).topics[0].error_code, code::UNKNOWN_TOPIC_OR_PARTITION);
     }
+    assert_eq!(offered[&21], (0, 2), "each version of DeleteRecords is called in `retention`");
 }
 
 #[test]

@@ -24,6 +24,8 @@ macro_rules! for_each_message {
             create_topics_response: create_topics::CreateTopicsResponse, CreateTopics, 2..=7;
             delete_topics_request: delete_topics::DeleteTopicsRequest, DeleteTopics, 1..=6;
             delete_topics_response: delete_topics::DeleteTopicsResponse, DeleteTopics, 1..=6;
+            delete_records_request: delete_records::DeleteRecordsRequest, DeleteRecords, 0..=2;
+            delete_records_response: delete_records::DeleteRecordsResponse, DeleteRecords, 0..=2;
             init_producer_id_request: init_producer_id::InitProducerIdRequest, InitProducerId, 0..=4;
             init_producer_id_response: init_producer_id::InitProducerIdResponse, InitProducerId, 0..=4;
             offset_for_leader_epoch_request:

@@ -36,6 +36,15 @@ sample_structs! { create_topics:
     CreatableTopicConfigs<'static> { name, value, read_only, config_source, is_sensitive }
 }
 
+sample_structs! { delete_records:
+    DeleteRecordsRequest<'static> { topics, timeout_ms }
+    DeleteRecordsTopic<'static> { name, partitions }
+    DeleteRecordsPartition { partition_index, offset }
+    DeleteRecordsResponse<'static> { throttle_time_ms, topics }
+    DeleteRecordsTopicResult<'static> { name, partitions }
+    DeleteRecordsPartitionResult { partition_index, low_watermark, error_code }
+}
+
 sample_structs! { delete_topics:
     DeleteTopicsRequest<'static> { topics, topic_names, timeout_ms }
     DeleteTopicState<'static> { name, topic_id }

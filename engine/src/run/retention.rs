@@ -1,0 +1,80 @@
+//! Retention, now and then: asks the store which logs keep too much, and lets them start further on. One such task runs on a shard.
+
+use std::time::{Duration, SystemTime};
+
+use super::Engine;
+use crate::ids::LogId;
+use crate::limits::RETENTION_FIRST_CHECK_MS;
+use crate::store::CutError;
+
+/// Runs until the engine is shut down or its storage has failed.
+pub(super) async fn keep(engine: Engine) {
+    let every = engine.inner.config.retention_check;
+    let mut wait = every.min(Duration::from_millis(RETENTION_FIRST_CHECK_MS));
+    let mut swept = false;
+    loop {
+        let inner = &engine.inner;
+        let ended = inner.ring.timeout(inner.ending.notified(), wait).await.is_ok();
+        if ended || engine.failed() {
+            return;
+        }
+        wait = every;
+        if !std::mem::replace(&mut swept, true) {
+            for log in engine.logs() {
+                remove_leftovers(&engine, log).await;
+            }
+        }
+        check(&engine).await;
+    }
+}
+
+/// Lets every log start where its configuration wants it to. Nothing here waits for the device: the frames of all logs share groups.
+async fn check(engine: &Engine) {
+    let inner = &engine.inner;
+    let cuts = inner.store.borrow().retention_cuts(unix_ms());
+    for (log, start) in cuts {
+        loop {
+            let cut = inner.store.borrow_mut().cut_log(log, start, inner.now_ms());
+            inner.work.notify_one();
+            match cut {
+                Ok(_) => tracing::info!(%log, start = start.0, "segments past retention go"),
+                // It was deleted meanwhile, or the failure has been told.
+                Err(CutError::UnknownLog | CutError::OutOfRange | CutError::Failed) => {}
+                Err(CutError::Busy) => {
+                    engine.writable().await;
+                    continue;
+                }
+            }
+            break;
+        }
+    }
+}
+
+/// Removes the files that a process before this one had no time to remove. Only files before the first segment of a log that
+/// recovery has understood are ever touched.
+async fn remove_leftovers(engine: &Engine, log: LogId) {
+    let inner = &engine.inner;
+    // Where nothing was ever removed there is nothing to look for.
+    if !inner.store.borrow().is_leftover(log, batch::Offset(0)) {
+        return;
+    }
+    let found = match inner.segments.found(log) {
+        Ok(found) => found,
+        Err(error) => {
+            tracing::warn!(%log, %error, "the files of a log cannot be listed");
+            return;
+        }
+    };
+    for segment in found {
+        let is_leftover = inner.store.borrow().is_leftover(log, segment);
+        if is_leftover && let Err(error) = inner.segments.remove_segment(log, segment).await {
+            tracing::warn!(%log, segment = segment.0, %error, "a segment that is not needed any more is left behind");
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "retention compares the records' timestamps with the time of day")]
+fn unix_ms() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

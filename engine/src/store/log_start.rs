@@ -1,0 +1,89 @@
+//! Moving the start of a log: by retention, or because a client deletes records. See `log/retention.rs` for the steps.
+
+#![forbid(unsafe_code)]
+
+use batch::Offset;
+
+use super::{Effect, Store};
+use crate::frame::FrameFields;
+use crate::ids::{GroupSeq, LogId};
+
+/// Why a log does not start where it was to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CutError {
+    #[error("this shard has no such log")]
+    UnknownLog,
+    #[error("the offset is past the end of what readers may see")]
+    OutOfRange,
+    #[error("the journal is full for the moment")]
+    Busy,
+    #[error("the shard's storage has failed; it takes nothing until it is opened again")]
+    Failed,
+}
+
+impl Store {
+    /// Lets the log start at `start`, or leaves it where it starts further on. It does so once the returned group is durable.
+    pub fn cut_log(&mut self, id: LogId, start: Offset, now_ms: u64) -> Result<GroupSeq, CutError> {
+        if self.failure.is_some() {
+            return Err(CutError::Failed);
+        }
+        let log = &self.logs.get(&id).ok_or(CutError::UnknownLog)?.log;
+        if start > log.committed_end() {
+            return Err(CutError::OutOfRange);
+        }
+        if start <= log.start_offset() {
+            return Ok(self.groups.durable_seq());
+        }
+        if !self.groups.has_room(&self.files, 0) {
+            return Err(CutError::Busy);
+        }
+        let group = self.groups.reserve(&self.pool, 0, now_ms);
+        self.groups.push(&FrameFields::log_start(id, start), &[], true);
+        self.groups.note_start(id, start);
+        self.logs.get_mut(&id).expect("found above").log.want_start(start);
+        Ok(group)
+    }
+
+    /// The logs that keep more than their configuration wants, and where they are to start. `now_ms` is Unix time.
+    pub fn retention_cuts(&self, now_ms: i64) -> Vec<(LogId, Offset)> {
+        self.logs.iter().filter_map(|(id, slot)| Some((*id, slot.log.retention_cut(now_ms)?))).collect()
+    }
+
+    /// Whether a segment file of a log is left over from a process that ended before it had removed it.
+    pub fn is_leftover(&self, id: LogId, segment: Offset) -> bool {
+        self.log(id).is_some_and(|log| log.segments()[0].base_offset > segment)
+    }
+
+    /// The frames that say so are on stable storage. Memory follows now, the files after a checkpoint.
+    pub(super) fn on_starts_durable(&mut self, starts: &[(LogId, Offset)]) {
+        for (id, start) in starts {
+            if let Some(slot) = self.logs.get_mut(id) {
+                self.checkpoint_wanted |= slot.log.on_start_durable(*start);
+            }
+        }
+    }
+
+    pub(super) fn replay_start(&mut self, id: LogId, start: Offset) -> Result<(), String> {
+        let end = self.log(id).map_or(Offset(0), |log| log.end_offset());
+        if start > end {
+            return Err(format!("log {id}: the journal lets it start at offset {start} but it ends at {end}"));
+        }
+        self.create_log_for_replay(id);
+        self.logs.get_mut(&id).expect("created above").log.want_start(start);
+        self.on_starts_durable(&[(id, start)]);
+        Ok(())
+    }
+
+    /// The checkpoint that was written leaves segments out: they and their files can go.
+    pub(super) fn forget_segments(&mut self, effects: &mut Vec<Effect>) {
+        for (id, first) in self.checkpointing.first_segments() {
+            let Some(slot) = self.logs.get_mut(&id) else { continue };
+            if slot.log.segments()[0].base_offset < first {
+                let memory_before = slot.log.memory_bytes();
+                let segments = slot.log.forget_before(first);
+                self.memory_bytes -= memory_before - slot.log.memory_bytes();
+                effects.push(Effect::RemoveSegments { log: id, segments });
+            }
+        }
+    }
+}
