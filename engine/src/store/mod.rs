@@ -298,7 +298,10 @@ impl Store {
                 return;
             }
             Effect::WriteBlocks { .. } | Effect::SealSegment { .. } | Effect::WriteCheckpoint(_) => Some(effect),
-            Effect::WriteGroup(_) | Effect::SyncSegments { .. } | Effect::RemoveLog(_) => {
+            Effect::WriteGroup(_)
+            | Effect::SyncSegments { .. }
+            | Effect::RemoveLog(_)
+            | Effect::RemoveSegments { .. } => {
                 panic!("a full disk is no excuse for {effect:?}")
             }
         };

@@ -133,7 +133,10 @@ impl Shell {
             Effect::WriteBlocks { log, write } => Some(Effect::WriteBlocks { log: *log, write: write.clone() }),
             Effect::SealSegment { log, write } => Some(Effect::SealSegment { log: *log, write: write.clone() }),
             Effect::WriteCheckpoint(checkpoint) => Some(Effect::WriteCheckpoint(checkpoint.clone())),
-            Effect::WriteGroup(_) | Effect::SyncSegments { .. } | Effect::RemoveLog(_) => None,
+            Effect::WriteGroup(_)
+            | Effect::SyncSegments { .. }
+            | Effect::RemoveLog(_)
+            | Effect::RemoveSegments { .. } => None,
         };
         let (calls, report) = self.calls(effect);
         self.tasks.push(Task { calls: calls.into(), dirs: BTreeSet::new(), report, gives_back });
