@@ -189,14 +189,8 @@ impl Config {
             1,
             limits::PARTITIONS_PER_TOPIC_MAX,
         )?;
-        let listen = resolve(settings.listen.as_deref().unwrap_or("127.0.0.1:9092"))?;
-        let advertised = settings.advertise.as_deref().map(advertised).transpose()?;
-        if listen.ip().is_unspecified() && advertised.is_none() {
-            let reason = "clients cannot dial it; say with --advertise HOST:PORT what they should dial".to_owned();
-            return Err(ConfigError::Value { setting: "listen", value: listen.to_string(), reason });
-        }
+        let (listen, advertised) = addresses(settings.listen.as_deref(), settings.advertise.as_deref())?;
         let idle_ms = settings.connection_idle_ms.unwrap_or(limits::CONNECTION_IDLE_MS_DEFAULT);
-        let check_ms = settings.retention_check_ms.unwrap_or(engine::limits::RETENTION_CHECK_MS_DEFAULT);
         Ok(Self {
             node_id: NodeId(in_range("node.id", settings.node_id.unwrap_or(1), 0, i32::MAX)?),
             data_dir: settings.data_dir.unwrap_or_else(|| PathBuf::from("./data")),
@@ -220,12 +214,7 @@ impl Config {
             connection_idle: Duration::from_millis(in_range("connections.max.idle.ms", idle_ms, 1_000, u64::MAX)?),
             retention_ms: bound("log.retention.ms", settings.retention_ms.unwrap_or(limits::RETENTION_MS_DEFAULT))?,
             retention_bytes: bound("log.retention.bytes", settings.retention_bytes.unwrap_or(-1))?,
-            retention_check: Duration::from_millis(in_range(
-                "log.retention.check.interval.ms",
-                check_ms,
-                1,
-                limits::RETENTION_CHECK_MS_CEILING,
-            )?),
+            retention_check: retention_check(settings.retention_check_ms)?,
             trace_filter: settings.trace_filter.unwrap_or_else(|| "info".to_owned()),
         })
     }
@@ -250,6 +239,12 @@ where
         return Err(ConfigError::Value { setting, value: value.to_string(), reason });
     }
     Ok(value)
+}
+
+fn retention_check(asked_ms: Option<u64>) -> Result<Duration, ConfigError> {
+    let check_ms = asked_ms.unwrap_or(engine::limits::RETENTION_CHECK_MS_DEFAULT);
+    let check_ms = in_range("log.retention.check.interval.ms", check_ms, 1, limits::RETENTION_CHECK_MS_CEILING)?;
+    Ok(Duration::from_millis(check_ms))
 }
 
 fn cores(asked: Option<Vec<usize>>) -> Result<Vec<CoreId>, ConfigError> {
@@ -288,6 +283,17 @@ fn ram_bytes() -> u64 {
     // SAFETY: sysconf only reads its argument.
     let (pages, page_bytes) = unsafe { (libc::sysconf(libc::_SC_PHYS_PAGES), libc::sysconf(libc::_SC_PAGESIZE)) };
     u64::try_from(pages).unwrap_or(0) * u64::try_from(page_bytes).unwrap_or(0)
+}
+
+/// Where to listen, and what clients are told to dial if that is another address.
+fn addresses(listen: Option<&str>, advertise: Option<&str>) -> Result<(SocketAddr, Option<HostPort>), ConfigError> {
+    let listen = resolve(listen.unwrap_or("127.0.0.1:9092"))?;
+    let advertised = advertise.map(advertised).transpose()?;
+    if listen.ip().is_unspecified() && advertised.is_none() {
+        let reason = "clients cannot dial it; say with --advertise HOST:PORT what they should dial".to_owned();
+        return Err(ConfigError::Value { setting: "listen", value: listen.to_string(), reason });
+    }
+    Ok((listen, advertised))
 }
 
 fn resolve(listen: &str) -> Result<SocketAddr, ConfigError> {
