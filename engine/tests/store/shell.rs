@@ -8,7 +8,7 @@ use engine::journal::{FileHeader, FileRequest, FilesConfig};
 use engine::memory::{AlignedBuf, BufPool};
 use engine::store::recovery::{self, FoundFile, ReopenError, Reopened};
 use engine::store::{Durable, Effect, Store, StoreLimits};
-use engine::{GroupSeq, JournalFileId, LogId, Offset};
+use engine::{GroupSeq, JournalFileId, LogId, Offset, SegmentName};
 
 use crate::disk::{Dir, Disk, Name};
 use crate::random::Random;
@@ -152,7 +152,7 @@ impl Shell {
             }
             Effect::PrepareJournalFile(request) => (self.prepare(request), Report::FileReady(request)),
             Effect::WriteBlocks { log, write } => {
-                let name = Name::Segment(log, write.segment);
+                let name = Name::Segment(log, SegmentName::appended(write.segment));
                 let bytes = write.span.to_vec();
                 assert!(bytes.len().is_multiple_of(BLOCK_BYTES) && write.position.is_multiple_of(BLOCK_BYTES as u64));
                 let len = bytes.len() as u64;
@@ -160,7 +160,7 @@ impl Shell {
                 (calls, Report::Blocks { log, segment: write.segment, position: write.position, len })
             }
             Effect::SealSegment { log, write } => {
-                let name = Name::Segment(log, write.segment);
+                let name = Name::Segment(log, SegmentName::appended(write.segment));
                 let partial_bytes = write.partial_block.len() as u64;
                 let mut calls = vec![Call::OpenSegment(name)];
                 if partial_bytes > 0 {
@@ -172,7 +172,7 @@ impl Shell {
                 (calls, Report::Sealed { log, segment: write.segment, partial_bytes })
             }
             Effect::SyncSegments { files } => {
-                let names = files.into_iter().map(|(log, segment)| Name::Segment(log, segment));
+                let names = files.into_iter().map(|(log, base)| Name::Segment(log, SegmentName::appended(base)));
                 (names.map(Call::SyncSegment).chain([Call::SyncDirs]).collect(), Report::Synced)
             }
             Effect::WriteCheckpoint(checkpoint) => (self.checkpoint(&checkpoint), Report::CheckpointWritten),
@@ -188,7 +188,7 @@ impl Shell {
     fn remove_dead(&mut self, store: &Store) {
         for log in store.log_ids().filter_map(|id| store.log(id)) {
             let dead = log.segments().iter().filter(|s| s.is_closed() && s.next_offset <= log.start_offset());
-            dead.for_each(|segment| self.remove_segment(Name::Segment(log.id(), segment.base_offset)));
+            dead.for_each(|segment| self.remove_segment(Name::Segment(log.id(), segment.name())));
         }
     }
 

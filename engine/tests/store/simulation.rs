@@ -534,7 +534,7 @@ impl Simulation {
         }
         for id in self.model.alive() {
             for segment in self.store.log(id).expect("alive").segments().iter().filter(|segment| segment.bytes > 0) {
-                let file = self.shell.disk.read(Name::Segment(id, segment.base_offset)).expect("written");
+                let file = self.shell.disk.read(Name::Segment(id, segment.name())).expect("written");
                 let expected = self.model.logs[&id].bytes(segment.base_offset, segment.next_offset);
                 assert!(file == expected, "log {id}: segment {} is not exactly its batches", segment.base_offset);
             }
@@ -563,9 +563,10 @@ impl Simulation {
         self.counts.leftovers += self.shell.leftovers(&self.store).len() as u64;
         self.shell.remove_leftovers(&self.store);
         let names_segment = |name: &Name| match name {
-            Name::Segment(id, base) => {
-                self.store.log(*id).is_some_and(|log| log.segments().iter().any(|segment| segment.base_offset == *base))
-            }
+            Name::Segment(id, segment_name) => self
+                .store
+                .log(*id)
+                .is_some_and(|log| log.segments().iter().any(|segment| segment.name() == *segment_name)),
             _ => true,
         };
         self.strays = self.shell.disk.names().filter(|name| !names_segment(name)).collect();
