@@ -88,10 +88,14 @@ pub fn free_bytes(dir: &Path) -> io::Result<u64> {
     Ok(found.f_bavail * found.f_frsize)
 }
 
-/// Bytes of all files below `dir` whose names end with `suffix`.
+/// Bytes of all files below `dir` whose names end with `suffix`; none if there is no such directory.
 pub fn file_bytes(dir: &Path, suffix: &str) -> io::Result<u64> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        entries => entries?,
+    };
     let mut bytes = 0;
-    for entry in fs::read_dir(dir)? {
+    for entry in entries {
         let (path, metadata) = match entry.and_then(|entry| Ok((entry.path(), entry.metadata()?))) {
             Ok(found) => found,
             // A broker at work removes files while they are counted.
