@@ -6,7 +6,7 @@ use engine::checkpoint::{self, Checkpoint};
 use engine::journal::{FileHeader, FileRequest};
 use engine::memory::AlignedBuf;
 use engine::store::Effect;
-use engine::{GroupSeq, LogId, Offset};
+use engine::{GroupSeq, LogId, Offset, SegmentName};
 
 use super::{BLOCK_BYTES, Planted, Shell};
 use crate::disk::{Dir, Name};
@@ -56,7 +56,7 @@ impl Shell {
             }
             Effect::PrepareJournalFile(request) => (self.prepare(request), Report::FileReady(request)),
             Effect::WriteBlocks { log, write } => {
-                let name = Name::Segment(log, write.segment);
+                let name = Name::Segment(log, SegmentName::appended(write.segment));
                 let bytes = write.span.to_vec();
                 assert!(bytes.len().is_multiple_of(BLOCK_BYTES) && write.position.is_multiple_of(BLOCK_BYTES as u64));
                 let len = bytes.len() as u64;
@@ -64,7 +64,7 @@ impl Shell {
                 (calls, Report::Blocks { log, segment: write.segment, position: write.position, len })
             }
             Effect::SealSegment { log, write } => {
-                let name = Name::Segment(log, write.segment);
+                let name = Name::Segment(log, SegmentName::appended(write.segment));
                 let partial_bytes = write.partial_block.len() as u64;
                 let mut calls = vec![Call::OpenSegment(name)];
                 if partial_bytes > 0 {
@@ -76,7 +76,7 @@ impl Shell {
                 (calls, Report::Sealed { log, segment: write.segment, partial_bytes })
             }
             Effect::SyncSegments { files } => {
-                let names = files.into_iter().map(|(log, segment)| Name::Segment(log, segment));
+                let names = files.into_iter().map(|(log, base)| Name::Segment(log, SegmentName::appended(base)));
                 (names.map(Call::SyncSegment).chain([Call::SyncDirs]).collect(), Report::Synced)
             }
             Effect::WriteCheckpoint(checkpoint) => (self.checkpoint(&checkpoint), Report::CheckpointWritten),
@@ -158,6 +158,7 @@ impl Shell {
                     self.disk.names().filter(|name| matches!(name, Name::Checkpoint(_))).collect();
                 checkpoints.into_iter().rev().skip(CHECKPOINTS_KEPT).for_each(|name| self.disk.unlink(name));
             }
+            Call::RemoveLog(_) if self.planted == Planted::LeaveDeletedLogs => {}
             Call::RemoveLog(log) => self.remove_log(log),
             Call::RemoveSegment(name) => self.remove_segment(name),
             Call::RemoveLeftovers(_) => unreachable!("only the store knows which they are"),
