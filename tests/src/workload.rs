@@ -17,8 +17,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Requests that one writer has on their way at once.
 const PIPELINED_MAX: usize = 5;
-/// Longest filler of a record; the shortest is empty.
-const FILLER_BYTES_MAX: u64 = 3_000;
+/// A filler that makes records as large as those of most applications, [`Writer::filler_bytes_max`].
+pub const FILLER_BYTES_ORDINARY: u64 = 3_000;
 /// What a partition answers whose shard's storage has failed, or has no room.
 pub const KAFKA_STORAGE_ERROR: i16 = 56;
 /// Most records in one batch.
@@ -42,6 +42,8 @@ pub struct Writer {
     pub acks: i16,
     /// Decides partitions, sizes and contents.
     pub seed: u64,
+    /// Longest filler of a record; the shortest is empty.
+    pub filler_bytes_max: u64,
     /// Whether a partition may be refused for good because its shard's storage has failed. Without it a refusal is a failure.
     pub storage_may_fail: bool,
 }
@@ -98,7 +100,7 @@ impl Writer {
         let count = random.between(1, BATCH_RECORDS_MAX + 1);
         let values = (0..count).map(|_| {
             *number += 1;
-            let filler_len = usize::try_from(random.between(0, FILLER_BYTES_MAX)).expect("small");
+            let filler_len = usize::try_from(random.between(0, self.filler_bytes_max)).expect("small");
             let mut value = format!("{} {number} ", self.name).into_bytes();
             value.extend_from_slice(&random.bytes(filler_len));
             Bytes::from(value)

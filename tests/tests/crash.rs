@@ -11,7 +11,7 @@ use tests::kafka::Client;
 use tests::random::{Random, count_from_env, seed_of_run};
 use tests::records;
 use tests::server::{Options, Server, run_ringmain};
-use tests::workload::{Ledger, Writer};
+use tests::workload::{FILLER_BYTES_ORDINARY, Ledger, Writer};
 
 const TOPIC: &str = "crash";
 const PARTITIONS: i32 = 6;
@@ -200,6 +200,7 @@ fn load_and_end(
             partitions: PARTITIONS,
             acks: if number % 2 == 0 { -1 } else { 1 },
             seed: random.next_u64(),
+            filler_bytes_max: FILLER_BYTES_ORDINARY,
             storage_may_fail: false,
         })
         .collect();

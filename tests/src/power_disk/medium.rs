@@ -1,6 +1,7 @@
 //! What the disk holds: what reads see, what is on stable storage, and the cache between the two.
 
 use crate::random::Random;
+use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -37,11 +38,13 @@ pub struct Medium {
     live: File,
     durable: File,
     bytes: u64,
-    cached: Vec<Write>,
+    cached: VecDeque<Write>,
+    writes: u64,
 }
 
 #[derive(Debug)]
 struct Write {
+    number: u64,
     position: u64,
     data: Vec<u8>,
 }
@@ -53,7 +56,7 @@ impl Medium {
             let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(dir.join(name))?;
             file.set_len(bytes).map(|()| file)
         };
-        Ok(Medium { live: file("live")?, durable: file("durable")?, bytes, cached: Vec::new() })
+        Ok(Medium { live: file("live")?, durable: file("durable")?, bytes, cached: VecDeque::new(), writes: 0 })
     }
 
     /// The size of the disk.
@@ -72,13 +75,19 @@ impl Medium {
     /// Takes a write into the cache.
     pub fn write(&mut self, position: u64, data: &[u8]) -> io::Result<()> {
         self.live.write_all_at(data, position)?;
-        self.cached.push(Write { position, data: data.to_vec() });
+        self.cached.push_back(Write { number: self.writes, position, data: data.to_vec() });
+        self.writes += 1;
         Ok(())
     }
 
-    /// Makes durable what was written before.
-    pub fn sync(&mut self) -> io::Result<()> {
-        for write in self.cached.drain(..) {
+    /// Number of writes taken so far.
+    pub fn writes(&self) -> u64 {
+        self.writes
+    }
+
+    /// Makes the first so many writes durable: all that a sync promises are those that came before it.
+    pub fn sync(&mut self, writes: u64) -> io::Result<()> {
+        while let Some(write) = self.cached.pop_front_if(|write| write.number < writes) {
             self.durable.write_all_at(&write.data, write.position)?;
         }
         Ok(())
@@ -147,7 +156,7 @@ mod tests {
     fn a_cut_keeps_what_was_synced_and_drops_what_was_not() {
         let (_dir, mut medium) = medium("medium-dropped");
         medium.write(4096, &[1; 8192]).expect("written");
-        medium.sync().expect("synced");
+        medium.sync(medium.writes()).expect("synced");
         medium.write(8192, &[2; 4096]).expect("written");
         assert_eq!(medium.read(8192, 4096).expect("read"), [2; 4096], "reads see what is not durable yet");
         let report = medium.cut(Fate::Dropped, &mut Random::from_seed(1)).expect("cut");

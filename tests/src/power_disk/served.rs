@@ -129,6 +129,12 @@ impl Shared {
         drop(self.take_late(opened)?);
         Ok(written)
     }
+
+    /// A sync promises nothing about writes that come while it takes its time.
+    fn sync(&self, opened: FileHandle) -> Result<(), Errno> {
+        let writes = self.take(opened)?.medium.writes();
+        self.take_late(opened)?.sync(writes)
+    }
 }
 
 impl Disk {
@@ -146,12 +152,12 @@ impl Disk {
         u32::try_from(data.len()).map_err(|_| Errno::EIO)
     }
 
-    fn sync(&mut self) -> Result<(), Errno> {
+    fn sync(&mut self, writes: u64) -> Result<(), Errno> {
         if std::mem::take(&mut self.faults.fails_one_sync) || self.faults.fails_syncs {
             return Err(Errno::EIO);
         }
         if !self.faults.lies {
-            self.medium.sync()?;
+            self.medium.sync(writes)?;
         }
         Ok(())
     }
@@ -246,7 +252,7 @@ impl Filesystem for DiskFile {
     }
 
     fn fsync(&self, _: &Request, _: INodeNo, opened: FileHandle, _: bool, reply: ReplyEmpty) {
-        match self.shared.take_late(opened).and_then(|mut disk| disk.sync()) {
+        match self.shared.sync(opened) {
             Ok(()) => reply.ok(),
             Err(error) => reply.error(error),
         }

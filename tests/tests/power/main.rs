@@ -2,6 +2,7 @@
 //! where they are missing the tests say so and pass.
 
 mod cuts;
+mod faults;
 
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
@@ -16,6 +17,8 @@ use tests::workload::{Ledger, Writer};
 
 const PARTITIONS: i32 = 6;
 const WRITERS: u64 = 4;
+/// Large records, so that journal files are filled and recycled, and checkpoints taken, within seconds.
+const FILLER_BYTES_MAX: u64 = 20_000;
 /// Room for two journals of the smallest size, and what the writers write.
 const DISK_MIB: u64 = 2048;
 
@@ -55,6 +58,7 @@ fn start_writers<'scope>(
         partitions: PARTITIONS,
         acks: if number % 2 == 0 { -1 } else { 1 },
         seed: random.next_u64(),
+        filler_bytes_max: FILLER_BYTES_MAX,
         storage_may_fail: true,
     };
     let writers: Vec<Writer> = (0..WRITERS).map(writer).collect();
