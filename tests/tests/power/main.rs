@@ -56,7 +56,7 @@ fn start_writers<'scope>(
         address,
         topic: topic.to_owned(),
         partitions: PARTITIONS,
-        acks: if number % 2 == 0 { -1 } else { 1 },
+        acks: if number.is_multiple_of(2) { -1 } else { 1 },
         seed: random.next_u64(),
         filler_bytes_max: FILLER_BYTES_MAX,
         storage_may_fail: true,
