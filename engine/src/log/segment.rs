@@ -83,6 +83,11 @@ impl Segment {
         SegmentName { base: self.base_offset, revision: self.revision }
     }
 
+    /// The offset of the batch that starts at `position`, if the index knows it.
+    pub fn offset_at(&self, position: u64) -> Option<Offset> {
+        if position == 0 { Some(self.base_offset) } else { self.index.offset_at(position) }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.bytes == 0
     }

@@ -11,9 +11,10 @@
 
 use std::ops::Range;
 
-use batch::BatchInfo;
 use batch::layout::HEADER_BYTES;
+use batch::{BatchInfo, Offset};
 
+use super::continuity::Continuity;
 use super::{ReadError, Store};
 use crate::ids::{LogId, SegmentName};
 use crate::limits::BLOCK_BYTES;
@@ -25,11 +26,13 @@ use crate::memory::Span;
 pub struct ColdRead {
     log: LogId,
     plan: DiskRead,
+    /// The offset of the batch at `scan_from`, once the read has looked at what lies before it.
+    expected: Option<Offset>,
 }
 
 impl ColdRead {
     pub fn new(log: LogId, plan: DiskRead) -> Self {
-        Self { log, plan }
+        Self { log, plan, expected: None }
     }
 
     pub fn log(&self) -> LogId {
@@ -56,18 +59,73 @@ impl ColdRead {
         // The files of a log that was deleted meanwhile may be gone, or made again by a write that came late.
         self.check(store)?;
         match cut(bytes, &self.plan) {
-            Cut::Empty => Ok(Some(Vec::new())),
+            Cut::Empty => self.check_empty(store, bytes).map(|()| Some(Vec::new())),
             Cut::Damaged { .. } => Err(ReadError::Corrupt),
             Cut::Whole { start, end } => {
-                let whole = bytes.slice(start..end).expect("the cut lies within what was read");
-                verify(&whole)?;
-                Ok(Some(vec![whole]))
+                let end = self.sound_end(store, bytes, start, end)?;
+                Ok(Some(vec![bytes.slice(start..end).expect("the cut lies within what was read")]))
             }
             Cut::Past { position } => self.go_on(store, bytes, position, HEADER_BYTES),
             Cut::Longer { start, bytes: batch_bytes } => {
                 self.go_on(store, bytes, self.plan.scan_from + start as u64, batch_bytes)
             }
         }
+    }
+
+    fn continuity<'a>(&self, store: &'a Store) -> Result<Continuity<'a>, ReadError> {
+        let log = store.log(self.log).ok_or(ReadError::UnknownLog)?;
+        let segment = log.segments().iter().find(|segment| segment.name() == self.plan.segment);
+        let known = segment.and_then(|segment| segment.offset_at(self.plan.scan_from));
+        Ok(Continuity::new(log, self.plan.segment, self.expected.or(known)))
+    }
+
+    /// Looks at every batch before `end`. Those before `start` only lead there; of those from `start` on a part is enough, so that
+    /// what lies before damage is served. Returns where the sound part ends.
+    fn sound_end(&self, store: &Store, bytes: &[u8], start: usize, end: usize) -> Result<usize, ReadError> {
+        let mut continuity = self.continuity(store)?;
+        let mut position = 0;
+        while position < end {
+            let info = BatchInfo::peek(&bytes[position..]).ok().flatten().ok_or(ReadError::Corrupt)?;
+            let follows = continuity.take(&info);
+            let is_sound = follows
+                && (position != start || continuity.holds(&info, self.plan.request.from))
+                && (position < start || batch::verify_crc(&bytes[position..position + info.length]).is_ok());
+            if !is_sound {
+                return if position > start { Ok(position) } else { Err(ReadError::Corrupt) };
+            }
+            position += info.length;
+        }
+        Ok(end)
+    }
+
+    /// Nothing comes of the batch that holds the offset asked for. Were its header damaged, nothing ever would.
+    fn check_empty(&self, store: &Store, bytes: &[u8]) -> Result<(), ReadError> {
+        let mut continuity = self.continuity(store)?;
+        let mut position = 0;
+        while let Some(info) = BatchInfo::peek(bytes.get(position..).unwrap_or_default()).ok().flatten() {
+            if !continuity.take(&info) {
+                return Err(ReadError::Corrupt);
+            }
+            if last_offset(&info) >= self.plan.request.from {
+                break;
+            }
+            position += info.length;
+        }
+        Ok(())
+    }
+
+    /// The offset that the batch at `position` must have, by the batches before it.
+    fn expected_at(&self, store: &Store, bytes: &[u8], position: u64) -> Result<Option<Offset>, ReadError> {
+        let mut continuity = self.continuity(store)?;
+        let mut at = 0;
+        while self.plan.scan_from + (at as u64) < position {
+            let info = BatchInfo::peek(&bytes[at..]).ok().flatten().ok_or(ReadError::Corrupt)?;
+            if !continuity.take(&info) {
+                return Err(ReadError::Corrupt);
+            }
+            at += info.length;
+        }
+        Ok(continuity.expected())
     }
 
     /// Whether what is read is still there. A file that cannot be read is no wonder when it is not.
@@ -88,6 +146,7 @@ impl ColdRead {
         position: u64,
         bytes_min: usize,
     ) -> Result<Option<Vec<Span>>, ReadError> {
+        let expected = self.expected_at(store, bytes, position)?;
         if let Some(spans) = self.spans_in_memory(store, position)? {
             return Ok(Some(spans));
         }
@@ -96,10 +155,11 @@ impl ColdRead {
         let segment = log.segments().iter().find(|segment| segment.name() == self.plan.segment);
         let file_end = segment.ok_or(ReadError::OutOfRange)?.flushed;
         if position < read_end && position + bytes_min as u64 > file_end && read_end == file_end {
-            return self.across(store, bytes, position);
+            return self.across(store, bytes, position, expected);
         }
         let progress = (self.plan.scan_from, self.plan.bytes, self.plan.file_end);
         self.plan.scan_from = position;
+        self.expected = expected;
         self.plan.bytes = self.plan.bytes.max(bytes_min);
         self.plan.file_end = file_end;
         // What was to be read and is not there has been cut off the file.
@@ -118,7 +178,13 @@ impl ColdRead {
     }
 
     /// A batch that begins at `position` in the last bytes of the file and ends in memory.
-    fn across(&self, store: &Store, bytes: &Span, position: u64) -> Result<Option<Vec<Span>>, ReadError> {
+    fn across(
+        &self,
+        store: &Store,
+        bytes: &Span,
+        position: u64,
+        expected: Option<Offset>,
+    ) -> Result<Option<Vec<Span>>, ReadError> {
         let log = store.log(self.log).ok_or(ReadError::UnknownLog)?;
         let read_end = self.plan.scan_from + bytes.len() as u64;
         let start = (position - self.plan.scan_from) as usize;
@@ -140,16 +206,10 @@ impl ColdRead {
         let mut spans = vec![in_file];
         spans.extend(spans_to(end)?);
         let whole: Vec<u8> = spans.iter().flat_map(|span| span.iter().copied()).collect();
-        batch::verify_crc(&whole).map_err(|_| ReadError::Corrupt)?;
+        let mut continuity = Continuity::new(log, self.plan.segment, expected);
+        if !continuity.take(&info) || !continuity.holds(&info, request.from) || batch::verify_crc(&whole).is_err() {
+            return Err(ReadError::Corrupt);
+        }
         Ok(Some(spans))
     }
-}
-
-/// A batch that fails its checksum is never served.
-fn verify(mut batches: &[u8]) -> Result<(), ReadError> {
-    while let Ok(Some((view, rest))) = batch::BatchView::first(batches) {
-        batch::verify_crc(view.bytes).map_err(|_| ReadError::Corrupt)?;
-        batches = rest;
-    }
-    Ok(())
 }

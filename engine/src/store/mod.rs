@@ -9,6 +9,7 @@
 
 mod checkpointing;
 mod cold_read;
+mod continuity;
 mod groups;
 mod log_start;
 pub mod recovery;

@@ -67,6 +67,16 @@ fn files_that_a_replay_did_not_begin_left_behind_are_found() {
     assert_found(Planted::LeaveLeftovers, 0..1000);
 }
 
+#[test]
+fn damaged_journals_that_are_cut_are_found() {
+    assert_found(Planted::CutWhateverIsDamaged, 0..500);
+}
+
+#[test]
+fn damaged_segments_that_are_served_are_found() {
+    assert_found(Planted::ServeDamagedReads, 0..500);
+}
+
 /// Were a segment removed while the newest durable checkpoint still names it, a recovery would go on in a file that is gone: segments
 /// may end elsewhere when the journal is replayed.
 #[test]

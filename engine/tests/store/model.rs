@@ -47,6 +47,12 @@ impl ModelLog {
         Offset(random.below(self.end() as usize + 1) as i64)
     }
 
+    /// Every batch that begins from `from` on and ends before `until`.
+    pub fn whole_batches(&self, from: Offset, until: Offset) -> impl Iterator<Item = (Offset, &[u8])> {
+        let within = move |batch: &&Batch| batch.base >= from.0 && batch.last < until.0;
+        self.batches.iter().filter(within).map(|batch| (Offset(batch.base), batch.bytes.as_slice()))
+    }
+
     /// All bytes from `base` on, up to `next`.
     pub fn bytes(&self, base: Offset, next: Offset) -> Vec<u8> {
         let within = |batch: &&Batch| batch.base >= base.0 && batch.last < next.0;

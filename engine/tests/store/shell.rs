@@ -34,6 +34,10 @@ pub enum Planted {
     TakeNoSpaceForWritten,
     LeaveDeletedLogs,
     LeaveLeftovers,
+    /// A journal that is found damaged is passed over, with all that was in it.
+    CutWhateverIsDamaged,
+    /// What a cold read finds damaged is served.
+    ServeDamagedReads,
 }
 
 #[derive(Debug)]

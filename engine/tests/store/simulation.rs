@@ -1,6 +1,7 @@
 //! Life after life of one shard on a simulated disk. A seed decides everything.
 
 mod counts;
+mod damage;
 mod reading;
 mod starting;
 mod stopping;

@@ -28,6 +28,12 @@ pub struct Counts {
     /// Reads whose records went while they were under way.
     pub reads_cut_off: u64,
     pub leftovers: u64,
+    /// Copies of the disk that were damaged and did not open.
+    pub damage_told: u64,
+    /// Copies whose damage looked like a torn write.
+    pub damage_doubtful: u64,
+    pub damaged_reads_right: u64,
+    pub damaged_reads_told: u64,
 }
 
 impl Counts {
@@ -61,6 +67,10 @@ impl Counts {
             ("segments removed", &mut self.segments_removed),
             ("reads cut off", &mut self.reads_cut_off),
             ("segments left over by a crash", &mut self.leftovers),
+            ("damaged disks refused", &mut self.damage_told),
+            ("damaged disks that look torn", &mut self.damage_doubtful),
+            ("reads of damaged disks that were right", &mut self.damaged_reads_right),
+            ("reads of damaged disks that were refused", &mut self.damaged_reads_told),
         ]
     }
 

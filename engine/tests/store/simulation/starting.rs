@@ -45,6 +45,7 @@ impl Simulation {
             self.store.create_log(id, log.config);
         }
         self.model.check_ladders(&self.store);
+        self.examine_damage();
         self.read_everything();
     }
 }
