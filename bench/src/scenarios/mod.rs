@@ -9,6 +9,7 @@
 mod aim;
 mod baseline;
 mod beside;
+mod bypass;
 mod ceilings_alone;
 mod recovery;
 mod retention;
@@ -67,7 +68,8 @@ pub struct Scenario {
 }
 
 /// All of them.
-pub const ALL: &[Scenario] = &[baseline::SCENARIO, ceilings_alone::SCENARIO, recovery::SCENARIO, retention::SCENARIO];
+pub const ALL: &[Scenario] =
+    &[baseline::SCENARIO, bypass::SCENARIO, ceilings_alone::SCENARIO, recovery::SCENARIO, retention::SCENARIO];
 
 /// Runs all rounds of a scenario.
 pub fn run(scenario: &Scenario, settings: &Settings) -> Result<Report, Failure> {
