@@ -63,6 +63,7 @@ mod slab;
 mod socket;
 mod stats;
 pub mod sync;
+mod time_slice;
 mod timer;
 mod waker;
 
