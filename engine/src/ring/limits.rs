@@ -16,10 +16,6 @@ pub(super) const REAP_BATCH: usize = 64;
 /// a task have been made runnable past [`super::spawn`], by glommio itself.
 pub const SLEEP_MAX: Duration = Duration::from_millis(50);
 
-/// What a shard wants to run without being asked for its core, and so what it waits at most for a core that another such
-/// thread has. The kernel takes 0.1 to 100 ms.
-pub const TIME_SLICE: Duration = Duration::from_micros(200);
-
 /// Period of the glommio timer that gets the executor out of a park it should not have entered (see the module's text).
 pub const EXECUTOR_HEARTBEAT: Duration = Duration::from_millis(5);
 

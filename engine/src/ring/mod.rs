@@ -63,7 +63,6 @@ mod slab;
 mod socket;
 mod stats;
 pub mod sync;
-mod time_slice;
 mod timer;
 mod waker;
 

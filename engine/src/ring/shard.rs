@@ -11,7 +11,7 @@ use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 
 use super::driver::{counted, drive, yield_now};
 use super::limits::EXECUTOR_HEARTBEAT;
-use super::{Ring, RingConfig, RingWaker, time_slice};
+use super::{Ring, RingConfig, RingWaker};
 
 /// Memory that the executor registers for its own file I/O, in bytes. We use none of it; this is about its least.
 const EXECUTOR_IO_BYTES: usize = 64 << 10;
@@ -56,9 +56,6 @@ where
         .name(name)
         .io_memory(EXECUTOR_IO_BYTES)
         .spawn(move || async move {
-            if let Err(error) = time_slice::shorten() {
-                tracing::debug!(%error, "the kernel gives no short time slices; on busy cores answers wait longer");
-            }
             warm_up().await;
             let ring = match Ring::new(config) {
                 Ok(ring) => ring,
