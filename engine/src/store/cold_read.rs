@@ -147,7 +147,7 @@ impl ColdRead {
         bytes_min: usize,
     ) -> Result<Option<Vec<Span>>, ReadError> {
         let expected = self.expected_at(store, bytes, position)?;
-        if let Some(spans) = self.spans_in_memory(store, position)? {
+        if let Some(spans) = self.spans_in_memory(store, position, expected)? {
             return Ok(Some(spans));
         }
         let read_end = self.plan.scan_from + bytes.len() as u64;
@@ -167,8 +167,21 @@ impl ColdRead {
         if stuck { Err(ReadError::Corrupt) } else { Ok(None) }
     }
 
-    fn spans_in_memory(&self, store: &Store, position: u64) -> Result<Option<Vec<Span>>, ReadError> {
+    /// What memory holds from `position` on, where the file says that a batch starts. A damaged length would lead elsewhere.
+    fn spans_in_memory(
+        &self,
+        store: &Store,
+        position: u64,
+        expected: Option<Offset>,
+    ) -> Result<Option<Vec<Span>>, ReadError> {
         let log = store.log(self.log).ok_or(ReadError::UnknownLog)?;
+        if let Some(spans) = log.memory_spans(self.plan.segment.base, position, position + HEADER_BYTES as u64) {
+            let header: Vec<u8> = spans.iter().flat_map(|span| span.iter().copied()).collect();
+            let info = BatchInfo::peek(&header).ok().flatten().ok_or(ReadError::Corrupt)?;
+            if !Continuity::new(log, self.plan.segment, expected).take(&info) {
+                return Err(ReadError::Corrupt);
+            }
+        }
         match log.plan_from_position(self.plan.segment, position, self.plan.request) {
             ReadPlan::Memory(memory) => Ok(Some(memory.spans)),
             ReadPlan::Disk(_) => Ok(None),
@@ -196,18 +209,24 @@ impl ColdRead {
         }
         let info = BatchInfo::peek(&header).ok().flatten().ok_or(ReadError::Corrupt)?;
         let end = position + info.length as u64;
-        let request = &self.plan.request;
-        if last_offset(&info) < request.from {
-            return self.spans_in_memory(store, end)?.map(Some).ok_or(ReadError::Corrupt);
-        }
-        if last_offset(&info) >= request.until || (info.length > request.bytes_max && !request.at_least_one) {
-            return Ok(Some(Vec::new()));
+        if end < read_end {
+            return Err(ReadError::Corrupt);
         }
         let mut spans = vec![in_file];
         spans.extend(spans_to(end)?);
         let whole: Vec<u8> = spans.iter().flat_map(|span| span.iter().copied()).collect();
         let mut continuity = Continuity::new(log, self.plan.segment, expected);
-        if !continuity.take(&info) || !continuity.holds(&info, request.from) || batch::verify_crc(&whole).is_err() {
+        if !continuity.take(&info) || batch::verify_crc(&whole).is_err() {
+            return Err(ReadError::Corrupt);
+        }
+        let request = &self.plan.request;
+        if last_offset(&info) < request.from {
+            return self.spans_in_memory(store, end, continuity.expected())?.map(Some).ok_or(ReadError::Corrupt);
+        }
+        if last_offset(&info) >= request.until || (info.length > request.bytes_max && !request.at_least_one) {
+            return Ok(Some(Vec::new()));
+        }
+        if !continuity.holds(&info, request.from) {
             return Err(ReadError::Corrupt);
         }
         Ok(Some(spans))

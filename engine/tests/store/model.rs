@@ -35,6 +35,10 @@ pub struct ModelLog {
     /// Where it was told to start, by groups that are not durable yet.
     starts: Vec<(GroupSeq, i64)>,
     batches: Vec<Batch>,
+    /// Where start, durable end and committed end were seen.
+    seen: (i64, i64, i64),
+    /// Everything before was read as committed, from a log whose answers wait for the device.
+    served: i64,
 }
 
 impl ModelLog {
@@ -65,11 +69,25 @@ pub struct Model {
     pub logs: BTreeMap<LogId, ModelLog>,
     durable_group: GroupSeq,
     appended: u64,
+    /// A fault: whatever was read is taken for committed.
+    trusts_all_reads: bool,
 }
 
 impl Model {
+    pub fn new(trusts_all_reads: bool) -> Model {
+        Model { trusts_all_reads, ..Model::default() }
+    }
+
     pub fn create(&mut self, id: LogId, config: LogConfig) {
-        let log = ModelLog { fate: Fate::Alive, config, start: 0, starts: Vec::new(), batches: Vec::new() };
+        let log = ModelLog {
+            fate: Fate::Alive,
+            config,
+            start: 0,
+            starts: Vec::new(),
+            batches: Vec::new(),
+            seen: (0, 0, 0),
+            served: 0,
+        };
         self.logs.insert(id, log);
     }
 
@@ -141,6 +159,19 @@ impl Model {
         }
     }
 
+    /// The offsets of a log keep their order, and none of them ever goes back.
+    pub fn check_order(&mut self, store: &Store) {
+        for (id, log) in &mut self.logs {
+            let Some(view) = store.view(*id) else { continue };
+            let (start, durable, committed) = log.seen;
+            assert!(view.start <= view.durable_end && view.durable_end <= view.committed_end, "log {id}: {view:?}");
+            assert!(view.committed_end <= view.end, "log {id}: {view:?}");
+            assert!(view.start.0 >= start && view.durable_end.0 >= durable, "log {id}: {view:?} after {:?}", log.seen);
+            assert!(view.committed_end.0 >= committed, "log {id}: {view:?} after {:?}", log.seen);
+            log.seen = (view.start.0, view.durable_end.0, view.committed_end.0);
+        }
+    }
+
     pub fn check_ladders(&self, store: &Store) {
         for (id, log) in &self.logs {
             let Some(view) = store.view(*id) else {
@@ -163,8 +194,9 @@ impl Model {
     }
 
     /// A read's answer must be whole batches, the first of which holds `from`, none beyond `until`.
-    pub fn check_read(&self, id: LogId, request: &ReadRequest, got: &[u8]) {
-        let log = &self.logs[&id];
+    pub fn check_read(&mut self, id: LogId, request: &ReadRequest, got: &[u8]) {
+        let trusts_all = self.trusts_all_reads;
+        let log = self.logs.get_mut(&id).expect("reads are of known logs");
         let first = log.batches.partition_point(|batch| batch.last < request.from.0);
         let mut rest = got;
         let mut taken = 0;
@@ -178,6 +210,9 @@ impl Model {
             taken += 1;
         }
         assert!(rest.is_empty(), "log {id}: {request:?}: {} bytes behind the end", rest.len());
+        if taken > 0 && (trusts_all || (!log.config.relaxed && request.until.0 <= log.seen.2)) {
+            log.served = log.served.max(log.batches[first + taken - 1].last + 1);
+        }
         let alone = taken == 1 && request.at_least_one;
         assert!(got.len() <= request.bytes_max || alone, "log {id}: {request:?}: {} bytes", got.len());
         if let Some(batch) = log.batches.get(first)
@@ -218,8 +253,11 @@ impl Model {
                     "log {id} is lost with {settled} acknowledged batches"
                 );
                 assert!(log.fate != Fate::Alive || log.start == 0, "log {id} is lost, with its start");
+                let was_seen = log.served > 0 || log.seen.1 > 0;
+                assert!(log.fate != Fate::Alive || !was_seen, "log {id} is lost, and readers have seen it");
                 log.batches.clear();
                 log.starts.clear();
+                log.seen = (0, 0, 0);
                 log.fate = if log.fate == Fate::Alive { Fate::Alive } else { Fate::Gone };
                 continue;
             };
@@ -228,6 +266,9 @@ impl Model {
             let acknowledged = log.batches.iter().rev().find(|batch| batch.settled).map_or(0, |batch| batch.last + 1);
             assert!(view.end.0 >= acknowledged, "log {id}: ends at {} but {acknowledged} was acknowledged", view.end);
             assert_eq!(view.durable_end, view.end, "log {id}: all that recovery took is durable");
+            assert!(view.end.0 >= log.served, "log {id}: ends at {}, but was read to {}", view.end, log.served);
+            // Of a relaxed log the end may be lost.
+            log.seen.2 = log.seen.2.min(view.end.0);
             log.batches.retain(|batch| batch.last < view.end.0);
             assert!(view.start.0 >= log.start, "log {id}: starts at {} again, and did at {}", view.start, log.start);
             let known = view.start.0 == log.start || log.starts.iter().any(|(_, start)| *start == view.start.0);

@@ -42,7 +42,30 @@ impl Shell {
             files.iter().for_each(|(file, _)| self.disk.unlink(Name::Journal(*file)));
             return self.reopen(limits, config, pool);
         }
+        if self.planted == Planted::OpeningRemovesTheCheckpoint {
+            let newest = self.disk.names().filter(|name| matches!(name, Name::Checkpoint(_))).last();
+            newest.into_iter().for_each(|name| self.disk.unlink(name));
+        }
         reopened
+    }
+
+    /// Opens the shard while one file cannot be read: it does not open, and has changed nothing.
+    pub fn reopen_unreadable(
+        &mut self,
+        name: Name,
+        limits: StoreLimits,
+        config: FilesConfig,
+        pool: &BufPool,
+    ) -> Option<Reopened> {
+        self.sync_found();
+        if self.planted != Planted::TakeUnreadableForAbsent {
+            return None;
+        }
+        let disk = self.disk.clone();
+        self.disk.unlink(name);
+        let reopened = self.reopen(limits, config, pool);
+        self.disk = disk;
+        reopened.ok()
     }
 
     /// What the journal files hold, as recovery sees it.

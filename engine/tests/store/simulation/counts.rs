@@ -34,6 +34,9 @@ pub struct Counts {
     pub damage_doubtful: u64,
     pub damaged_reads_right: u64,
     pub damaged_reads_told: u64,
+    pub stalls: u64,
+    pub openings_failed: u64,
+    pub reads_failed: u64,
 }
 
 impl Counts {
@@ -71,6 +74,9 @@ impl Counts {
             ("damaged disks that look torn", &mut self.damage_doubtful),
             ("reads of damaged disks that were right", &mut self.damaged_reads_right),
             ("reads of damaged disks that were refused", &mut self.damaged_reads_told),
+            ("steps in which a slow disk did nothing", &mut self.stalls),
+            ("openings that could not read a file", &mut self.openings_failed),
+            ("reads that failed", &mut self.reads_failed),
         ]
     }
 

@@ -69,6 +69,11 @@ impl Simulation {
         let file = self.shell.disk.read(Name::Segment(id, reading.read.segment()));
         let bytes = file.and_then(|file| file.get(wanted.start as usize..file.len().min(wanted.end as usize)));
         let alive = self.model.logs[&id].fate == Fate::Alive;
+        if self.world.fails && alive && self.random.one_in(30) {
+            // The device gives nothing back: that reader is told, nothing else happens, and it may ask again.
+            self.counts.reads_failed += 1;
+            return self.plan_read(id, reading.request);
+        }
         let Some(bytes) = bytes else {
             let error = reading.read.check(&self.store);
             assert!(!alive || error == Err(ReadError::OutOfRange), "log {id}: its file does not reach to {wanted:?}");
