@@ -312,3 +312,25 @@ fn after_a_failure_nothing_is_acknowledged() {
     assert_eq!((durable.group, durable.ends.len()), (before, 0));
     assert_eq!(shard.append(LOG, 100).map(|appended| appended.group), Err(AppendError::Failed));
 }
+
+/// Where others fill the disk, what was taken may wait for a journal file that cannot be made. It keeps its place in the order, nothing
+/// more is taken, and all of it becomes durable when there is space.
+#[test]
+fn groups_without_a_journal_file_wait_for_space() {
+    let mut shard = Shard::new(8);
+    shard.append(LOG, 10).expect("room");
+    shard.run();
+    shard.shell.is_full = true;
+    while shard.append(LOG, 15_000).is_ok() {}
+    shard.run();
+    let view = shard.store.view(LOG).expect("there");
+    assert!(view.durable_end > Offset(1) && view.durable_end < view.end, "{view:?}");
+    assert_eq!(shard.append(LOG, 10), Err(AppendError::DiskFull));
+    shard.shell.is_full = false;
+    shard.store.on_free_space(1 << 30);
+    shard.run();
+    let view = shard.store.view(LOG).expect("there");
+    assert_eq!(view.durable_end, view.end);
+    shard.store.on_free_space(1 << 30);
+    shard.append(LOG, 10).expect("room again");
+}
