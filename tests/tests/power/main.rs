@@ -16,6 +16,8 @@ use tests::server::{Options, Server};
 use tests::workload::{Ledger, Writer};
 
 const PARTITIONS: i32 = 6;
+/// What the server is told to do with.
+const MEMORY_BYTES: u64 = 256 << 20;
 const WRITERS: u64 = 4;
 /// Large records, so that journal files are filled and recycled, and checkpoints taken, within seconds.
 const FILLER_BYTES_MAX: u64 = 20_000;
@@ -34,8 +36,9 @@ fn disk(name: &str, file_system: FileSystem) -> Option<PowerDisk> {
 
 /// A server with two small journals on the disk, so that files are recycled and checkpoints taken within seconds of load.
 fn server_on(disk: &PowerDisk, name: &str) -> Server {
-    let options = Options::named(name).with_arguments(&["--journal-mib", "128", "--log-level", "engine=debug,info"]);
-    Server::start(options.in_dir(disk.path().join("data")))
+    let memory = MEMORY_BYTES.to_string();
+    let arguments = ["--journal-mib", "128", "--memory", &memory, "--log-level", "engine=debug,info"];
+    Server::start(Options::named(name).with_arguments(&arguments).in_dir(disk.path().join("data")))
 }
 
 /// Small segments, so that many are sealed.
