@@ -32,15 +32,17 @@ struct Scene {
     mib: u64,
     /// Each has a journal of 128 MiB.
     cores: &'static str,
+    /// A deletion alone brings back enough. Two journals of which files are still to be made may claim more than that.
+    deletion_is_enough: bool,
 }
 
 impl Scene {
     const fn one_shard(name: &'static str) -> Scene {
-        Scene { name, file_system: FileSystem::Ext4, mib: 256, cores: "0" }
+        Scene { name, file_system: FileSystem::Ext4, mib: 256, cores: "0", deletion_is_enough: true }
     }
 
     const fn two_shards(name: &'static str) -> Scene {
-        Scene { name, file_system: FileSystem::Xfs, mib: 448, cores: "0,1" }
+        Scene { name, file_system: FileSystem::Xfs, mib: 448, cores: "0,1", deletion_is_enough: false }
     }
 
     fn disk(&self) -> Option<LoopDisk> {
@@ -109,6 +111,9 @@ fn fill_refuse_recover(scene: Scene) {
     assert_eq!(client.metadata(&["large", "small"]).topics.len(), 2);
 
     assert_eq!(client.delete_topic("large"), 0, "deleting needs no space");
+    if !scene.deletion_is_enough {
+        disk.clear();
+    }
     produce_again(&mut client, &mut small);
     check(&server, "small", 1, &mut small);
     server.kill_9();
