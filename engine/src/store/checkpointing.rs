@@ -60,6 +60,16 @@ impl Checkpointing {
         self.phase == Phase::Idle
     }
 
+    /// Number of the last checkpoint that was begun.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// The first group that this checkpoint does not have.
+    pub fn replay_from(&self) -> GroupSeq {
+        self.replay_from
+    }
+
     /// Takes the pictures. Every group before `replay_from` is in them, none from it on.
     pub fn begin<'a>(&mut self, replay_from: GroupSeq, logs: impl Iterator<Item = &'a mut Log>) {
         assert!(self.is_idle());

@@ -12,6 +12,7 @@ mod cold_read;
 mod groups;
 mod log_start;
 pub mod recovery;
+mod rest;
 mod space;
 
 use std::collections::{BTreeMap, VecDeque};
