@@ -18,6 +18,6 @@ pub mod run;
 pub mod store;
 
 pub use batch::{LeaderEpoch, Offset};
-pub use ids::{Generation, GroupSeq, JournalFileId, LogId};
+pub use ids::{Generation, GroupSeq, JournalFileId, LogId, SegmentName};
 pub use run::{Engine, EngineConfig, OpenError, Read, Recovered, SettleError, StorageError, settle};
 pub use store::{AppendError, Appended, CutError, LogConfig, LogView, ReadError};

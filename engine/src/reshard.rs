@@ -97,12 +97,14 @@ mod tests {
                 max_timestamp: -1,
                 max_timestamp_offset: Offset(0),
                 sealed: false,
+                revision: 0,
                 index: Vec::new(),
             }],
             next_offset: end,
             flushed_position: 0,
             tail_block: Vec::new(),
             leader_epochs: Vec::new(),
+            cleaned_until: Offset(0),
         }
     }
 

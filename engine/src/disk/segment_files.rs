@@ -5,12 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::rc::Rc;
 
-use batch::Offset;
-
 use super::free_space::is_exhausted;
 use super::journal_files::sync_dir;
 use super::layout::Layout;
-use crate::ids::LogId;
+use crate::ids::{LogId, SegmentName};
 use crate::limits::{
     BLOCK_BYTES, OPEN_SEGMENTS_MAX, SEGMENT_PREALLOCATE_BYTES_MAX, SEGMENT_PREALLOCATE_BYTES_MIN,
     SEGMENT_PREALLOCATE_SHARE,
@@ -19,7 +17,7 @@ use crate::log::{BlockWrite, SealWrite};
 use crate::memory::{AlignedBuf, BufPool};
 use crate::ring::{DirectFile, Ring};
 
-type Key = (LogId, Offset);
+type Key = (LogId, SegmentName);
 
 struct Open {
     file: DirectFile,
@@ -113,7 +111,7 @@ impl SegmentShelf {
 
     /// Writes whole blocks. They are durable after the next `sync`.
     pub async fn write_blocks(&self, log: LogId, write: BlockWrite) -> io::Result<()> {
-        let open = self.file_to_write((log, write.segment)).await?;
+        let open = self.file_to_write((log, SegmentName::appended(write.segment))).await?;
         let end = write.position + write.span.len() as u64;
         self.reserve(&open, end).await?;
         self.ring.write_all_at(&open.file, write.span, write.position).await.0
@@ -141,7 +139,7 @@ impl SegmentShelf {
 
     /// Writes the last block padded with zeros, then cuts the file to its exact size.
     pub async fn seal(&self, log: LogId, write: &SealWrite) -> io::Result<()> {
-        let open = self.file_to_write((log, write.segment)).await?;
+        let open = self.file_to_write((log, SegmentName::appended(write.segment))).await?;
         if !write.partial_block.is_empty() {
             let mut block = self.pool.take(BLOCK_BYTES);
             block.fill(0);
@@ -179,7 +177,7 @@ impl SegmentShelf {
     pub async fn read(
         &self,
         log: LogId,
-        segment: Offset,
+        segment: SegmentName,
         position: u64,
         end: u64,
     ) -> io::Result<(AlignedBuf, usize, usize)> {
@@ -193,7 +191,7 @@ impl SegmentShelf {
     }
 
     /// Removes a segment's file. Reads of it that are under way have it open, and end as they would have.
-    pub async fn remove_segment(&self, log: LogId, segment: Offset) -> io::Result<()> {
+    pub async fn remove_segment(&self, log: LogId, segment: SegmentName) -> io::Result<()> {
         self.open.borrow_mut().remove(&(log, segment));
         self.fresh.borrow_mut().remove(&(log, segment));
         match self.ring.unlink(&self.layout.segment(log, segment)).await {
@@ -203,14 +201,14 @@ impl SegmentShelf {
     }
 
     /// The segment files of a log, by their names.
-    pub fn found(&self, log: LogId) -> io::Result<Vec<Offset>> {
+    pub fn found(&self, log: LogId) -> io::Result<Vec<SegmentName>> {
         let entries = match std::fs::read_dir(self.layout.log_dir(log)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries?,
         };
         let mut segments = Vec::new();
         for entry in entries {
-            segments.extend(Layout::segment_base(&entry?.path()));
+            segments.extend(Layout::segment_name(&entry?.path()));
         }
         Ok(segments)
     }
