@@ -67,7 +67,7 @@ fn the_number_of_cores_changes_between_kills_under_load_and_nothing_is_lost() {
         check_everything(&server, LOAD, &mut ledger);
     }
     assert!(!ledger.is_empty(), "the writers wrote");
-    assert_eq!(shard_dirs(&server), ["shards-3/0", "shards-3/1"].map(str::to_owned).into());
+    assert_eq!(shard_dirs(&server), ["shards-4/0", "shards-4/1"].map(str::to_owned).into());
     server.terminate();
     assert_sound(&server);
 }
@@ -178,6 +178,7 @@ fn what_a_crash_in_between_leaves_is_cleared_up_and_nothing_else_is() {
     live(&mut server, "0,1");
     assert_eq!(shard_dirs(&server), ["shards-1/0", "shards-3/0", "shards-3/1"].map(str::to_owned).into());
     live(&mut server, "1,0");
+    assert_sound(&server);
 }
 
 type Files = Vec<(PathBuf, Vec<u8>)>;
