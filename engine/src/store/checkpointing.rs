@@ -65,7 +65,7 @@ impl Checkpointing {
         self.seq
     }
 
-    /// The first group that this checkpoint does not have.
+    /// The first group that this checkpoint leaves to the journal.
     pub fn replay_from(&self) -> GroupSeq {
         self.replay_from
     }
