@@ -9,6 +9,7 @@
 
 mod checkpointing;
 mod cold_read;
+mod compaction;
 mod groups;
 mod log_start;
 pub mod recovery;
@@ -31,6 +32,7 @@ use crate::log::{BlockWrite, FileWrite, Log, ReadPlan, ReadRequest, SealWrite};
 use crate::memory::BufPool;
 use checkpointing::Checkpointing;
 pub use cold_read::ColdRead;
+use compaction::Compacting;
 pub use groups::GroupWrite;
 use groups::Groups;
 pub use log_start::CutError;
@@ -172,6 +174,7 @@ pub struct Store {
     journalled_bytes: u64,
     checkpoint_wanted: bool,
     space: Space,
+    compacting: Compacting,
     failure: Option<String>,
 }
 
@@ -209,6 +212,7 @@ impl Store {
             journalled_bytes: 0,
             checkpoint_wanted: false,
             space: Space::new(limits.disk_reserve_bytes, limits.disk_sharers),
+            compacting: Compacting::default(),
             failure: None,
         }
     }
@@ -598,6 +602,7 @@ impl Store {
         let needed_from = self.checkpointing.on_written();
         self.files.needed_from(needed_from);
         self.forget_segments(effects);
+        self.forget_retired(effects);
     }
 
     pub fn plan_read(&self, id: LogId, request: ReadRequest) -> Result<ReadPlan, ReadError> {
