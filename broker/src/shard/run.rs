@@ -134,6 +134,8 @@ async fn open(ring: &Ring, seed: Seed) -> Result<(Rc<Context>, Listener), ShardE
         disk_reserve_bytes: config.disk_reserve_bytes,
         disk_sharers: config.shard_count(),
         retention_check: config.retention_check,
+        compaction_check: config.compaction_check,
+        compaction_bytes_per_s: config.compaction_bytes_per_s_per_shard,
         ..EngineConfig::new(config.data_dir.clone(), shard.0)
     };
     let opened = Engine::open(ring.clone(), engine_config).await;
