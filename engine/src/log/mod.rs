@@ -296,6 +296,12 @@ impl Log {
         })
     }
 
+    /// The segment before the active one is not complete in its file. It does not wait for more to come: retention and compaction
+    /// want it.
+    pub fn awaits_seal(&self) -> bool {
+        self.segments.iter().rev().nth(1).is_some_and(|segment| !segment.is_closed())
+    }
+
     /// The active segment's partly filled block, for a clean shutdown: written padded, and the file cut to its exact size.
     pub fn closing_write(&self) -> Option<SealWrite> {
         let active = self.active();

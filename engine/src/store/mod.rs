@@ -440,7 +440,8 @@ impl Store {
 
     fn queue_if_ready(&mut self, id: LogId) {
         let Some(slot) = self.logs.get_mut(&id) else { return };
-        if !slot.queued && slot.log.unwritten_bytes() >= self.limits.segment_write_bytes_min {
+        let is_ready = slot.log.unwritten_bytes() >= self.limits.segment_write_bytes_min || slot.log.awaits_seal();
+        if !slot.queued && is_ready {
             slot.queued = true;
             self.write_queue.push_back(id);
         }
@@ -583,8 +584,9 @@ impl Store {
     fn on_file_written(&mut self, id: LogId, segment: Offset) {
         let slot = self.logs.get_mut(&id).expect("the caller found it");
         self.checkpointing.on_file_written(&slot.log, segment);
-        let hurried =
-            self.checkpointing.waits_for(id) || slot.log.unwritten_bytes() >= self.limits.segment_write_bytes_min;
+        let hurried = self.checkpointing.waits_for(id)
+            || slot.log.awaits_seal()
+            || slot.log.unwritten_bytes() >= self.limits.segment_write_bytes_min;
         if hurried && !std::mem::replace(&mut slot.queued, true) {
             self.write_queue.push_back(id);
         }
