@@ -111,12 +111,13 @@ impl Log {
         gone
     }
 
-    /// Whether the log or a checkpoint of it may still need the file.
-    pub fn needs(&self, name: SegmentName) -> bool {
-        let active = self.active();
-        name.revision == 0 && name.base >= active.base_offset
-            || self.retired.contains(&name)
-            || self.segments.iter().any(|segment| segment.name() == name)
+    /// Whether nothing needs a file of the log's directory: it lies before the log's first segment, or where compaction has been, and
+    /// neither the log nor its last checkpoint names it. Behind that there may be files that the log will get to.
+    pub fn is_leftover(&self, name: SegmentName) -> bool {
+        let compacted = self.segments.iter().rfind(|segment| segment.revision > 0);
+        let compacted_end = compacted.map_or(self.cleaned_until, |segment| segment.next_offset.max(self.cleaned_until));
+        let is_past = name.revision > 0 || name.base < self.segments[0].base_offset.max(compacted_end);
+        is_past && !self.retired.contains(&name) && self.segments.iter().all(|segment| segment.name() != name)
     }
 }
 

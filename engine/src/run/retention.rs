@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::Engine;
+use super::{Engine, Inner};
 use crate::ids::{LogId, SegmentName};
 use crate::limits::RETENTION_FIRST_CHECK_MS;
 use crate::store::CutError;
@@ -24,7 +24,7 @@ pub(super) async fn keep(engine: Engine) {
         wait = every;
         if !std::mem::replace(&mut swept, true) {
             for log in engine.logs() {
-                remove_leftovers(&engine, log).await;
+                remove_leftovers(inner, log).await;
             }
         }
         check(&engine).await;
@@ -53,10 +53,10 @@ async fn check(engine: &Engine) {
     }
 }
 
-/// Removes the files that a process before this one had no time to remove. Only files of a log that recovery has understood, and
-/// that lie before its active segment, are ever touched.
-async fn remove_leftovers(engine: &Engine, log: LogId) {
-    let inner = &engine.inner;
+/// Removes the files that a process before this one had no time to remove, or began where the replay after it did not begin a
+/// segment. Only files of a log that recovery has understood are ever touched, and of those only what lies before its first segment or
+/// where compaction has been.
+pub(super) async fn remove_leftovers(inner: &Inner, log: LogId) {
     // Where nothing was ever removed or compacted there is nothing to look for.
     let is_compacted = || inner.store.borrow().log(log).is_some_and(|log| log.config().compaction.is_some());
     if !inner.store.borrow().is_leftover(log, SegmentName::appended(batch::Offset(0))) && !is_compacted() {

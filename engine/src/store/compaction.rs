@@ -14,6 +14,13 @@ pub(super) struct Compacting {
     making: Vec<(LogId, SegmentName)>,
 }
 
+impl Compacting {
+    /// A file of this log is being written.
+    pub(super) fn writes_to(&self, id: LogId) -> bool {
+        self.making.iter().any(|(log, _)| *log == id)
+    }
+}
+
 impl Store {
     /// The log that needs compaction most, if one does. `now_ms` is Unix time.
     pub fn compaction_round(&self, now_ms: i64) -> Option<Round> {
@@ -29,9 +36,13 @@ impl Store {
         self.compacting.making.push((id, segment));
     }
 
-    /// Nothing came of the files that compaction has begun to write.
+    /// A round has ended; what was begun and did not get into the log has been removed.
     pub fn on_compaction_ended(&mut self) {
+        let dropped = self.compacting.making.first().map(|(id, _)| *id).filter(|id| !self.logs.contains_key(id));
         self.compacting.making.clear();
+        if let Some(id) = dropped {
+            self.removals.on_write_ended(id);
+        }
     }
 
     /// Compaction goes on only as long as the log wants it and there is space for what it writes.
@@ -75,7 +86,7 @@ impl Store {
     /// Whether a segment file of a log is left over from a process that ended before it had removed it.
     pub fn is_leftover(&self, id: LogId, segment: SegmentName) -> bool {
         let is_being_made = self.compacting.making.contains(&(id, segment));
-        !is_being_made && self.log(id).is_some_and(|log| !log.needs(segment))
+        !is_being_made && self.log(id).is_some_and(|log| log.is_leftover(segment))
     }
 
     /// The checkpoint that was written does not name files that were replaced: they can go.

@@ -15,7 +15,7 @@ use engine::memory::BufPool;
 use engine::store::{AppendError, CutError, Effect, Store};
 use engine::{LogId, Offset};
 
-use crate::disk::{Disk, Name};
+use crate::disk::Disk;
 use crate::model::{Fate, Keyed, Model};
 use crate::random::Random;
 use crate::shell::{Order, Planted, Shell};
@@ -43,9 +43,6 @@ pub struct Simulation {
     compacting: Option<Compacting>,
     /// What the records say that were read, where somebody collects them.
     seen: Option<BTreeMap<i64, Keyed>>,
-    /// Files that no segment of the store had at its start. The process before had rolled where the replay did not; they go at a start
-    /// after the log has got past them.
-    strays: Vec<Name>,
     effects: Vec<Effect>,
     now_ms: u64,
     salt: u32,
@@ -80,7 +77,6 @@ impl Simulation {
             reading: Vec::new(),
             compacting: None,
             seen: None,
-            strays: Vec::new(),
             effects: Vec::new(),
             now_ms: 0,
             salt: 1,
