@@ -15,6 +15,7 @@ const BANNED_NAMES: [&str; 10] =
 /// Rooms that decide and do nothing else. A `run.rs`, or a directory `run`, inside one is its shell.
 const PURE_ROOMS: [&str; 10] = [
     "engine/batch/src",
+    "engine/src/compaction",
     "engine/src/frame.rs",
     "engine/src/ids.rs",
     "engine/src/journal",
