@@ -33,9 +33,7 @@ impl Writer {
     }
 
     pub(super) fn append(&mut self, batch: &[u8], info: &BatchInfo) {
-        // The timestamp of an empty batch is that of a record that is gone.
-        let max_timestamp = if info.record_count == 0 { -1 } else { info.max_timestamp };
-        let info = BatchInfo { max_timestamp, length: batch.len(), ..*info };
+        let info = BatchInfo { length: batch.len(), ..*info };
         self.segment.on_append(info.base_offset, info.next_offset(), &info);
         self.pending.extend_from_slice(batch);
     }
