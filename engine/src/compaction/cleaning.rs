@@ -32,6 +32,8 @@ pub struct Round {
     pub dirty_ppm: u32,
     pub segment_bytes: u64,
     pub config: CompactionConfig,
+    /// No file of the log has this revision or a later one, whether the log names it or a crash has left it behind.
+    pub revision_min: u32,
     /// Milliseconds since the Unix epoch.
     pub now_ms: i64,
 }
@@ -217,7 +219,8 @@ impl Cleaning {
             self.phase = Phase::Done;
             return;
         };
-        let revision = group.iter().map(|source| source.name.revision).max().expect("a group is never empty") + 1;
+        let replaced = group.iter().map(|source| source.name.revision).max().expect("a group is never empty");
+        let revision = self.round.revision_min.max(replaced + 1);
         self.writer = Some(Writer::new(SegmentName { base: group[0].name.base, revision }));
         self.is_created = false;
         self.reader = Reader::new(group);

@@ -71,6 +71,7 @@ impl Files {
             until: self.end(),
             dirty_ppm: 0,
             segment_bytes,
+            revision_min: 1,
             config: CompactionConfig { delete_retention_ms: RETENTION_MS, ..CompactionConfig::default() },
             now_ms,
         }

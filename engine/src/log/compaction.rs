@@ -29,7 +29,7 @@ impl Log {
         self.is_cleanable = false;
     }
 
-    /// What there is to clean, if the configuration wants it cleaned now. As in Kafka the active segment is never cleaned, nor what
+    /// What there is to clean, with files of any revision, if the configuration wants it cleaned now. As in Kafka the active segment is never cleaned, nor what
     /// is not durable, nor from the first segment on that has a record younger than it must be.
     pub fn compaction_round(&self, now_ms: i64) -> Option<Round> {
         let config = self.config.compaction.filter(|_| self.is_cleanable)?;
@@ -63,6 +63,7 @@ impl Log {
             dirty_ppm,
             segment_bytes: self.config.segment_bytes,
             config,
+            revision_min: 1,
             now_ms,
         })
     }

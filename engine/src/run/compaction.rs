@@ -14,7 +14,7 @@ use super::retention::unix_ms;
 use super::{Engine, Inner};
 use crate::compaction::{Cleaning, MapSeed, Round, Step};
 use crate::disk::compacted_file::CompactedFile;
-use crate::ids::SegmentName;
+use crate::ids::{LogId, SegmentName};
 use crate::limits::COMPACTION_TURN_US;
 use crate::ring;
 
@@ -70,6 +70,7 @@ async fn pass(inner: &Rc<Inner>, seed: MapSeed) {
 async fn clean(inner: &Rc<Inner>, round: Round, seed: MapSeed) -> Result<(), Stop> {
     let started = super::now();
     let (log, dirty_from, until) = (round.log, round.dirty_from.0, round.until.0);
+    let round = Round { revision_min: free_revision(inner, log)?, ..round };
     let mut job = Job { inner, cleaning: Cleaning::new(round, seed), file: None, made: RefCell::default() };
     let result = job.run().await;
     job.file = None;
@@ -101,6 +102,12 @@ async fn clean(inner: &Rc<Inner>, round: Round, seed: MapSeed) -> Result<(), Sto
         "compacted"
     );
     Ok(())
+}
+
+/// A revision that no file of the log has. What a crash has left behind may be removed at any time, so its names are not used again.
+fn free_revision(inner: &Inner, log: LogId) -> Result<u32, Stop> {
+    let found = inner.segments.found(log).map_err(|error| Stop::Unreadable(error.to_string()))?;
+    Ok(found.into_iter().map(|segment| segment.revision).max().unwrap_or(0) + 1)
 }
 
 struct Job<'a> {

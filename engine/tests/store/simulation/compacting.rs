@@ -1,6 +1,6 @@
 //! Compaction beside everything else: each step of a round may be the last before a crash.
 
-use engine::compaction::{Cleaning, MapSeed, Replacement, Step};
+use engine::compaction::{Cleaning, MapSeed, Replacement, Round, Step};
 use engine::{LogId, SegmentName};
 
 use super::Simulation;
@@ -31,6 +31,7 @@ impl Simulation {
     pub(super) fn compact(&mut self) {
         let Some(mut compacting) = self.compacting.take() else {
             if let Some(round) = self.store.compaction_round(self.model.timestamp()) {
+                let round = Round { revision_min: self.free_revision(round.log), ..round };
                 let cleaning = Cleaning::with_map(round, MapSeed(3, 4), 32 * (1 + self.random.below(20)));
                 self.compacting = Some(Compacting { cleaning, finish: Vec::new(), made: Vec::new() });
             }
@@ -45,6 +46,14 @@ impl Simulation {
         if self.compaction_step(&mut compacting) {
             self.compacting = Some(compacting);
         }
+    }
+
+    fn free_revision(&self, log: LogId) -> u32 {
+        let revisions = self.shell.disk.names().filter_map(|name| match name {
+            Name::Segment(id, segment) if id == log => Some(segment.revision),
+            _ => None,
+        });
+        revisions.max().unwrap_or(0) + 1
     }
 
     /// Its files go, as after a failed write.
