@@ -151,7 +151,7 @@ impl Cleaning {
     ///
     /// # Errors
     /// When a segment is damaged. The round is over then; nothing that the log names has changed.
-    pub fn next(&mut self) -> Result<Step, CleanError> {
+    pub fn step(&mut self) -> Result<Step, CleanError> {
         if let Some(step) = self.ready.pop_front() {
             return Ok(step);
         }

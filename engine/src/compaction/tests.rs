@@ -81,7 +81,7 @@ impl Files {
     fn clean(&mut self, mut cleaning: Cleaning) -> Result<(), CleanError> {
         let mut made: HashMap<SegmentName, Vec<u8>> = HashMap::new();
         loop {
-            match cleaning.next()? {
+            match cleaning.step()? {
                 Step::Working => {}
                 Step::Read { segment, range } => {
                     let (_, file) =

@@ -123,7 +123,7 @@ impl Job<'_> {
         let mut pace = Pace::new(self.inner.config.compaction_bytes_per_s);
         let mut turn = super::now();
         loop {
-            let step = self.cleaning.next().map_err(|error| Stop::Unreadable(error.to_string()))?;
+            let step = self.cleaning.step().map_err(|error| Stop::Unreadable(error.to_string()))?;
             match step {
                 Step::Working => {
                     if turn.elapsed() < Duration::from_micros(COMPACTION_TURN_US) {

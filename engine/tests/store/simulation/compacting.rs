@@ -72,7 +72,7 @@ impl Simulation {
             self.finish_compacted(log, finish);
             return true;
         }
-        match compacting.cleaning.next().expect("the segments are sound") {
+        match compacting.cleaning.step().expect("the segments are sound") {
             Step::Working => {}
             Step::Read { segment, range } => {
                 let file = self.shell.disk.read(Name::Segment(log, segment)).expect("a segment that is named is there");
