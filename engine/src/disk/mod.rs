@@ -4,6 +4,7 @@
 pub mod checkpoint_files;
 pub mod compacted_file;
 pub mod free_space;
+pub mod generations;
 pub mod journal_files;
 pub mod layout;
 pub mod segment_files;
