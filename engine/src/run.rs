@@ -15,7 +15,7 @@ use crate::disk::checkpoint_files;
 use crate::disk::journal_files::JournalShelf;
 use crate::disk::layout::Layout;
 use crate::disk::segment_files::SegmentShelf;
-use crate::ids::{GroupSeq, LogId, SegmentName};
+use crate::ids::{Generation, GroupSeq, LogId, SegmentName};
 use crate::limits::{JOURNAL_BYTES_DEFAULT, RETENTION_CHECK_MS_DEFAULT};
 use crate::log::{ReadPlan, ReadRequest};
 use crate::memory::Span;
@@ -26,9 +26,11 @@ use crate::store::{AppendError, Appended, ColdRead, CutError, Effect, LogConfig,
 mod read;
 mod recovery;
 mod retention;
+mod settle;
 mod space;
 
 pub use recovery::{OpenError, Recovered};
+pub use settle::{SettleError, settle};
 use space::Lookout;
 
 /// What the node's configuration decides about one shard's storage.
@@ -36,6 +38,8 @@ use space::Lookout;
 pub struct EngineConfig {
     /// The node's data directory.
     pub dir: PathBuf,
+    /// The shards that count, of those in the directory.
+    pub generation: Generation,
     pub shard: u16,
     /// Bound on the shard's journal.
     pub journal_bytes_max: u64,
@@ -56,6 +60,7 @@ impl EngineConfig {
         let retention_check = Duration::from_millis(RETENTION_CHECK_MS_DEFAULT);
         Self {
             dir,
+            generation: Generation::FIRST,
             shard,
             journal_bytes_max: JOURNAL_BYTES_DEFAULT,
             memory_bytes_max: 512 << 20,

@@ -3,6 +3,7 @@
 
 pub mod checkpoint_files;
 pub mod free_space;
+pub mod generations;
 pub mod journal_files;
 pub mod layout;
 mod removal;

@@ -13,7 +13,7 @@ use super::shard::open_segment;
 use super::walk::{SegmentCheck, Walked};
 use super::{InspectError, ShardPicture, Verdict};
 use crate::checkpoint::{LogCheckpoint, SegmentCheckpoint};
-use crate::ids::LogId;
+use crate::ids::{Generation, LogId};
 use crate::journal::{CorruptReason, End};
 
 /// A running node's journal moves while it is read; what looks damaged is read again this often.
@@ -60,6 +60,8 @@ pub struct Summary {
 /// What to look at, and who is told.
 pub struct Verify<'a> {
     pub data: &'a Path,
+    /// The shards that count.
+    pub generation: Generation,
     /// A node serves the directory: files that go away meanwhile are no problem.
     pub running: bool,
     /// The logs whose segments are checked.
@@ -75,12 +77,12 @@ pub struct Verify<'a> {
 /// # Errors
 /// When it could not be looked at all; that says nothing about the shard.
 pub fn verify_shard(verify: &mut Verify<'_>, shard: u16) -> Result<(), InspectError> {
-    let mut picture = ShardPicture::read(verify.data, shard)?;
+    let mut picture = ShardPicture::read(verify.data, verify.generation, shard)?;
     for _ in 1..LOOKS_MAX {
         if !verify.running || matches!(picture.verdict, Verdict::Sound(_)) {
             break;
         }
-        picture = ShardPicture::read(verify.data, shard)?;
+        picture = ShardPicture::read(verify.data, verify.generation, shard)?;
     }
     verify.summary.shards += 1;
     verify.checkpoints(&picture);

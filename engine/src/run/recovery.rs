@@ -74,7 +74,7 @@ pub(super) async fn open(ring: Ring, config: EngineConfig) -> Result<(Inner, Rec
     if config.journal_bytes_max < JOURNAL_BYTES_MIN {
         return Err(OpenError::JournalTooSmall(config.journal_bytes_max));
     }
-    let layout = Layout::new(&config.dir, config.shard);
+    let layout = Layout::new(&config.dir, config.generation, config.shard);
     make_dirs(&layout).map_err(io_error(format!("making {}", layout.shard_dir().display())))?;
     let reserve_bytes = super::space::reserve_bytes(&config, &layout)?;
     let saved = checkpoint_files::newest(&layout).map_err(io_error("reading the checkpoint"))?;

@@ -60,7 +60,12 @@ impl Checkpointing {
         self.phase == Phase::Idle
     }
 
-    /// The first group that the checkpoint under way leaves to the journal.
+    /// Number of the last checkpoint that was begun.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// The first group that this checkpoint leaves to the journal.
     pub fn replay_from(&self) -> GroupSeq {
         self.replay_from
     }

@@ -13,6 +13,7 @@ mod groups;
 mod log_start;
 pub mod recovery;
 mod removals;
+mod rest;
 mod space;
 
 use std::collections::{BTreeMap, VecDeque};
