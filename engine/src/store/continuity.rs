@@ -11,6 +11,7 @@ use crate::log::{Log, last_offset};
 /// The rule for the batches of one segment.
 pub struct Continuity<'a> {
     log: &'a Log,
+    base: Offset,
     /// A segment as it was appended has no gaps. A compacted one may.
     has_gaps: bool,
     /// The next batch begins here, or later if there are gaps. `None` where the index does not say.
@@ -19,7 +20,7 @@ pub struct Continuity<'a> {
 
 impl<'a> Continuity<'a> {
     pub fn new(log: &'a Log, segment: SegmentName, expected: Option<Offset>) -> Self {
-        Self { log, has_gaps: segment != SegmentName::appended(segment.base), expected }
+        Self { log, base: segment.base, has_gaps: segment != SegmentName::appended(segment.base), expected }
     }
 
     pub fn expected(&self) -> Option<Offset> {
@@ -37,9 +38,9 @@ impl<'a> Continuity<'a> {
         follows && self.leader_epoch(info.base_offset) == Some(info.leader_epoch)
     }
 
-    /// Whether this may be the first batch of an answer that begins with `from`.
+    /// Whether this may be the first batch of an answer that begins with `from`, which may lie in a gap before the segment.
     pub fn holds(&self, info: &BatchInfo, from: Offset) -> bool {
-        self.has_gaps || info.base_offset <= from
+        self.has_gaps || info.base_offset <= from.max(self.base)
     }
 
     fn leader_epoch(&self, offset: Offset) -> Option<LeaderEpoch> {

@@ -1,12 +1,15 @@
 //! Life after life of one shard on a simulated disk. A seed decides everything.
 
 mod checks;
+mod compacting;
 mod counts;
 mod damage;
 mod reading;
 mod starting;
 mod stopping;
 mod world;
+
+use std::collections::BTreeMap;
 
 use batch::LeaderEpoch;
 use engine::journal::FileRequest;
@@ -15,9 +18,10 @@ use engine::store::{AppendError, CutError, Effect, Store};
 use engine::{LogId, Offset};
 
 use crate::disk::Disk;
-use crate::model::{Fate, Model};
+use crate::model::{Fate, Keyed, Model};
 use crate::random::Random;
 use crate::shell::{Order, Planted, Shell};
+use compacting::Compacting;
 pub use counts::Counts;
 use reading::Reading;
 use starting::reopen;
@@ -38,6 +42,9 @@ pub struct Simulation {
     model: Model,
     pool: BufPool,
     reading: Vec<Reading>,
+    compacting: Option<Compacting>,
+    /// What the records say that were read, where somebody collects them.
+    seen: Option<BTreeMap<i64, Keyed>>,
     effects: Vec<Effect>,
     /// What waited for the files after the step before.
     unflushed_before: u64,
@@ -72,6 +79,8 @@ impl Simulation {
             model: Model::new(planted == Planted::ServeUncommitted),
             pool,
             reading: Vec::new(),
+            compacting: None,
+            seen: None,
             effects: Vec::new(),
             unflushed_before: 0,
             now_ms: 0,
@@ -118,6 +127,9 @@ impl Simulation {
         }
         if self.random.one_in(10) {
             self.look_at_space();
+        }
+        if self.random.one_in(self.world.compact_share) {
+            (0..=self.random.below(8)).for_each(|_| self.compact());
         }
         match self.random.below(20) {
             0 if self.model.alive().len() < LOGS_MAX => self.create_log(),

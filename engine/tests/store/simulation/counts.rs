@@ -37,6 +37,10 @@ pub struct Counts {
     pub stalls: u64,
     pub openings_failed: u64,
     pub reads_failed: u64,
+    pub compactions: u64,
+    pub compactions_given_up: u64,
+    pub segments_replaced: u64,
+    pub reads_replanned: u64,
 }
 
 impl Counts {
@@ -77,6 +81,10 @@ impl Counts {
             ("steps in which a slow disk did nothing", &mut self.stalls),
             ("openings that could not read a file", &mut self.openings_failed),
             ("reads that failed", &mut self.reads_failed),
+            ("rounds of compaction", &mut self.compactions),
+            ("rounds of compaction given up", &mut self.compactions_given_up),
+            ("segments replaced", &mut self.segments_replaced),
+            ("reads of replaced segments begun anew", &mut self.reads_replanned),
         ]
     }
 
