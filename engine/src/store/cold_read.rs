@@ -18,7 +18,7 @@ use super::continuity::Continuity;
 use super::{ReadError, Store};
 use crate::ids::{LogId, SegmentName};
 use crate::limits::BLOCK_BYTES;
-use crate::log::{Cut, DiskRead, ReadPlan, cut, last_offset};
+use crate::log::{Cut, DiskRead, Log, ReadPlan, cut, last_offset};
 use crate::memory::Span;
 
 /// One read under way.
@@ -191,6 +191,12 @@ impl ColdRead {
         if stuck { Err(ReadError::Corrupt) } else { Ok(None) }
     }
 
+    /// No batch begins at `position`, so near the segment's end or behind it; only compaction leaves a gap there.
+    fn is_past_end(&self, log: &Log, position: u64) -> bool {
+        let segment = log.segments().iter().find(|segment| segment.name() == self.plan.segment);
+        segment.is_some_and(|segment| position + HEADER_BYTES as u64 > segment.bytes)
+    }
+
     /// What memory holds from `position` on, where the file says that a batch starts. A damaged length would lead elsewhere.
     fn spans_in_memory(
         &self,
@@ -205,6 +211,8 @@ impl ColdRead {
             if !Continuity::new(log, self.plan.segment, expected).take(&info) {
                 return Err(ReadError::Corrupt);
             }
+        } else if self.plan.segment.revision == 0 && self.is_past_end(log, position) {
+            return Err(ReadError::Corrupt);
         }
         match log.plan_from_position(self.plan.segment, position, self.plan.request) {
             ReadPlan::Memory(memory) => Ok(Some(memory.spans)),

@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::{Effect, Store};
-use crate::compaction::{Replacement, Round};
+use crate::compaction::{Replacement, Round, Source};
 use crate::ids::{LogId, SegmentName};
 use crate::limits::COMPACTION_REPLACED_BYTES_MAX;
 
@@ -45,12 +45,16 @@ impl Store {
         }
     }
 
-    /// Compaction goes on only as long as the log wants it and there is space for what it writes.
+    /// Compaction goes on only as long as the log wants it, there is space for what it writes, and the log's start has not passed a
+    /// segment that it reads: the file of such a one may go.
     pub fn wants_compaction(&self, round: &Round) -> bool {
         let log = self.log(round.log);
         self.failure.is_none()
             && !self.space.is_full()
-            && log.is_some_and(|log| log.config().compaction == Some(round.config))
+            && log.is_some_and(|log| {
+                let lives = |source: &Source| source.next_offset > log.start_offset();
+                log.config().compaction == Some(round.config) && round.sources.iter().all(lives)
+            })
     }
 
     /// Lets the log take the new segments; false if it does not, because it has changed or is gone.

@@ -145,7 +145,7 @@ impl Simulation {
 fn is_of_another_log(shell: &Shell, id: LogId, hit: &Hit, got: &[u8]) -> bool {
     let Some(Name::Segment(other, segment)) = hit.meant_for else { return false };
     let file = shell.disk.read(Name::Segment(other, segment)).unwrap_or_default();
-    other != id && file.windows(got.len()).any(|window| window == got)
+    other != id && !got.is_empty() && file.windows(got.len()).any(|window| window == got)
 }
 
 /// One place of one file gets other bytes.
