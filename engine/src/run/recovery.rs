@@ -121,6 +121,7 @@ pub(super) async fn open(ring: Ring, config: EngineConfig) -> Result<(Inner, Rec
         work: Notify::new(),
         progress: Notify::new(),
         ending: Notify::new(),
+        is_ending: Cell::new(false),
         observer: RefCell::default(),
         stats: Cell::new(EngineStats::default()),
         stopping: Cell::new(false),
@@ -176,7 +177,7 @@ fn open_error(error: ReopenError, config: &EngineConfig, layout: &Layout) -> Ope
 }
 
 /// Makes the identities of journal files unguessable for those who write records.
-fn random_salt() -> u32 {
+pub(super) fn random_salt() -> u32 {
     let mut salt = [0u8; 4];
     let read =
         std::fs::File::open(Path::new("/dev/urandom")).and_then(|mut file| io::Read::read_exact(&mut file, &mut salt));
