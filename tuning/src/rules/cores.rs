@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Facts, Rule, gib, sysctl};
+use super::{Rule, gib, sysctl};
+use crate::facts::Facts;
 use crate::plan::{Finding, Remedy, Severity};
 use crate::topology::TopologyFacts;
 

@@ -9,22 +9,10 @@ mod kernel;
 mod network;
 mod power;
 
-use crate::disk::DiskFacts;
-use crate::kernel::KernelFacts;
-use crate::network::NetworkFacts;
-use crate::plan::{Finding, Remedy, Severity};
-use crate::power::PowerFacts;
-use crate::topology::TopologyFacts;
+pub use cores::shard_cores;
 
-/// All that was read.
-#[derive(Clone, Debug, Default)]
-pub struct Facts {
-    pub kernel: KernelFacts,
-    pub disk: DiskFacts,
-    pub network: NetworkFacts,
-    pub topology: TopologyFacts,
-    pub power: PowerFacts,
-}
+use crate::facts::Facts;
+use crate::plan::{Finding, Remedy, Severity};
 
 /// Holds every fact against what is wanted, the ones that keep the broker from starting first.
 pub fn evaluate(facts: &Facts) -> Vec<Finding> {
@@ -84,6 +72,7 @@ fn gib(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::KernelFacts;
 
     #[test]
     fn an_unreadable_machine_gives_findings_and_nothing_fatal() {
