@@ -17,7 +17,8 @@ use crate::disk::layout::Layout;
 use crate::disk::segment_files::SegmentShelf;
 use crate::ids::{Generation, GroupSeq, LogId, SegmentName};
 use crate::limits::{
-    COMPACTION_BYTES_PER_S_DEFAULT, COMPACTION_CHECK_MS_DEFAULT, JOURNAL_BYTES_DEFAULT, RETENTION_CHECK_MS_DEFAULT,
+    COMPACTION_BYTES_PER_S_DEFAULT, COMPACTION_CHECK_MS_DEFAULT, GROUP_BYTES, JOURNAL_BYTES_DEFAULT,
+    RETENTION_CHECK_MS_DEFAULT,
 };
 use crate::log::{ReadPlan, ReadRequest};
 use crate::memory::Span;
@@ -46,6 +47,8 @@ pub struct EngineConfig {
     pub shard: u16,
     /// Bound on the shard's journal.
     pub journal_bytes_max: u64,
+    /// See [`crate::limits::GROUP_BYTES`]. A multiple of the block.
+    pub group_bytes: usize,
     /// Memory for the tails of the shard's logs: what readers close behind the end are served from.
     pub memory_bytes_max: usize,
     pub sync: SyncMethod,
@@ -70,6 +73,7 @@ impl EngineConfig {
             generation: Generation::FIRST,
             shard,
             journal_bytes_max: JOURNAL_BYTES_DEFAULT,
+            group_bytes: GROUP_BYTES,
             memory_bytes_max: 512 << 20,
             sync,
             disk_reserve_bytes: None,

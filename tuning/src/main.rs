@@ -51,6 +51,9 @@ const EXIT_FAILED: u8 = 3;
 /// The command line was not understood; EX_USAGE of sysexits.h, so that it is not taken for a verdict.
 const EXIT_USAGE: u8 = 64;
 
+/// With more of the CPUs in use by others, figures of the disk are also figures of the wait for a CPU.
+const BUSY_SHARE_MAX: f64 = 0.2;
+
 type Ended = Result<ExitCode, Box<dyn Error>>;
 
 fn main() -> ExitCode {
@@ -156,6 +159,12 @@ fn calibrate(args: &cli::Calibrate) -> Ended {
         format!("# Written by tuning calibrate; read by its next run.\n{}", toml::to_string(&now)?),
     )?;
     println!("\nwritten to {}", args.out.display());
+    if now.busy_share > BUSY_SHARE_MAX {
+        println!(
+            "{:.0} % of the CPUs were busy with other work: these figures are not those of a quiet machine",
+            now.busy_share * 100.0
+        );
+    }
     if let Some(bytes) = figures::group_bytes(&now) {
         println!("write groups of {} KiB reach 80 % of the best durable throughput", bytes >> 10);
         if let Some(config) = &args.config {

@@ -88,6 +88,7 @@ pub(super) async fn open(ring: Ring, config: EngineConfig) -> Result<(Inner, Rec
     let files_config =
         FilesConfig { file_bytes: JOURNAL_FILE_BYTES, bytes_max: config.journal_bytes_max, salt: random_salt() };
     let limits = StoreLimits {
+        group_bytes: config.group_bytes,
         disk_reserve_bytes: reserve_bytes,
         disk_sharers: u64::from(config.disk_sharers),
         ..StoreLimits::new(config.memory_bytes_max, config.journal_bytes_max / CHECKPOINT_SHARE)

@@ -19,6 +19,8 @@ pub struct Calibration {
     /// Seconds since 1970.
     pub at_unix_s: u64,
     pub is_quick: bool,
+    /// The share of the CPUs that others used just before; a disk waits for CPUs as well.
+    pub busy_share: f64,
     pub points: Vec<Point>,
 }
 
@@ -44,6 +46,19 @@ impl Point {
     fn is_same_load(&self, other: &Point) -> bool {
         (&self.load, self.bytes, self.depth) == (&other.load, other.bytes, other.depth)
     }
+}
+
+/// The share of CPU time that was not idle between two texts of `/proc/stat`; none if they do not tell.
+pub fn busy_share(before: &str, after: &str) -> Option<f64> {
+    // user nice system idle iowait irq softirq steal, and two that are counted in the first two already.
+    let ticks = |text: &str| -> Option<(f64, f64)> {
+        let words = text.lines().next()?.strip_prefix("cpu ")?.split_whitespace().take(8);
+        let ticks: Vec<f64> = words.map_while(|word| word.parse().ok()).collect();
+        Some((ticks.iter().sum(), ticks.get(3)? + ticks.get(4)?))
+    };
+    let ((all_before, idle_before), (all_after, idle_after)) = (ticks(before)?, ticks(after)?);
+    let all = all_after - all_before;
+    (all > 0.0).then(|| 1.0 - (idle_after - idle_before) / all)
 }
 
 /// The points as a table.
@@ -117,6 +132,7 @@ mod tests {
             device: "vda".to_owned(),
             at_unix_s: 0,
             is_quick: true,
+            busy_share: 0.0,
             points: points.iter().map(point).collect(),
         }
     }
@@ -138,6 +154,15 @@ mod tests {
             ("other", 4096, 1e9),
         ]);
         assert_eq!(group_bytes(&calibration), Some(256 << 10));
+    }
+
+    #[test]
+    fn time_that_is_idle_or_waits_for_a_disk_is_not_busy() {
+        let before = "cpu  100 0 0 1000 0 0 0 0 0 0\ncpu0 1 1 1 1\n";
+        let after = "cpu  125 0 0 1050 25 0 0 0 0 0\n";
+        assert_eq!(busy_share(before, after), Some(0.25));
+        assert_eq!(busy_share(before, before), None);
+        assert_eq!(busy_share("", after), None);
     }
 
     #[test]

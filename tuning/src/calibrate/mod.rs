@@ -2,7 +2,10 @@
 //!
 //! Every load runs a few times for a moment; its median and its slowest and fastest repetition are kept.
 
-#![expect(clippy::disallowed_methods, reason = "the file says when it was measured")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the file says when it was measured, and this thread has nothing else to do"
+)]
 
 pub mod figures;
 mod files;
@@ -27,6 +30,8 @@ const TRANSFER_BYTES_RANDOM: usize = 4 << 10;
 /// What an acknowledgement of a quiet broker writes.
 const DURABLE_BYTES: usize = 16 << 10;
 const FILES_MAX: usize = 8;
+/// Long enough for many ticks of the kernel's accounting.
+const BUSY_WATCH: Duration = Duration::from_millis(300);
 
 /// How long and how large.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +74,7 @@ impl Extent {
 /// Measures the disk below `data`, a directory that exists. `device` is what to call it.
 pub fn measure(data: &Path, device: &str, extent: &Extent, stop: &AtomicBool) -> io::Result<Calibration> {
     let scratch = Scratch::make(data)?;
+    let busy_share = busy_share();
     let bench = Bench { scratch: &scratch, extent, stop };
     let mut points = bench.transfers()?;
     points.extend(bench.durability()?);
@@ -79,8 +85,17 @@ pub fn measure(data: &Path, device: &str, extent: &Extent, stop: &AtomicBool) ->
         device: device.to_owned(),
         at_unix_s: since_1970.as_secs(),
         is_quick: extent.is_quick,
+        busy_share,
         points,
     })
+}
+
+/// What others make of the CPUs while this waits.
+fn busy_share() -> f64 {
+    let stat = || std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    let before = stat();
+    std::thread::sleep(BUSY_WATCH);
+    figures::busy_share(&before, &stat()).unwrap_or(0.0)
 }
 
 /// Small durable writes to one file for a time, as a broker does that answers one producer: the micro workload of `measure`.

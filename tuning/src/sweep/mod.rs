@@ -106,7 +106,8 @@ impl Broker {
         let mut command = Command::new(program);
         command.args(["serve", "--listen", "127.0.0.1:0", "--log-level", "error", "--cores", &list]);
         command.arg("--data").arg(data.join("broker")).stdout(Stdio::piped());
-        let mut child = pinned(cores, move || command.spawn())?;
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", program.display()));
+        let mut child = pinned(cores, move || command.spawn()).map_err(named)?;
         let mut line = String::new();
         let read = child.stdout.take().map(|stdout| BufReader::new(stdout).read_line(&mut line));
         let address = line.split_whitespace().find_map(|word| word.strip_prefix("kafka=")).map(str::to_owned);
