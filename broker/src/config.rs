@@ -400,6 +400,13 @@ mod tests {
     }
 
     #[test]
+    fn the_keys_that_tuning_sets_are_understood() {
+        let file = "# journal.group.kib: tuning calibrate on vda\n\"journal.group.kib\" = 256\n\"cores\" = [0]\n";
+        let settings: Settings = toml::from_str(file).expect("valid");
+        assert_eq!((settings.journal_group_kib, settings.cores), (Some(256), Some(vec![0])));
+    }
+
+    #[test]
     fn a_write_group_is_a_whole_number_of_blocks() {
         let group = |kib| Config::check(Settings { journal_group_kib: kib, ..Settings::default() });
         assert_eq!(group(None).expect("the default").group_bytes, engine::limits::GROUP_BYTES);

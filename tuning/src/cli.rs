@@ -48,7 +48,7 @@ pub enum Command {
     },
     /// Measure the data disk: transfers at several depths, and what durability costs.
     ///
-    /// Takes about 20 s with --quick and 2 minutes without, and 128 MiB or 1 GiB of space, which it gives back. The figures
+    /// Takes about 10 s with --quick and 90 s without, and 128 MiB or 1 GiB of space, which it gives back. The figures
     /// go to a file; if there is one already, what changed by more than its spread and a tenth is printed, and the exit
     /// code is 1.
     Calibrate(Calibrate),
@@ -134,6 +134,9 @@ pub struct Calibrate {
     /// Set the size of write groups in this file, for ringmain serve --config; other lines of it stay.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Set it also from figures that were taken while other work kept the CPUs busy.
+    #[arg(long, requires = "config")]
+    pub even_if_busy: bool,
 }
 
 #[derive(Args)]

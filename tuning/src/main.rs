@@ -159,7 +159,8 @@ fn calibrate(args: &cli::Calibrate) -> Ended {
         format!("# Written by tuning calibrate; read by its next run.\n{}", toml::to_string(&now)?),
     )?;
     println!("\nwritten to {}", args.out.display());
-    if now.busy_share > BUSY_SHARE_MAX {
+    let is_busy = now.busy_share > BUSY_SHARE_MAX;
+    if is_busy {
         println!(
             "{:.0} % of the CPUs were busy with other work: these figures are not those of a quiet machine",
             now.busy_share * 100.0
@@ -168,14 +169,24 @@ fn calibrate(args: &cli::Calibrate) -> Ended {
     if let Some(bytes) = figures::group_bytes(&now) {
         println!("write groups of {} KiB reach 80 % of the best durable throughput", bytes >> 10);
         if let Some(config) = &args.config {
-            let why = format!("tuning calibrate on {device}");
-            settings_file::set(config, "journal.group.kib", &(bytes >> 10).to_string(), &why)?;
-            println!("set in {}", config.display());
+            set_group(config, bytes, &device, is_busy, args.even_if_busy)?;
         }
     }
     let drift = before.map_or_else(Vec::new, |before| figures::drift(&before, &now));
     drift.iter().for_each(|sentence| println!("drift: {sentence}"));
     Ok(ExitCode::from(u8::from(!drift.is_empty())))
+}
+
+/// Figures of a busy machine say how long a disk waits for a CPU; a broker must not be sized by them unasked.
+fn set_group(config: &Path, bytes: u64, device: &str, is_busy: bool, even_if_busy: bool) -> std::io::Result<()> {
+    if is_busy && !even_if_busy {
+        println!("not set in {}: run it on a quiet machine, or with --even-if-busy", config.display());
+        return Ok(());
+    }
+    let why = format!("tuning calibrate on {device}{}", if is_busy { ", when other work kept it busy" } else { "" });
+    settings_file::set(config, "journal.group.kib", &(bytes >> 10).to_string(), &why)?;
+    println!("set in {}", config.display());
+    Ok(())
 }
 
 fn measure(args: &cli::Measure) -> Ended {
