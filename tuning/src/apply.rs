@@ -31,9 +31,7 @@ pub enum ApplyError {
 
 /// Refuses where it could only fail half-way.
 pub fn require_root(root: &Root) -> Result<(), ApplyError> {
-    // SAFETY: geteuid takes nothing and cannot fail.
-    let is_root = unsafe { libc::geteuid() } == 0;
-    if is_root || !root.is_live() { Ok(()) } else { Err(ApplyError::NotRoot) }
+    if rustix::process::geteuid().is_root() || !root.is_live() { Ok(()) } else { Err(ApplyError::NotRoot) }
 }
 
 /// The findings of these tuners; of all if none is named.

@@ -1,16 +1,13 @@
 //! Reads what the data directory lies on. SHELL: it makes one small file there and removes it.
 
-use std::ffi::CString;
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::aligned::{BLOCK_BYTES, Block};
 use crate::interrupts::{self, Interrupt};
 use crate::root::{self, Root};
-
-const BLOCK_BYTES: usize = 4096;
 
 /// A mounted file system.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -109,9 +106,6 @@ fn block_device(root: &Root, mount: &Mount) -> Option<BlockDevice> {
     })
 }
 
-#[repr(C, align(4096))]
-struct Block([u8; BLOCK_BYTES]);
-
 /// Some file systems take the flag and fail the write, so one block is written.
 fn write_directly(directory: &Path) -> io::Result<()> {
     let path = directory.join(format!(".direct-io-{}", std::process::id()));
@@ -123,15 +117,7 @@ fn write_directly(directory: &Path) -> io::Result<()> {
 }
 
 fn free_bytes(directory: &Path) -> Option<u64> {
-    let path = CString::new(directory.as_os_str().as_bytes()).ok()?;
-    let mut stats = std::mem::MaybeUninit::<libc::statvfs>::zeroed();
-    // SAFETY: the path ends in a zero byte, and the pointer is to a statvfs.
-    let code = unsafe { libc::statvfs(path.as_ptr(), stats.as_mut_ptr()) };
-    if code != 0 {
-        return None;
-    }
-    // SAFETY: the call has succeeded and filled it.
-    let stats = unsafe { stats.assume_init() };
+    let stats = rustix::fs::statvfs(directory).ok()?;
     Some(stats.f_bavail * stats.f_frsize)
 }
 

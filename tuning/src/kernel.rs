@@ -2,6 +2,8 @@
 
 use std::io;
 
+use io_uring::IoUring;
+
 use crate::root::{self, Root};
 
 /// A limit of this process; `None` is unlimited.
@@ -45,8 +47,7 @@ pub fn read(root: &Root) -> KernelFacts {
         locked_memory: resource_limit(&limits, "Max locked memory"),
         open_files: resource_limit(&limits, "Max open files"),
         aio_requests_max: root.number("/proc/sys/fs/aio-max-nr"),
-        // SAFETY: geteuid takes nothing and cannot fail.
-        is_privileged: root.is_live() && unsafe { libc::geteuid() } == 0,
+        is_privileged: root.is_live() && rustix::process::geteuid().is_root(),
         huge_pages: root
             .text("/sys/kernel/mm/transparent_hugepage/enabled")
             .and_then(|text| root::chosen(&text).map(str::to_owned)),
@@ -65,19 +66,8 @@ pub fn read(root: &Root) -> KernelFacts {
 
 /// Asks for a ring the way the broker does, because a setting can allow what a seccomp filter forbids.
 fn set_up_ring() -> Result<(), String> {
-    const SINGLE_ISSUER_AND_DEFER_TASKRUN: u32 = 1 << 12 | 1 << 13;
-    const FLAGS_WORD: usize = 2;
-    // struct io_uring_params: 10 words and two descriptions of 40 bytes; all zeros but the flags.
-    let mut params = [0u32; 30];
-    params[FLAGS_WORD] = SINGLE_ISSUER_AND_DEFER_TASKRUN;
-    // SAFETY: the kernel reads and writes the 120 bytes of io_uring_params, which the array is.
-    let fd = unsafe { libc::syscall(libc::SYS_io_uring_setup, 8u32, params.as_mut_ptr()) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error().to_string());
-    }
-    // SAFETY: the descriptor was just made and nobody else has it.
-    unsafe { libc::close(fd as libc::c_int) };
-    Ok(())
+    let ring: io::Result<IoUring> = IoUring::builder().setup_single_issuer().setup_defer_taskrun().build(8);
+    ring.map(drop).map_err(|error| error.to_string())
 }
 
 /// A line of proc_pid_limits(5): `Max open files            20000                20000                files`

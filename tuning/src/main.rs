@@ -10,6 +10,7 @@
 //! ```
 //! P = pure.
 
+mod aligned;
 mod apply;
 mod calibrate;
 mod cli;

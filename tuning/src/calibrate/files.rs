@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FallocateFlags, fallocate};
 
-use super::load::BLOCK_BYTES;
+use crate::aligned::{BLOCK_BYTES, Block, bytes_of};
 
 /// One write of zeros.
 const ZEROS_BLOCKS: usize = 256;
@@ -83,12 +83,8 @@ impl Drop for Scratch {
 }
 
 fn write_zeros(file: &File, span_bytes: u64) -> io::Result<()> {
-    #[repr(C, align(4096))]
-    #[derive(Clone)]
-    struct Block([u8; BLOCK_BYTES]);
     let zeros = vec![Block([0; BLOCK_BYTES]); ZEROS_BLOCKS];
-    // SAFETY: the blocks are plain bytes, one behind the other without gaps: a block is as large as its alignment.
-    let zeros = unsafe { std::slice::from_raw_parts(zeros.as_ptr().cast::<u8>(), ZEROS_BLOCKS * BLOCK_BYTES) };
+    let zeros = bytes_of(&zeros);
     let mut position = 0;
     while position < span_bytes {
         let bytes = zeros.len().min((span_bytes - position) as usize);

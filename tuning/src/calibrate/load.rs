@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use io_uring::{IoUring, opcode, squeue, types};
 
+use crate::aligned::{BLOCK_BYTES, Block};
+
 const RING_ENTRIES: u32 = 256;
-/// What direct I/O is aligned to.
-pub const BLOCK_BYTES: usize = 4096;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Op {
@@ -43,10 +43,6 @@ pub struct Measured {
     pub p50_us: f64,
     pub p99_us: f64,
 }
-
-#[repr(C, align(4096))]
-#[derive(Clone)]
-struct Block([u8; BLOCK_BYTES]);
 
 /// An operation that is under way, or will be again.
 struct Slot {
