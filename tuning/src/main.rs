@@ -173,7 +173,14 @@ fn calibrate(args: &cli::Calibrate) -> Ended {
             set_group(config, bytes, &device, is_busy, args.even_if_busy)?;
         }
     }
-    let drift = before.map_or_else(Vec::new, |before| figures::drift(&before, &now));
+    let drift = match before {
+        Some(before) if before.is_comparable(&now) => figures::drift(&before, &now),
+        Some(_) => {
+            println!("not compared with the figures before, which are of another disk or of other repetitions");
+            Vec::new()
+        }
+        None => Vec::new(),
+    };
     drift.iter().for_each(|sentence| println!("drift: {sentence}"));
     Ok(ExitCode::from(u8::from(!drift.is_empty())))
 }

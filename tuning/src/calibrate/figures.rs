@@ -80,6 +80,13 @@ pub fn render(calibration: &Calibration) -> String {
     table::columns(&rows)
 }
 
+impl Calibration {
+    /// Whether the figures of both were taken in the same way of the same disk.
+    pub fn is_comparable(&self, other: &Calibration) -> bool {
+        (&self.device, self.is_quick) == (&other.device, other.is_quick)
+    }
+}
+
 /// A sentence for each load whose repetitions now all lie beyond those of `before`, by more than a tenth in the median.
 pub fn drift(before: &Calibration, now: &Calibration) -> Vec<String> {
     let sentence = |point: &Point| -> Option<String> {
