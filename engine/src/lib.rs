@@ -3,6 +3,7 @@
 //!
 //! `FORMAT.md` draws every byte that lies on disk.
 
+mod archive;
 pub mod checkpoint;
 pub mod disk;
 pub mod frame;
@@ -14,6 +15,7 @@ pub mod log;
 pub mod memory;
 pub mod ring;
 pub mod run;
+pub mod segment_index;
 pub mod store;
 
 pub use batch::{LeaderEpoch, Offset};

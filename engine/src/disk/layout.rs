@@ -5,6 +5,7 @@
 //!                      /checkpoint-<16 hex>
 //!                      /ballast
 //!       /topics/<topic id, 32 hex>/<partition>/<base offset, 20 digits>.log
+//!                                             /<base offset, 20 digits>.idx
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -72,9 +73,15 @@ impl Layout {
         self.log_dir(log).join(format!("{:020}.log", base_offset.0))
     }
 
-    /// The base offset that a segment file's name says.
+    /// The index of a sealed segment. Not `.index`, which Kafka's tools would take for theirs.
+    pub fn segment_index(&self, log: LogId, base_offset: Offset) -> PathBuf {
+        self.segment(log, base_offset).with_extension("idx")
+    }
+
+    /// The base offset that the name of a segment's file or of its index says.
     pub fn segment_base(path: &Path) -> Option<Offset> {
-        let name = path.file_name()?.to_str()?.strip_suffix(".log")?;
+        let name = path.file_name()?.to_str()?;
+        let name = name.strip_suffix(".log").or_else(|| name.strip_suffix(".idx"))?;
         (name.len() == 20).then(|| name.parse().ok().map(Offset))?
     }
 }
@@ -95,6 +102,7 @@ mod tests {
         let segment = layout.segment(log, Offset(42));
         assert!(segment.ends_with("topics/00000000000000000000000000000005/7/00000000000000000042.log"));
         assert_eq!(Layout::segment_base(&segment), Some(Offset(42)));
+        assert_eq!(Layout::segment_base(&layout.segment_index(log, Offset(42))), Some(Offset(42)));
         assert_eq!(Layout::segment_base(Path::new("/d/42.log")), None);
     }
 }

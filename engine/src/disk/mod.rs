@@ -3,6 +3,7 @@
 
 pub mod checkpoint_files;
 pub mod free_space;
+pub mod index_files;
 pub mod journal_files;
 pub mod layout;
 pub mod segment_files;

@@ -5,8 +5,12 @@
 use batch::{BatchInfo, Offset};
 
 use super::sparse_index::SparseIndex;
-use crate::checkpoint::SegmentCheckpoint;
+use crate::checkpoint::{IndexEntry, SegmentCheckpoint};
+use crate::ids::LogId;
 use crate::limits::{INDEX_INTERVAL_BYTES, SEALED_INDEX_INTERVAL_BYTES};
+use crate::segment_index::SegmentIndex;
+
+const _: () = assert!(size_of::<Segment>() <= 96, "a shard keeps one for each segment file");
 
 /// ```text
 ///   0              flushed          bytes
@@ -21,14 +25,15 @@ pub struct Segment {
     pub bytes: u64,
     /// How far the file holds what was appended (written, though perhaps not yet synced).
     pub flushed: u64,
-    /// Timestamp of the first batch; after a restart that of the first index entry, which may be later. -1 for none.
+    /// Timestamp of the first batch. -1 for none.
     pub first_timestamp: i64,
     pub max_timestamp: i64,
     /// Base offset of the batch that holds the largest timestamp.
     pub max_timestamp_offset: Offset,
     /// No batch is appended any more.
     pub sealed: bool,
-    pub index: SparseIndex,
+    /// Here until the segment is closed and memory holds nothing of it; then only in the file beside the segment's.
+    pub index: Option<Box<SparseIndex>>,
 }
 
 impl Segment {
@@ -42,21 +47,22 @@ impl Segment {
             max_timestamp: -1,
             max_timestamp_offset: base_offset,
             sealed: false,
-            index: SparseIndex::default(),
+            index: Some(Box::default()),
         }
     }
 
-    pub fn from_checkpoint(saved: &SegmentCheckpoint, flushed: u64) -> Self {
+    /// A segment that a checkpoint knows, `flushed` bytes of which are in its file. Of a sealed one the index stays in its file.
+    pub fn from_checkpoint(saved: &SegmentCheckpoint, flushed: u64, index: Option<&[IndexEntry]>) -> Self {
         Self {
             base_offset: saved.base_offset,
             next_offset: saved.next_offset,
             bytes: saved.bytes,
             flushed,
-            first_timestamp: saved.index.first().map_or(-1, |entry| entry.max_timestamp),
+            first_timestamp: saved.first_timestamp,
             max_timestamp: saved.max_timestamp,
             max_timestamp_offset: saved.max_timestamp_offset,
             sealed: saved.sealed,
-            index: SparseIndex::from_entries(saved.index.clone()),
+            index: index.map(|entries| Box::new(SparseIndex::from_entries(entries.to_vec()))),
         }
     }
 
@@ -65,11 +71,17 @@ impl Segment {
             base_offset: self.base_offset,
             next_offset: self.next_offset,
             bytes: self.bytes,
+            first_timestamp: self.first_timestamp,
             max_timestamp: self.max_timestamp,
             max_timestamp_offset: self.max_timestamp_offset,
             sealed: self.sealed,
-            index: self.index.entries().to_vec(),
         }
+    }
+
+    /// What goes beside the file of a sealed segment.
+    pub fn to_index(&self, log: LogId) -> SegmentIndex {
+        let index = self.index.as_deref().expect("a segment that is not closed has its index");
+        SegmentIndex { log, summary: self.to_checkpoint(), entries: index.entries().to_vec() }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -79,7 +91,8 @@ impl Segment {
     /// Takes a batch at the end of the segment.
     pub fn on_append(&mut self, base_offset: Offset, next_offset: Offset, info: &BatchInfo) {
         assert!(!self.sealed && base_offset >= self.next_offset && next_offset > base_offset);
-        self.index.on_batch(base_offset, self.bytes, info.max_timestamp, INDEX_INTERVAL_BYTES);
+        let index = self.index.as_deref_mut().expect("an active segment has its index");
+        index.on_batch(base_offset, self.bytes, info.max_timestamp, INDEX_INTERVAL_BYTES);
         if self.is_empty() {
             self.first_timestamp = info.max_timestamp;
         }
@@ -93,7 +106,8 @@ impl Segment {
 
     pub fn seal(&mut self) {
         self.sealed = true;
-        self.index.thin(SEALED_INDEX_INTERVAL_BYTES);
+        let index = self.index.as_deref_mut().expect("an active segment has its index");
+        index.thin(SEALED_INDEX_INTERVAL_BYTES);
     }
 
     /// The whole segment is in its file.

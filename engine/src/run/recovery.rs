@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::path::Path;
 
+use super::index::IndexReads;
 use super::space::Lookout;
 use super::{EngineConfig, EngineStats, Inner};
 use crate::disk::checkpoint_files;
@@ -126,6 +127,7 @@ pub(super) async fn open(ring: Ring, config: EngineConfig) -> Result<(Inner, Rec
         stopping: Cell::new(false),
         reserve_bytes,
         lookout: Lookout::default(),
+        indexes: IndexReads::default(),
     };
     Ok((inner, report))
 }

@@ -82,6 +82,7 @@ impl Store {
                 let memory_before = slot.log.memory_bytes();
                 let segments = slot.log.forget_before(first);
                 self.memory_bytes -= memory_before - slot.log.memory_bytes();
+                segments.iter().for_each(|segment| self.indexes.remove(id, *segment));
                 effects.push(Effect::RemoveSegments { log: id, segments });
             }
         }

@@ -17,6 +17,8 @@ pub enum Name {
     /// A checkpoint that is being written.
     Temporary(u64),
     Segment(LogId, Offset),
+    /// Beside a sealed segment.
+    Index(LogId, Offset),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,7 +34,7 @@ impl Name {
         match self {
             Name::Journal(_) => Dir::Journal,
             Name::Checkpoint(_) | Name::Temporary(_) => Dir::Shard,
-            Name::Segment(log, _) => Dir::Log(log),
+            Name::Segment(log, _) | Name::Index(log, _) => Dir::Log(log),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, VecDeque};
 use engine::checkpoint::{self, Checkpoint};
 use engine::journal::{FileHeader, FileRequest, FilesConfig};
 use engine::memory::{AlignedBuf, BufPool};
+use engine::segment_index;
 use engine::store::recovery::{self, FoundFile, ReopenError, Reopened};
 use engine::store::{Durable, Effect, Store, StoreLimits};
 use engine::{GroupSeq, JournalFileId, LogId, Offset};
@@ -98,6 +99,8 @@ pub struct Shell {
     /// Segment files whose directories this process has not synced since it first opened them.
     fresh: BTreeSet<Name>,
     opened: BTreeSet<Name>,
+    /// Indexes written and not synced.
+    unsynced_indexes: BTreeSet<Name>,
     /// Files were not removed because a call failed: they are left to the next process.
     pub removals_failed: bool,
 }
@@ -115,6 +118,7 @@ impl Shell {
             tasks: Vec::new(),
             fresh: BTreeSet::new(),
             opened: BTreeSet::new(),
+            unsynced_indexes: BTreeSet::new(),
             removals_failed: false,
         }
     }
@@ -169,6 +173,11 @@ impl Shell {
                     calls.push(Call::Write { name, position: write.position, bytes });
                 }
                 calls.push(Call::Truncate { name, bytes: write.bytes });
+                if let Some(index) = &write.index {
+                    let name = Name::Index(log, write.segment);
+                    let bytes = segment_index::encode(index);
+                    calls.extend([Call::Create(name), Call::Write { name, position: 0, bytes }]);
+                }
                 (calls, Report::Sealed { log, segment: write.segment, partial_bytes })
             }
             Effect::SyncSegments { files } => {
@@ -345,7 +354,12 @@ impl Shell {
 
     fn make(&mut self, call: Call, dirs: &mut BTreeSet<Dir>) {
         match call {
-            Call::Create(name) => self.disk.create(name),
+            Call::Create(name) => {
+                self.disk.create(name);
+                if matches!(name, Name::Index(..)) {
+                    self.unsynced_indexes.insert(name);
+                }
+            }
             Call::OpenSegment(name) => self.open_segment(name),
             Call::Write { name: Name::Segment(..), .. }
                 if self.is_full && self.planted == Planted::TakeNoSpaceForWritten => {}
@@ -363,6 +377,7 @@ impl Shell {
                     self.disk.sync(name);
                     dirs.extend(self.fresh.remove(&name).then_some(name.dir()));
                 }
+                self.sync_index(name, dirs);
             }
             Call::SyncDirs if self.planted == Planted::SkipSegmentDirSync => {}
             Call::SyncDirs => dirs.iter().for_each(|dir| self.disk.sync_dir(*dir)),
@@ -377,6 +392,15 @@ impl Shell {
             }
             Call::RemoveLog(log) => self.remove_log(log),
             Call::RemoveSegment(name) => self.remove_segment(name),
+        }
+    }
+
+    fn sync_index(&mut self, segment: Name, dirs: &mut BTreeSet<Dir>) {
+        let Name::Segment(log, base) = segment else { return };
+        let name = Name::Index(log, base);
+        if self.unsynced_indexes.remove(&name) {
+            self.disk.sync(name);
+            dirs.insert(name.dir());
         }
     }
 
@@ -395,6 +419,11 @@ impl Shell {
         self.disk.unlink(name);
         self.fresh.remove(&name);
         self.opened.remove(&name);
+        if let Name::Segment(log, base) = name {
+            let index = Name::Index(log, base);
+            self.disk.unlink(index);
+            self.unsynced_indexes.remove(&index);
+        }
     }
 
     /// Removes what a process before this one had no time to remove.
@@ -405,17 +434,20 @@ impl Shell {
     }
 
     pub fn leftovers(&self, store: &Store) -> Vec<Name> {
-        let is_leftover =
-            |name: &Name| matches!(name, Name::Segment(log, segment) if store.is_leftover(*log, *segment));
+        let is_leftover = |name: &Name| match name {
+            Name::Segment(log, segment) | Name::Index(log, segment) => store.is_leftover(*log, *segment),
+            _ => false,
+        };
         self.disk.names().filter(is_leftover).collect()
     }
 
     pub fn remove_log(&mut self, log: LogId) {
-        let of_log = |name: &Name| matches!(name, Name::Segment(id, _) if *id == log);
+        let of_log = |name: &Name| matches!(name, Name::Segment(id, _) | Name::Index(id, _) if *id == log);
         let names: Vec<Name> = self.disk.names().filter(of_log).collect();
         names.into_iter().for_each(|name| self.disk.unlink(name));
         self.fresh.retain(|name| !of_log(name));
         self.opened.retain(|name| !of_log(name));
+        self.unsynced_indexes.retain(|name| !of_log(name));
         self.disk.sync_dir(Dir::Log(log));
     }
 

@@ -3,9 +3,9 @@
 use batch::LeaderEpoch;
 use engine::journal::{FileRequest, FilesConfig};
 use engine::log::{ReadPlan, ReadRequest};
-use engine::memory::{AlignedBuf, BufPool, Chunk};
+use engine::memory::{AlignedBuf, BufPool, Chunk, Span};
 use engine::store::recovery::Reopened;
-use engine::store::{AppendError, ColdRead, CutError, Effect, ReadError, Store, StoreLimits};
+use engine::store::{AppendError, ColdRead, CutError, Effect, IndexError, ReadError, Store, StoreLimits, Wanted};
 use engine::{LogConfig, LogId, LogView};
 
 use crate::disk::{Disk, Name};
@@ -52,6 +52,7 @@ impl World {
             unflushed_bytes_max: [128u64, 512, 4096][random.below(3)] << 10,
             disk_reserve_bytes: RESERVE_BYTES,
             disk_sharers: 1,
+            index_cache_bytes_max: [0usize, 1000, 1 << 20][random.below(3)],
             ..StoreLimits::new([0usize, 64, 512][random.below(3)] << 10, journal_bytes / 4)
         };
         World {
@@ -102,6 +103,7 @@ pub struct Counts {
     pub reads_from_files: u64,
     /// Reads that began in a file and went on in memory.
     pub reads_from_both: u64,
+    pub indexes_read: u64,
     pub failures: u64,
     pub power_cuts: u64,
     pub kills: u64,
@@ -125,7 +127,7 @@ impl Counts {
         pairs.for_each(|((_, count), more)| *count += more);
     }
 
-    pub fn each(&mut self) -> [(&'static str, &mut u64); 23] {
+    pub fn each(&mut self) -> [(&'static str, &mut u64); 24] {
         [
             ("groups acknowledged", &mut self.acknowledged_groups),
             ("appends refused as busy", &mut self.busy),
@@ -136,6 +138,7 @@ impl Counts {
             ("reads from memory", &mut self.reads_from_memory),
             ("reads from files", &mut self.reads_from_files),
             ("reads from both", &mut self.reads_from_both),
+            ("indexes read", &mut self.indexes_read),
             ("failed calls", &mut self.failures),
             ("power cuts", &mut self.power_cuts),
             ("kills", &mut self.kills),
@@ -153,7 +156,7 @@ impl Counts {
         ]
     }
 
-    fn each_copied(mut self) -> [u64; 23] {
+    fn each_copied(mut self) -> [u64; 24] {
         self.each().map(|(_, count)| *count)
     }
 }
@@ -421,7 +424,10 @@ impl Simulation {
             ReadPlan::Disk(plan) if self.reading.len() < READS_MAX => {
                 self.reading.push(Reading { read: ColdRead::new(id, plan), request });
             }
-            ReadPlan::Disk(_) => {}
+            ReadPlan::Index(read) if self.reading.len() < READS_MAX => {
+                self.reading.push(Reading { read: ColdRead::indexed(id, read), request });
+            }
+            ReadPlan::Disk(_) | ReadPlan::Index(_) => {}
         }
     }
 
@@ -430,10 +436,16 @@ impl Simulation {
         let index = self.random.below(self.reading.len());
         let mut reading = self.reading.swap_remove(index);
         let id = reading.read.log();
-        let wanted = reading.read.wanted();
+        let alive = self.model.logs[&id].fate == Fate::Alive;
+        let wanted = match reading.read.wanted() {
+            Wanted::Bytes(range) => range,
+            Wanted::Index => {
+                let done = self.read_index(&mut reading);
+                return self.on_read(reading, done, alive);
+            }
+        };
         let file = self.shell.disk.read(Name::Segment(id, reading.read.segment()));
         let bytes = file.and_then(|file| file.get(wanted.start as usize..file.len().min(wanted.end as usize)));
-        let alive = self.model.logs[&id].fate == Fate::Alive;
         let Some(bytes) = bytes else {
             let error = reading.read.check(&self.store);
             assert!(!alive || error == Err(ReadError::OutOfRange), "log {id}: its file does not reach to {wanted:?}");
@@ -442,7 +454,27 @@ impl Simulation {
         let mut buf = AlignedBuf::zeroed(bytes.len());
         buf.copy_from_slice(bytes);
         let span = Chunk::sealed(buf).slice(0..bytes.len()).expect("all of it");
-        match reading.read.on_bytes(&self.store, &span) {
+        let done = reading.read.on_bytes(&self.store, &span);
+        self.on_read(reading, done, alive);
+    }
+
+    /// The index of a sealed segment, from its file: a checkpoint that names the segment has waited for it.
+    fn read_index(&mut self, reading: &mut Reading) -> Result<Option<Vec<Span>>, ReadError> {
+        let (id, segment) = (reading.read.log(), reading.read.segment());
+        let bytes = self.shell.disk.read(Name::Index(id, segment)).unwrap_or_default();
+        match self.store.on_index_read(id, segment, bytes) {
+            Ok(index) => {
+                self.counts.indexes_read += 1;
+                reading.read.on_index(&self.store, &index)
+            }
+            Err(IndexError::Gone(error)) => Err(error),
+            Err(IndexError::Damaged(error)) => panic!("log {id}: the index of segment {segment}: {error}"),
+        }
+    }
+
+    fn on_read(&mut self, reading: Reading, done: Result<Option<Vec<Span>>, ReadError>, alive: bool) {
+        let id = reading.read.log();
+        match done {
             Ok(None) => self.reading.push(reading),
             Ok(Some(spans)) => {
                 let bytes: Vec<u8> = spans.iter().flat_map(|span| span.to_vec()).collect();
@@ -563,7 +595,7 @@ impl Simulation {
         self.counts.leftovers += self.shell.leftovers(&self.store).len() as u64;
         self.shell.remove_leftovers(&self.store);
         let names_segment = |name: &Name| match name {
-            Name::Segment(id, base) => {
+            Name::Segment(id, base) | Name::Index(id, base) => {
                 self.store.log(*id).is_some_and(|log| log.segments().iter().any(|segment| segment.base_offset == *base))
             }
             _ => true,
