@@ -21,7 +21,7 @@ pub(super) async fn keep(engine: Engine) {
         wait = every;
         if !std::mem::replace(&mut swept, true) {
             for log in engine.logs() {
-                remove_leftovers(&engine, log).await;
+                find_leftovers(&engine, log);
             }
         }
         check(&engine).await;
@@ -50,9 +50,9 @@ async fn check(engine: &Engine) {
     }
 }
 
-/// Removes the files that a process before this one had no time to remove. Only files before the first segment of a log that
+/// Looks for the files that a process before this one had no time to remove. Only files before the first segment of a log that
 /// recovery has understood are ever touched.
-async fn remove_leftovers(engine: &Engine, log: LogId) {
+fn find_leftovers(engine: &Engine, log: LogId) {
     let inner = &engine.inner;
     // Where nothing was ever removed there is nothing to look for.
     if !inner.store.borrow().is_leftover(log, batch::Offset(0)) {
@@ -65,12 +65,8 @@ async fn remove_leftovers(engine: &Engine, log: LogId) {
             return;
         }
     };
-    for segment in found {
-        let is_leftover = inner.store.borrow().is_leftover(log, segment);
-        if is_leftover && let Err(error) = inner.segments.remove_segment(log, segment).await {
-            tracing::warn!(%log, segment = segment.0, %error, "a segment that is not needed any more is left behind");
-        }
-    }
+    inner.store.borrow_mut().on_segments_found(log, found);
+    inner.work.notify_one();
 }
 
 #[expect(clippy::disallowed_methods, reason = "retention compares the records' timestamps with the time of day")]

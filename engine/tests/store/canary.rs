@@ -77,3 +77,15 @@ fn segment_files_of_a_killed_process_taken_for_durable_are_found() {
 fn journal_groups_of_a_killed_process_taken_for_durable_are_found() {
     assert_found(Planted::TrustFoundJournalUnsynced, 60..2000);
 }
+
+/// Were only the newest checkpoint kept, damage to it would be the end of the shard.
+#[test]
+fn an_older_checkpoint_that_is_not_kept_is_found() {
+    assert_found(Planted::KeepOneCheckpoint, 0..500);
+}
+
+/// After a restart the journal is needed as far back as by the process before.
+#[test]
+fn journal_that_only_the_older_checkpoint_needs_taken_for_free_is_found() {
+    assert_found(Planted::ForgetOlderCheckpoint, 0..2000);
+}

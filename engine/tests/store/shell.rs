@@ -33,6 +33,9 @@ pub enum Planted {
     ForgetOpenedFilesMayBeNew,
     TrustFoundJournalUnsynced,
     TakeNoSpaceForWritten,
+    KeepOneCheckpoint,
+    /// At a start, what only the older checkpoint needs of the journal is free.
+    ForgetOlderCheckpoint,
 }
 
 /// One system call.
@@ -388,7 +391,8 @@ impl Shell {
             Call::RemoveOldCheckpoints => {
                 let checkpoints: Vec<Name> =
                     self.disk.names().filter(|name| matches!(name, Name::Checkpoint(_))).collect();
-                checkpoints.into_iter().rev().skip(CHECKPOINTS_KEPT).for_each(|name| self.disk.unlink(name));
+                let kept = if self.planted == Planted::KeepOneCheckpoint { 1 } else { CHECKPOINTS_KEPT };
+                checkpoints.into_iter().rev().skip(kept).for_each(|name| self.disk.unlink(name));
             }
             Call::RemoveLog(log) => self.remove_log(log),
             Call::RemoveSegment(name) => self.remove_segment(name),
@@ -423,13 +427,6 @@ impl Shell {
             let index = Name::Index(log, base);
             self.disk.unlink(index);
             self.unsynced_indexes.remove(&index);
-        }
-    }
-
-    /// Removes what a process before this one had no time to remove.
-    pub fn remove_leftovers(&mut self, store: &Store) {
-        for name in self.leftovers(store) {
-            self.remove_segment(name);
         }
     }
 
@@ -485,7 +482,7 @@ impl Shell {
         pool: &BufPool,
     ) -> Result<Reopened, ReopenError> {
         self.sync_found();
-        let saved = self.newest_checkpoint();
+        let (saved, older) = self.checkpoints();
         let from = recovery::replay_from(self.shard, saved.as_ref()).replay_from;
         let mut files: Vec<(JournalFileId, AlignedBuf)> = Vec::new();
         for name in self.disk.names() {
@@ -496,14 +493,15 @@ impl Shell {
                 files.push((id, buf));
             }
         }
-        let begins_by = |(id, buf): &(JournalFileId, AlignedBuf)| {
-            recovery::begins_by(*id, &buf[..buf.len().min(2 * BLOCK_BYTES)], from)
-        };
-        let first_needed = (1..files.len()).rev().find(|i| begins_by(&files[*i])).unwrap_or(0);
-        let unneeded: Vec<JournalFileId> = files[..first_needed].iter().map(|(id, _)| *id).collect();
+        let heads: Vec<_> = files.iter().map(|(id, buf)| (*id, &buf[..buf.len().min(2 * BLOCK_BYTES)])).collect();
+        let forgets = self.planted == Planted::ForgetOlderCheckpoint;
+        let older_from = older.filter(|_| !forgets).map_or(GroupSeq::NONE, |older| older.replay_from);
+        let unread = recovery::unread(&heads, from, if forgets { from } else { older_from });
         let found: Vec<_> =
-            files[first_needed..].iter().map(|(file, bytes)| FoundFile { file: *file, bytes }).collect();
-        recovery::reopen((self.shard, limits, config), pool.clone(), saved, &found, &unneeded)
+            files[unread.len()..].iter().map(|(file, bytes)| FoundFile { file: *file, bytes }).collect();
+        let reopened = recovery::reopen((self.shard, limits, config), pool.clone(), saved, &found, &unread)?;
+        self.set_damaged_aside();
+        Ok(reopened)
     }
 
     /// Directories are synced before anything is decided, and the journal files that were found.
@@ -516,8 +514,31 @@ impl Shell {
         }
     }
 
-    fn newest_checkpoint(&self) -> Option<Checkpoint> {
-        let names: Vec<Name> = self.disk.names().filter(|name| matches!(name, Name::Checkpoint(_))).collect();
-        names.into_iter().rev().find_map(|name| checkpoint::decode(self.disk.read(name).expect("listed")).ok())
+    /// The two newest sound ones. The next gets a name that none has had.
+    fn checkpoints(&self) -> (Option<Checkpoint>, Option<Checkpoint>) {
+        let newest_seq = self.checkpoint_seqs().last().copied().unwrap_or(0);
+        let mut sound = self.sound_checkpoints().into_iter().rev();
+        (sound.next().map(|newest| Checkpoint { seq: newest_seq, ..newest }), sound.next())
+    }
+
+    fn checkpoint_seqs(&self) -> Vec<u64> {
+        let seq = |name| if let Name::Checkpoint(seq) = name { Some(seq) } else { None };
+        self.disk.names().filter_map(seq).collect()
+    }
+
+    /// Oldest first.
+    pub fn sound_checkpoints(&self) -> Vec<Checkpoint> {
+        let read = |seq| checkpoint::decode(self.disk.read(Name::Checkpoint(seq)).expect("listed")).ok();
+        self.checkpoint_seqs().into_iter().filter_map(read).collect()
+    }
+
+    fn set_damaged_aside(&mut self) {
+        for seq in self.checkpoint_seqs() {
+            let name = Name::Checkpoint(seq);
+            if checkpoint::decode(self.disk.read(name).expect("listed")).is_err() {
+                self.disk.rename(name, Name::Damaged(seq));
+                self.disk.sync_dir(Dir::Shard);
+            }
+        }
     }
 }

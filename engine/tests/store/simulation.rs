@@ -1,6 +1,7 @@
 //! Life after life of one shard on a simulated disk. A seed decides everything.
 
 use batch::LeaderEpoch;
+use engine::checkpoint;
 use engine::journal::{FileRequest, FilesConfig};
 use engine::log::{ReadPlan, ReadRequest};
 use engine::memory::{AlignedBuf, BufPool, Chunk, Span};
@@ -105,6 +106,7 @@ pub struct Counts {
     pub reads_from_both: u64,
     pub indexes_read: u64,
     pub failures: u64,
+    pub checkpoints_damaged: u64,
     pub power_cuts: u64,
     pub kills: u64,
     pub clean_stops: u64,
@@ -127,7 +129,7 @@ impl Counts {
         pairs.for_each(|((_, count), more)| *count += more);
     }
 
-    pub fn each(&mut self) -> [(&'static str, &mut u64); 24] {
+    pub fn each(&mut self) -> [(&'static str, &mut u64); 25] {
         [
             ("groups acknowledged", &mut self.acknowledged_groups),
             ("appends refused as busy", &mut self.busy),
@@ -140,6 +142,7 @@ impl Counts {
             ("reads from both", &mut self.reads_from_both),
             ("indexes read", &mut self.indexes_read),
             ("failed calls", &mut self.failures),
+            ("checkpoints damaged", &mut self.checkpoints_damaged),
             ("power cuts", &mut self.power_cuts),
             ("kills", &mut self.kills),
             ("clean stops", &mut self.clean_stops),
@@ -156,7 +159,7 @@ impl Counts {
         ]
     }
 
-    fn each_copied(mut self) -> [u64; 24] {
+    fn each_copied(mut self) -> [u64; 25] {
         self.each().map(|(_, count)| *count)
     }
 }
@@ -244,7 +247,25 @@ impl Simulation {
         let power = self.random.one_in(2);
         *if power { &mut self.counts.power_cuts } else { &mut self.counts.kills } += 1;
         let disk = self.shell.crash(&mut self.random, power);
+        let disk = self.damage_checkpoint(disk);
         self.restart(disk);
+    }
+
+    /// Now and then the newest checkpoint rots while the shard is down: never both of two, and no second one before
+    /// another was written.
+    fn damage_checkpoint(&mut self, disk: Disk) -> Disk {
+        let mut shell = Shell::new(disk, self.shell.planted, SHARD, self.world.journal_file_bytes);
+        let sound = shell.sound_checkpoints();
+        let spare = sound.len() > 1 || sound.last().is_some_and(|only| only.seq == 1);
+        if self.random.one_in(6)
+            && let Some(newest) = sound.last().filter(|_| spare)
+        {
+            let name = Name::Checkpoint(newest.seq);
+            let bytes = checkpoint::encode(newest).len();
+            shell.disk.flip(name, self.random.below(bytes * 8));
+            self.counts.checkpoints_damaged += 1;
+        }
+        std::mem::take(&mut shell.disk)
     }
 
     fn act(&mut self) {
@@ -593,14 +614,20 @@ impl Simulation {
         self.counts.drops_replayed += second.dropped.len() as u64;
         self.store = second.store;
         self.counts.leftovers += self.shell.leftovers(&self.store).len() as u64;
-        self.shell.remove_leftovers(&self.store);
+        let leftovers = self.shell.leftovers(&self.store);
         let names_segment = |name: &Name| match name {
             Name::Segment(id, base) | Name::Index(id, base) => {
                 self.store.log(*id).is_some_and(|log| log.segments().iter().any(|segment| segment.base_offset == *base))
             }
             _ => true,
         };
-        self.strays = self.shell.disk.names().filter(|name| !names_segment(name)).collect();
+        let is_stray = |name: &Name| !names_segment(name) && !leftovers.contains(name);
+        self.strays = self.shell.disk.names().filter(is_stray).collect();
+        for name in leftovers {
+            if let Name::Segment(id, base) | Name::Index(id, base) = name {
+                self.store.on_segments_found(id, [base]);
+            }
+        }
         self.model.on_reopened(&self.store);
         for id in self.model.alive() {
             // Some run on with the default of one gibibyte, as until somebody configures them.
