@@ -19,6 +19,6 @@ pub mod segment_index;
 pub mod store;
 
 pub use batch::{LeaderEpoch, Offset};
-pub use ids::{GroupSeq, JournalFileId, LogId};
+pub use ids::{GroupSeq, JournalFileId, LogId, SegmentName};
 pub use run::{Engine, EngineConfig, OpenError, Read, Recovered, StorageError};
 pub use store::{AppendError, Appended, CutError, LogConfig, LogView, ReadError};

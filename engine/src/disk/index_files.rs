@@ -2,10 +2,8 @@
 
 use std::io;
 
-use batch::Offset;
-
 use super::layout::Layout;
-use crate::ids::LogId;
+use crate::ids::{LogId, SegmentName};
 use crate::limits::INDEX_FILE_BYTES_MAX;
 use crate::memory::AlignedBuf;
 use crate::ring::Ring;
@@ -13,13 +11,13 @@ use crate::segment_index::{self, SegmentIndex};
 
 /// Writes an index over whatever was there. A crash may leave it torn; then it is told from a whole one by its checksum.
 pub async fn write(ring: &Ring, layout: &Layout, index: &SegmentIndex) -> io::Result<()> {
-    let path = layout.segment_index(index.log, index.summary.base_offset);
+    let path = layout.segment_index(index.log, index.summary.name());
     let file = ring.open(&path, libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC, 0o644).await?;
     ring.write_all_at(&file, segment_index::encode(index), 0).await.0
 }
 
 /// Makes an index durable, but for its directory entry.
-pub async fn sync(ring: &Ring, layout: &Layout, log: LogId, segment: Offset) -> io::Result<()> {
+pub async fn sync(ring: &Ring, layout: &Layout, log: LogId, segment: SegmentName) -> io::Result<()> {
     match ring.open(&layout.segment_index(log, segment), libc::O_RDONLY, 0).await {
         Ok(file) => ring.fsync(&file).await,
         // The log may have been dropped since.
@@ -29,7 +27,7 @@ pub async fn sync(ring: &Ring, layout: &Layout, log: LogId, segment: Offset) -> 
 }
 
 /// All bytes of the file that should hold the index of a segment.
-pub async fn read(ring: &Ring, layout: &Layout, log: LogId, segment: Offset) -> io::Result<Vec<u8>> {
+pub async fn read(ring: &Ring, layout: &Layout, log: LogId, segment: SegmentName) -> io::Result<Vec<u8>> {
     let path = layout.segment_index(log, segment);
     let file = ring.open(&path, libc::O_RDONLY, 0).await?;
     let len = usize::try_from(std::fs::metadata(&path)?.len()).unwrap_or(usize::MAX).min(INDEX_FILE_BYTES_MAX);

@@ -5,13 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::rc::Rc;
 
-use batch::Offset;
-
 use super::free_space::is_exhausted;
 use super::index_files;
 use super::journal_files::sync_dir;
 use super::layout::Layout;
-use crate::ids::LogId;
+use crate::ids::{LogId, SegmentName};
 use crate::limits::{
     BLOCK_BYTES, OPEN_SEGMENTS_MAX, SEGMENT_PREALLOCATE_BYTES_MAX, SEGMENT_PREALLOCATE_BYTES_MIN,
     SEGMENT_PREALLOCATE_SHARE,
@@ -21,7 +19,7 @@ use crate::memory::{AlignedBuf, BufPool};
 use crate::ring::{DirectFile, Ring};
 use crate::segment_index::SegmentIndex;
 
-type Key = (LogId, Offset);
+type Key = (LogId, SegmentName);
 
 struct Open {
     file: DirectFile,
@@ -118,7 +116,7 @@ impl SegmentShelf {
 
     /// Writes whole blocks. They are durable after the next `sync`.
     pub async fn write_blocks(&self, log: LogId, write: BlockWrite) -> io::Result<()> {
-        let open = self.file_to_write((log, write.segment)).await?;
+        let open = self.file_to_write((log, SegmentName::appended(write.segment))).await?;
         let end = write.position + write.span.len() as u64;
         self.reserve(&open, end).await?;
         self.ring.write_all_at(&open.file, write.span, write.position).await.0
@@ -146,7 +144,7 @@ impl SegmentShelf {
 
     /// Writes the last block padded with zeros, then cuts the file to its exact size, then writes the index of a sealed one.
     pub async fn seal(&self, log: LogId, write: &SealWrite) -> io::Result<()> {
-        let open = self.file_to_write((log, write.segment)).await?;
+        let open = self.file_to_write((log, SegmentName::appended(write.segment))).await?;
         if !write.partial_block.is_empty() {
             let mut block = self.pool.take(BLOCK_BYTES);
             block.fill(0);
@@ -163,12 +161,12 @@ impl SegmentShelf {
 
     /// Writes the index of a sealed segment beside its file. It is durable after the next `sync` of the segment.
     pub async fn write_index(&self, index: &SegmentIndex) -> io::Result<()> {
-        self.unsynced_indexes.borrow_mut().insert((index.log, index.summary.base_offset));
+        self.unsynced_indexes.borrow_mut().insert((index.log, index.summary.name()));
         index_files::write(&self.ring, &self.layout, index).await
     }
 
     /// All bytes of the file that should hold the index of a segment.
-    pub async fn read_index(&self, log: LogId, segment: Offset) -> io::Result<Vec<u8>> {
+    pub async fn read_index(&self, log: LogId, segment: SegmentName) -> io::Result<Vec<u8>> {
         index_files::read(&self.ring, &self.layout, log, segment).await
     }
 
@@ -204,7 +202,7 @@ impl SegmentShelf {
     pub async fn read(
         &self,
         log: LogId,
-        segment: Offset,
+        segment: SegmentName,
         position: u64,
         end: u64,
     ) -> io::Result<(AlignedBuf, usize, usize)> {
@@ -218,7 +216,7 @@ impl SegmentShelf {
     }
 
     /// Removes a segment's file and its index. Reads of it that are under way have it open, and end as they would have.
-    pub async fn remove_segment(&self, log: LogId, segment: Offset) -> io::Result<()> {
+    pub async fn remove_segment(&self, log: LogId, segment: SegmentName) -> io::Result<()> {
         self.open.borrow_mut().remove(&(log, segment));
         self.fresh.borrow_mut().remove(&(log, segment));
         self.unsynced_indexes.borrow_mut().remove(&(log, segment));
@@ -232,14 +230,14 @@ impl SegmentShelf {
     }
 
     /// The segments of which a log has files, by their names.
-    pub fn found(&self, log: LogId) -> io::Result<BTreeSet<Offset>> {
+    pub fn found(&self, log: LogId) -> io::Result<BTreeSet<SegmentName>> {
         let entries = match std::fs::read_dir(self.layout.log_dir(log)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
             entries => entries?,
         };
         let mut segments = BTreeSet::new();
         for entry in entries {
-            segments.extend(Layout::segment_base(&entry?.path()));
+            segments.extend(Layout::segment_name(&entry?.path()));
         }
         Ok(segments)
     }

@@ -215,7 +215,7 @@ impl Verify<'_> {
         saved: &LogCheckpoint,
         segment: &SegmentCheckpoint,
     ) -> Result<(), InspectError> {
-        let path = picture.layout.segment(saved.log, segment.base_offset);
+        let path = picture.layout.segment(saved.log, segment.name());
         let log = Some(saved.log);
         let reader = match open_segment(&picture.layout, saved, segment) {
             Ok(reader) => reader,
@@ -256,7 +256,7 @@ impl Verify<'_> {
         if !segment.sealed {
             return saved.active_index.clone();
         }
-        let path = picture.layout.segment_index(saved.log, segment.base_offset);
+        let path = picture.layout.segment_index(saved.log, segment.name());
         let read = std::fs::read(&path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => "the index is missing".to_owned(),
             _ => format!("the index cannot be read: {error}"),
@@ -282,7 +282,7 @@ impl Verify<'_> {
         let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
         paths.sort();
         for path in paths {
-            let base = Layout::segment_base(&path);
+            let base = Layout::segment_name(&path).map(|segment| segment.base);
             if base.is_some_and(|base| base < active && !named.contains(&base)) {
                 let what = "no checkpoint names this file".to_owned();
                 self.tell(Severity::Note, &path, None, Some(saved.log), what);

@@ -24,7 +24,7 @@ pub use sparse_index::SparseIndex;
 pub use tail::{BlockWrite, block_start};
 
 use crate::checkpoint::LogCheckpoint;
-use crate::ids::{GroupSeq, LogId};
+use crate::ids::{GroupSeq, LogId, SegmentName};
 use crate::limits::SEALED_INDEX_INTERVAL_BYTES;
 use crate::memory::{BufPool, Span};
 use crate::segment_index::SegmentIndex;
@@ -95,6 +95,8 @@ pub struct Log {
     durable_end: Offset,
     segments: VecDeque<Segment>,
     leader_epochs: Vec<(LeaderEpoch, Offset)>,
+    /// Compaction has been through everything before this offset.
+    cleaned_until: Offset,
     /// Groups on their way to the device and where the log ends with each.
     pending: VecDeque<(GroupSeq, Offset)>,
     tail: Tail,
@@ -113,6 +115,7 @@ impl Log {
             durable_end: Offset(0),
             segments: VecDeque::from([Segment::new(Offset(0))]),
             leader_epochs: Vec::new(),
+            cleaned_until: Offset(0),
             pending: VecDeque::new(),
             tail: Tail::default(),
             write_in_flight: false,
@@ -143,6 +146,7 @@ impl Log {
             durable_end: saved.next_offset,
             segments,
             leader_epochs: saved.leader_epochs.clone(),
+            cleaned_until: saved.cleaned_until,
             pending: VecDeque::new(),
             tail,
             write_in_flight: false,
@@ -191,9 +195,9 @@ impl Log {
         &self.segments
     }
 
-    pub fn segment(&self, base: Offset) -> Option<&Segment> {
-        let at = self.segments.partition_point(|segment| segment.base_offset < base);
-        self.segments.get(at).filter(|segment| segment.base_offset == base)
+    pub fn segment(&self, name: SegmentName) -> Option<&Segment> {
+        let at = self.segments.partition_point(|segment| segment.base_offset < name.base);
+        self.segments.get(at).filter(|segment| segment.name() == name)
     }
 
     pub fn leader_epochs(&self) -> &[(LeaderEpoch, Offset)] {
@@ -380,6 +384,7 @@ impl Log {
             tail_block: self.tail.partial_block(active.base_offset, active.bytes),
             active_index: active.index.as_ref().map_or_else(Vec::new, |i| i.thinned(SEALED_INDEX_INTERVAL_BYTES)),
             leader_epochs: self.leader_epochs.clone(),
+            cleaned_until: self.cleaned_until,
         }
     }
 

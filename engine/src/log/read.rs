@@ -3,6 +3,7 @@
 use batch::{BatchInfo, Offset};
 
 use super::{Log, Segment, SparseIndex};
+use crate::ids::SegmentName;
 use crate::limits::COLD_READ_BYTES_MAX;
 use crate::memory::Span;
 
@@ -30,7 +31,7 @@ pub enum ReadPlan {
 /// A read in a sealed segment whose index is not in memory.
 #[derive(Debug, Clone, Copy)]
 pub struct IndexedRead {
-    pub segment: Offset,
+    pub segment: SegmentName,
     pub request: ReadRequest,
 }
 
@@ -42,7 +43,7 @@ pub enum TimePlan {
     /// At the start of this batch.
     At(Offset),
     /// Somewhere in this segment; its index, which is not in memory, knows where.
-    Within(Offset),
+    Within(SegmentName),
 }
 
 /// Back to back, the spans are the answer.
@@ -54,7 +55,7 @@ pub struct MemoryRead {
 /// A stretch of a segment file: a batch starts at `scan_from`, and the file holds every byte before `file_end`.
 #[derive(Debug, Clone, Copy)]
 pub struct DiskRead {
-    pub segment: Offset,
+    pub segment: SegmentName,
     pub scan_from: u64,
     pub file_end: u64,
     /// How many bytes from `scan_from` on should be enough.
@@ -88,7 +89,7 @@ impl Log {
         let Some(segment) = self.segment_of(request.from) else { return ReadPlan::Empty };
         match segment.index.as_deref() {
             Some(index) => self.plan_from(segment, Some(index), index.position_before(request.from), request),
-            None => ReadPlan::Index(IndexedRead { segment: segment.base_offset, request }),
+            None => ReadPlan::Index(IndexedRead { segment: segment.name(), request }),
         }
     }
 
@@ -102,8 +103,8 @@ impl Log {
     }
 
     /// Plans a read whose first batch starts at or after `scan_from`, itself the start of a batch.
-    pub fn plan_from_position(&self, base: Offset, scan_from: u64, request: ReadRequest) -> ReadPlan {
-        match self.segment(base) {
+    pub fn plan_from_position(&self, name: SegmentName, scan_from: u64, request: ReadRequest) -> ReadPlan {
+        match self.segment(name) {
             Some(segment) => self.plan_from(segment, segment.index.as_deref(), scan_from, request),
             None => ReadPlan::OutOfRange,
         }
@@ -125,7 +126,7 @@ impl Log {
         let slack = next_indexed.map_or(0, |next| (next - scan_from) as usize);
         let bytes = request.bytes_max.saturating_add(slack).min(COLD_READ_BYTES_MAX);
         let file_end = segment.flushed;
-        ReadPlan::Disk(DiskRead { segment: segment.base_offset, scan_from, file_end, bytes, request })
+        ReadPlan::Disk(DiskRead { segment: segment.name(), scan_from, file_end, bytes, request })
     }
 
     /// The segment that holds `offset`, or the one after a gap before it.
@@ -142,7 +143,7 @@ impl Log {
         };
         match segment.index.as_deref() {
             Some(index) => self.plan_timestamp_indexed(index, timestamp_ms),
-            None => TimePlan::Within(segment.base_offset),
+            None => TimePlan::Within(segment.name()),
         }
     }
 

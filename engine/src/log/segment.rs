@@ -6,7 +6,7 @@ use batch::{BatchInfo, Offset};
 
 use super::sparse_index::SparseIndex;
 use crate::checkpoint::{IndexEntry, SegmentCheckpoint};
-use crate::ids::LogId;
+use crate::ids::{LogId, SegmentName};
 use crate::limits::{INDEX_INTERVAL_BYTES, SEALED_INDEX_INTERVAL_BYTES};
 use crate::segment_index::SegmentIndex;
 
@@ -20,6 +20,8 @@ const _: () = assert!(size_of::<Segment>() <= 96, "a shard keeps one for each se
 #[derive(Debug, Clone)]
 pub struct Segment {
     pub base_offset: Offset,
+    /// See [`SegmentName`].
+    pub revision: u32,
     /// The offset after the last record.
     pub next_offset: Offset,
     pub bytes: u64,
@@ -40,6 +42,7 @@ impl Segment {
     pub fn new(base_offset: Offset) -> Self {
         Self {
             base_offset,
+            revision: 0,
             next_offset: base_offset,
             bytes: 0,
             flushed: 0,
@@ -55,6 +58,7 @@ impl Segment {
     pub fn from_checkpoint(saved: &SegmentCheckpoint, flushed: u64, index: Option<&[IndexEntry]>) -> Self {
         Self {
             base_offset: saved.base_offset,
+            revision: saved.revision,
             next_offset: saved.next_offset,
             bytes: saved.bytes,
             flushed,
@@ -69,6 +73,7 @@ impl Segment {
     pub fn to_checkpoint(&self) -> SegmentCheckpoint {
         SegmentCheckpoint {
             base_offset: self.base_offset,
+            revision: self.revision,
             next_offset: self.next_offset,
             bytes: self.bytes,
             first_timestamp: self.first_timestamp,
@@ -82,6 +87,11 @@ impl Segment {
     pub fn to_index(&self, log: LogId) -> SegmentIndex {
         let index = self.index.as_deref().expect("a segment that is not closed has its index");
         SegmentIndex { log, summary: self.to_checkpoint(), entries: index.entries().to_vec() }
+    }
+
+    /// The name of its file.
+    pub fn name(&self) -> SegmentName {
+        SegmentName { base: self.base_offset, revision: self.revision }
     }
 
     pub fn is_empty(&self) -> bool {

@@ -4,10 +4,8 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use batch::Offset;
-
 use super::Inner;
-use crate::ids::LogId;
+use crate::ids::{LogId, SegmentName};
 use crate::log::SparseIndex;
 use crate::ring::sync::Notify;
 use crate::store::{IndexError, ReadError};
@@ -15,14 +13,14 @@ use crate::store::{IndexError, ReadError};
 /// Indexes that are being read.
 #[derive(Default)]
 pub(super) struct IndexReads {
-    under_way: RefCell<BTreeSet<(LogId, Offset)>>,
+    under_way: RefCell<BTreeSet<(LogId, SegmentName)>>,
     ended: Notify,
 }
 
 /// Takes its entry back also when the reader is gone before the end.
 struct UnderWay<'a> {
     reads: &'a IndexReads,
-    key: (LogId, Offset),
+    key: (LogId, SegmentName),
 }
 
 impl Drop for UnderWay<'_> {
@@ -33,7 +31,7 @@ impl Drop for UnderWay<'_> {
 }
 
 /// The index of a sealed segment, from memory or from its file.
-pub(super) async fn read(inner: &Rc<Inner>, log: LogId, segment: Offset) -> Result<Rc<SparseIndex>, ReadError> {
+pub(super) async fn read(inner: &Rc<Inner>, log: LogId, segment: SegmentName) -> Result<Rc<SparseIndex>, ReadError> {
     let key = (log, segment);
     let reads = &inner.indexes;
     while reads.under_way.borrow().contains(&key) {
@@ -45,14 +43,14 @@ pub(super) async fn read(inner: &Rc<Inner>, log: LogId, segment: Offset) -> Resu
     reads.under_way.borrow_mut().insert(key);
     let _under_way = UnderWay { reads, key };
     let bytes = inner.segments.read_index(log, segment).await.map_err(|error| {
-        tracing::error!(%log, segment = segment.0, %error, "reading the index of a segment failed");
+        tracing::error!(%log, %segment, %error, "reading the index of a segment failed");
         ReadError::Failed
     })?;
     let read = inner.store.borrow_mut().on_index_read(log, segment, &bytes);
     read.map_err(|error| match error {
         IndexError::Gone(error) => error,
         IndexError::Damaged(error) => {
-            tracing::error!(%log, segment = segment.0, %error, "the index of a segment is damaged");
+            tracing::error!(%log, %segment, %error, "the index of a segment is damaged");
             ReadError::Failed
         }
     })

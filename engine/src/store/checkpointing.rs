@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use batch::Offset;
 
 use crate::checkpoint::{Checkpoint, LogCheckpoint};
-use crate::ids::{GroupSeq, JournalFileId, LogId};
+use crate::ids::{GroupSeq, JournalFileId, LogId, SegmentName};
 use crate::log::Log;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub struct Checkpointing {
     /// The first group that the newest checkpoint on stable storage needs.
     needed_from: GroupSeq,
     /// Segments that the newest checkpoint on stable storage leaves out, and the one before it does not.
-    left_out: Vec<(LogId, Vec<Offset>)>,
+    left_out: Vec<(LogId, Vec<SegmentName>)>,
     /// The last group that deleted a log. A checkpoint without the log must not become durable before it.
     last_drop: GroupSeq,
     /// The newest picture of every log.
@@ -152,14 +152,14 @@ impl Checkpointing {
     }
 
     /// These segments are needed no more once another checkpoint is on stable storage.
-    pub fn leave_out(&mut self, log: LogId, segments: Vec<Offset>) {
+    pub fn leave_out(&mut self, log: LogId, segments: Vec<SegmentName>) {
         if !segments.is_empty() {
             self.left_out.push((log, segments));
         }
     }
 
     /// What neither the checkpoint that was just written nor the one before it has: its files can go.
-    pub fn take_left_out(&mut self) -> Vec<(LogId, Vec<Offset>)> {
+    pub fn take_left_out(&mut self) -> Vec<(LogId, Vec<SegmentName>)> {
         std::mem::take(&mut self.left_out)
     }
 }

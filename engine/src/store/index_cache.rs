@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use batch::Offset;
 
-use crate::ids::LogId;
+use crate::ids::{LogId, SegmentName};
 use crate::log::SparseIndex;
 
 /// What the maps take for one index, about.
@@ -23,8 +23,8 @@ pub struct IndexCache {
     bytes_max: usize,
     bytes: usize,
     uses: u64,
-    indexes: BTreeMap<(LogId, Offset), Cached>,
-    by_use: BTreeMap<u64, (LogId, Offset)>,
+    indexes: BTreeMap<(LogId, SegmentName), Cached>,
+    by_use: BTreeMap<u64, (LogId, SegmentName)>,
 }
 
 impl IndexCache {
@@ -32,11 +32,7 @@ impl IndexCache {
         Self { bytes_max, bytes: 0, uses: 0, indexes: BTreeMap::new(), by_use: BTreeMap::new() }
     }
 
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    pub fn get(&mut self, log: LogId, segment: Offset) -> Option<Rc<SparseIndex>> {
+    pub fn get(&mut self, log: LogId, segment: SegmentName) -> Option<Rc<SparseIndex>> {
         let cached = self.indexes.get_mut(&(log, segment))?;
         self.by_use.remove(&cached.used);
         self.uses += 1;
@@ -45,7 +41,7 @@ impl IndexCache {
         Some(cached.index.clone())
     }
 
-    pub fn insert(&mut self, log: LogId, segment: Offset, index: Rc<SparseIndex>) {
+    pub fn insert(&mut self, log: LogId, segment: SegmentName, index: Rc<SparseIndex>) {
         self.remove(log, segment);
         self.uses += 1;
         self.bytes += ENTRY_BYTES + index.memory_bytes();
@@ -58,7 +54,7 @@ impl IndexCache {
         }
     }
 
-    pub fn remove(&mut self, log: LogId, segment: Offset) {
+    pub fn remove(&mut self, log: LogId, segment: SegmentName) {
         if let Some(cached) = self.indexes.remove(&(log, segment)) {
             self.by_use.remove(&cached.used);
             self.bytes -= ENTRY_BYTES + cached.index.memory_bytes();
@@ -66,8 +62,9 @@ impl IndexCache {
     }
 
     pub fn remove_log(&mut self, log: LogId) {
-        let of_log = (log, Offset(i64::MIN))..=(log, Offset::MAX);
-        let segments: Vec<Offset> = self.indexes.range(of_log).map(|((_, segment), _)| *segment).collect();
+        let of_log = (log, SegmentName::appended(Offset(i64::MIN)))
+            ..=(log, SegmentName { base: Offset::MAX, revision: u32::MAX });
+        let segments: Vec<SegmentName> = self.indexes.range(of_log).map(|((_, segment), _)| *segment).collect();
         segments.into_iter().for_each(|segment| self.remove(log, segment));
     }
 }
@@ -79,6 +76,10 @@ mod tests {
     const LOG: LogId = LogId { topic: 1, partition: 0 };
     const OTHER: LogId = LogId { topic: 1, partition: 1 };
 
+    fn name(base: i64) -> SegmentName {
+        SegmentName::appended(Offset(base))
+    }
+
     fn cache(count: usize) -> IndexCache {
         IndexCache::new(count * (ENTRY_BYTES + SparseIndex::default().memory_bytes()))
     }
@@ -86,30 +87,30 @@ mod tests {
     #[test]
     fn what_was_used_last_stays() {
         let mut cache = cache(2);
-        cache.insert(LOG, Offset(0), Rc::default());
-        cache.insert(LOG, Offset(1), Rc::default());
-        assert!(cache.get(LOG, Offset(0)).is_some());
-        cache.insert(OTHER, Offset(0), Rc::default());
-        assert!(cache.get(LOG, Offset(1)).is_none());
-        assert!(cache.get(LOG, Offset(0)).is_some() && cache.get(OTHER, Offset(0)).is_some());
+        cache.insert(LOG, name(0), Rc::default());
+        cache.insert(LOG, name(1), Rc::default());
+        assert!(cache.get(LOG, name(0)).is_some());
+        cache.insert(OTHER, name(0), Rc::default());
+        assert!(cache.get(LOG, name(1)).is_none());
+        assert!(cache.get(LOG, name(0)).is_some() && cache.get(OTHER, name(0)).is_some());
     }
 
     #[test]
     fn nothing_stays_of_a_log_that_goes() {
         let mut cache = cache(10);
-        (0..3).for_each(|base| cache.insert(LOG, Offset(base), Rc::default()));
-        cache.insert(OTHER, Offset(0), Rc::default());
+        (0..3).for_each(|base| cache.insert(LOG, name(base), Rc::default()));
+        cache.insert(OTHER, name(0), Rc::default());
         cache.remove_log(LOG);
-        assert!(cache.get(LOG, Offset(1)).is_none() && cache.get(OTHER, Offset(0)).is_some());
-        cache.remove(OTHER, Offset(0));
-        assert_eq!(cache.bytes(), 0);
+        assert!(cache.get(LOG, name(1)).is_none() && cache.get(OTHER, name(0)).is_some());
+        cache.remove(OTHER, name(0));
+        assert_eq!(cache.bytes, 0);
     }
 
     #[test]
     fn an_index_larger_than_the_bound_is_not_kept() {
         let mut cache = IndexCache::new(0);
-        cache.insert(LOG, Offset(0), Rc::default());
-        assert!(cache.get(LOG, Offset(0)).is_none());
-        assert_eq!(cache.bytes(), 0);
+        cache.insert(LOG, name(0), Rc::default());
+        assert!(cache.get(LOG, name(0)).is_none());
+        assert_eq!(cache.bytes, 0);
     }
 }

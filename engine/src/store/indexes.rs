@@ -4,10 +4,8 @@
 
 use std::rc::Rc;
 
-use batch::Offset;
-
 use super::{ReadError, Store};
-use crate::ids::LogId;
+use crate::ids::{LogId, SegmentName};
 use crate::log::{ReadPlan, ReadRequest, SparseIndex, TimePlan};
 use crate::segment_index::{self, SegmentIndexError};
 
@@ -40,7 +38,7 @@ impl Store {
     }
 
     /// A sealed segment's index, if it is in memory.
-    pub fn cached_index(&mut self, id: LogId, segment: Offset) -> Option<Rc<SparseIndex>> {
+    pub fn cached_index(&mut self, id: LogId, segment: SegmentName) -> Option<Rc<SparseIndex>> {
         self.indexes.get(id, segment)
     }
 
@@ -48,13 +46,13 @@ impl Store {
     ///
     /// # Errors
     /// [`IndexError::Damaged`] when these are not the index of this segment.
-    pub fn on_index_read(&mut self, id: LogId, base: Offset, bytes: &[u8]) -> Result<Rc<SparseIndex>, IndexError> {
+    pub fn on_index_read(&mut self, id: LogId, name: SegmentName, bytes: &[u8]) -> Result<Rc<SparseIndex>, IndexError> {
         let log = self.log(id).ok_or(IndexError::Gone(ReadError::UnknownLog))?;
-        let segment = log.segment(base).ok_or(IndexError::Gone(ReadError::OutOfRange))?;
+        let segment = log.segment(name).ok_or(IndexError::Gone(ReadError::OutOfRange))?;
         let index = segment_index::decode(bytes).map_err(IndexError::Damaged)?;
         index.check_belongs(id, &segment.to_checkpoint()).map_err(IndexError::Damaged)?;
         let index = Rc::new(SparseIndex::from_entries(index.entries));
-        self.indexes.insert(id, base, index.clone());
+        self.indexes.insert(id, name, index.clone());
         Ok(index)
     }
 }

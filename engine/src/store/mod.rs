@@ -22,7 +22,7 @@ use batch::{Checked, LeaderEpoch, Offset};
 
 use crate::checkpoint::Checkpoint;
 use crate::frame::{FrameFields, FrameKind};
-use crate::ids::{GroupSeq, LogId};
+use crate::ids::{GroupSeq, LogId, SegmentName};
 use crate::journal::{ChainEnd, FileRequest, JournalFiles};
 use crate::limits::{
     BATCH_BYTES_MAX, BLOCK_BYTES, GROUP_BYTES, INDEX_CACHE_BYTES_MAX, SEGMENT_WRITE_BYTES_MIN,
@@ -111,7 +111,7 @@ pub enum Effect {
     /// Remove the log's directory; nothing is reported back.
     RemoveLog(LogId),
     /// Remove these segment files and their indexes; nothing is reported back.
-    RemoveSegments { log: LogId, segments: Vec<Offset> },
+    RemoveSegments { log: LogId, segments: Vec<SegmentName> },
 }
 
 /// What became durable.

@@ -62,6 +62,7 @@ pub fn sample_index() -> SegmentIndex {
 pub fn sample_checkpoint() -> Checkpoint {
     let segment = |base: i64, next: i64, bytes: u64, sealed: bool| SegmentCheckpoint {
         base_offset: Offset(base),
+        revision: u32::from(base == 0) * 3,
         next_offset: Offset(next),
         bytes,
         max_timestamp: 1_700_000_000_000 + next,
@@ -78,6 +79,7 @@ pub fn sample_checkpoint() -> Checkpoint {
         tail_block: b"hello world".to_vec(),
         active_index: sample_entries(100),
         leader_epochs: vec![(LeaderEpoch(0), Offset(0)), (LeaderEpoch(3), Offset(120))],
+        cleaned_until: Offset(100),
     };
     Checkpoint {
         shard: 1,
@@ -213,6 +215,12 @@ fn every_bit_of_a_checkpoint_is_protected_and_a_torn_one_is_refused() {
     for len in 0..bytes.len() {
         assert!(checkpoint::decode(&bytes[..len]).is_err(), "cut at {len}");
     }
+}
+
+#[test]
+fn a_checkpoint_of_the_first_version_is_refused_by_its_number() {
+    let bytes = include_bytes!("../fixtures/checkpoint-1.bin");
+    assert_eq!(checkpoint::decode(bytes), Err(CheckpointError::UnsupportedVersion(1)));
 }
 
 #[test]

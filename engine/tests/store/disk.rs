@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::{JournalFileId, LogId, Offset};
+use engine::{JournalFileId, LogId, SegmentName};
 
 use crate::random::Random;
 
@@ -18,9 +18,9 @@ pub enum Name {
     Temporary(u64),
     /// A checkpoint that was found damaged.
     Damaged(u64),
-    Segment(LogId, Offset),
+    Segment(LogId, SegmentName),
     /// Beside a sealed segment.
-    Index(LogId, Offset),
+    Index(LogId, SegmentName),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

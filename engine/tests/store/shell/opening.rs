@@ -1,0 +1,92 @@
+//! Opening a shard as `engine::run` does: what is found is synced, then the newest checkpoint and the journal are read.
+
+use engine::checkpoint::{self, Checkpoint};
+use engine::journal::FilesConfig;
+use engine::memory::{AlignedBuf, BufPool};
+use engine::store::recovery::{self, FoundFile, ReopenError, Reopened};
+use engine::store::{Store, StoreLimits};
+use engine::{GroupSeq, JournalFileId};
+
+use super::{BLOCK_BYTES, Planted, Shell};
+use crate::disk::{Dir, Name};
+
+impl Shell {
+    /// Opens the shard as the real shell does.
+    pub fn reopen(
+        &mut self,
+        limits: StoreLimits,
+        config: FilesConfig,
+        pool: &BufPool,
+    ) -> Result<Reopened, ReopenError> {
+        self.sync_found();
+        let (saved, older) = self.checkpoints();
+        let from = recovery::replay_from(self.shard, saved.as_ref()).replay_from;
+        let mut files: Vec<(JournalFileId, AlignedBuf)> = Vec::new();
+        for name in self.disk.names() {
+            if let Name::Journal(id) = name {
+                let bytes = self.disk.read(name).expect("listed");
+                let mut buf = AlignedBuf::zeroed(bytes.len());
+                buf.copy_from_slice(bytes);
+                files.push((id, buf));
+            }
+        }
+        let heads: Vec<_> = files.iter().map(|(id, buf)| (*id, &buf[..buf.len().min(2 * BLOCK_BYTES)])).collect();
+        let older_from = match older {
+            _ if self.planted == Planted::ForgetOlderCheckpoint => from,
+            Some(older) => older.replay_from,
+            None => GroupSeq::NONE,
+        };
+        let unread = recovery::unread(&heads, from, older_from);
+        let found: Vec<_> =
+            files[unread.len()..].iter().map(|(file, bytes)| FoundFile { file: *file, bytes }).collect();
+        let reopened = recovery::reopen((self.shard, limits, config), pool.clone(), saved, &found, &unread)?;
+        self.set_damaged_aside();
+        Ok(reopened)
+    }
+
+    /// Directories are synced before anything is decided, and the journal files that were found.
+    fn sync_found(&mut self) {
+        self.disk.sync_dir(Dir::Journal);
+        self.disk.sync_dir(Dir::Shard);
+        if self.planted != Planted::TrustFoundJournalUnsynced {
+            let journal: Vec<Name> = self.disk.names().filter(|name| matches!(name, Name::Journal(_))).collect();
+            journal.into_iter().for_each(|name| self.disk.sync(name));
+        }
+    }
+
+    /// The two newest sound ones. The next gets a name that none has had.
+    fn checkpoints(&self) -> (Option<Checkpoint>, Option<Checkpoint>) {
+        let newest_seq = self.checkpoint_seqs().last().copied().unwrap_or(0);
+        let mut sound = self.sound_checkpoints().into_iter().rev();
+        (sound.next().map(|newest| Checkpoint { seq: newest_seq, ..newest }), sound.next())
+    }
+
+    fn checkpoint_seqs(&self) -> Vec<u64> {
+        let seq = |name| if let Name::Checkpoint(seq) = name { Some(seq) } else { None };
+        self.disk.names().filter_map(seq).collect()
+    }
+
+    /// Oldest first.
+    pub fn sound_checkpoints(&self) -> Vec<Checkpoint> {
+        let read = |seq| checkpoint::decode(self.disk.read(Name::Checkpoint(seq)).expect("listed")).ok();
+        self.checkpoint_seqs().into_iter().filter_map(read).collect()
+    }
+
+    fn set_damaged_aside(&mut self) {
+        for seq in self.checkpoint_seqs() {
+            let name = Name::Checkpoint(seq);
+            if checkpoint::decode(self.disk.read(name).expect("listed")).is_err() {
+                self.disk.rename(name, Name::Damaged(seq));
+                self.disk.sync_dir(Dir::Shard);
+            }
+        }
+    }
+
+    pub fn leftovers(&self, store: &Store) -> Vec<Name> {
+        let is_leftover = |name: &Name| match name {
+            Name::Segment(log, segment) | Name::Index(log, segment) => store.is_leftover(*log, *segment),
+            _ => false,
+        };
+        self.disk.names().filter(is_leftover).collect()
+    }
+}
