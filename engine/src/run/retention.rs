@@ -1,8 +1,9 @@
 //! Retention, now and then: asks the store which logs keep too much, and lets them start further on. One such task runs on a shard.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
-use super::Engine;
+use super::{Engine, Inner};
 use crate::ids::{LogId, SegmentName};
 use crate::limits::RETENTION_FIRST_CHECK_MS;
 use crate::store::CutError;
@@ -21,7 +22,7 @@ pub(super) async fn keep(engine: Engine) {
         wait = every;
         if !std::mem::replace(&mut swept, true) {
             for log in engine.logs() {
-                find_leftovers(&engine, log);
+                find_leftovers(inner, log);
             }
         }
         check(&engine).await;
@@ -50,23 +51,32 @@ async fn check(engine: &Engine) {
     }
 }
 
-/// Looks for the files that a process before this one had no time to remove. Only files before the first segment of a log that
-/// recovery has understood are ever touched.
-fn find_leftovers(engine: &Engine, log: LogId) {
-    let inner = &engine.inner;
+/// Looks for the files that a process before this one had no time to remove. They go with the next checkpoint.
+fn find_leftovers(inner: &Inner, log: LogId) {
     // Where nothing was ever removed there is nothing to look for.
-    if !inner.store.borrow().is_leftover(log, SegmentName::appended(batch::Offset(0))) {
+    if inner.store.borrow().log(log).is_none_or(|log| log.segments()[0].base_offset == batch::Offset(0)) {
         return;
     }
-    let found = match inner.segments.found(log) {
-        Ok(found) => found,
-        Err(error) => {
-            tracing::warn!(%log, %error, "the files of a log cannot be listed");
-            return;
-        }
-    };
-    inner.store.borrow_mut().on_segments_found(log, found);
+    inner.store.borrow_mut().on_segments_found(log, found(inner, log));
     inner.work.notify_one();
+}
+
+/// Removes the files that a process before this one began where the replay after it did not begin a segment. Only files before
+/// the first segment of a log that recovery has understood are ever touched.
+pub(super) async fn remove_leftovers(inner: &Inner, log: LogId) {
+    for segment in found(inner, log) {
+        let is_leftover = inner.store.borrow().is_leftover(log, segment);
+        if is_leftover && let Err(error) = inner.segments.remove_segment(log, segment).await {
+            tracing::warn!(%log, %segment, %error, "a segment that is not needed any more is left behind");
+        }
+    }
+}
+
+fn found(inner: &Inner, log: LogId) -> BTreeSet<SegmentName> {
+    inner.segments.found(log).unwrap_or_else(|error| {
+        tracing::warn!(%log, %error, "the files of a log cannot be listed");
+        BTreeSet::new()
+    })
 }
 
 #[expect(clippy::disallowed_methods, reason = "retention compares the records' timestamps with the time of day")]

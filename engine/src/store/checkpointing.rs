@@ -75,6 +75,11 @@ impl Checkpointing {
         self.phase == Phase::Idle
     }
 
+    /// The first group that the checkpoint under way leaves to the journal.
+    pub fn replay_from(&self) -> GroupSeq {
+        self.replay_from
+    }
+
     /// Takes the pictures. Every group before `replay_from` is in them, none from it on.
     pub fn begin<'a>(&mut self, replay_from: GroupSeq, logs: impl Iterator<Item = &'a mut Log>) {
         assert!(self.is_idle());
@@ -156,6 +161,10 @@ impl Checkpointing {
         if !segments.is_empty() {
             self.left_out.push((log, segments));
         }
+    }
+
+    pub fn is_left_out(&self, log: LogId, segment: SegmentName) -> bool {
+        self.left_out.iter().any(|(id, segments)| *id == log && segments.contains(&segment))
     }
 
     /// What neither the checkpoint that was just written nor the one before it has: its files can go.

@@ -49,8 +49,13 @@ impl Store {
         self.logs.iter().filter_map(|(id, slot)| Some((*id, slot.log.retention_cut(now_ms)?))).collect()
     }
 
-    /// Whether a segment file of a log is left over from a process that ended before it had removed it.
+    /// Whether a segment file of a log is left over from a process that ended before it had removed it. To be asked once a
+    /// checkpoint was written: before, the older of those that were found may still name it.
     pub fn is_leftover(&self, id: LogId, segment: SegmentName) -> bool {
+        self.lies_before(id, segment) && !self.checkpointing.is_left_out(id, segment)
+    }
+
+    fn lies_before(&self, id: LogId, segment: SegmentName) -> bool {
         self.log(id).is_some_and(|log| log.segments()[0].base_offset > segment.base)
     }
 
@@ -96,7 +101,7 @@ impl Store {
     /// These files of a log lie on the disk. Those that a process before this one had no time to remove go with the next
     /// checkpoint: the older of the two that are kept may still name them.
     pub fn on_segments_found(&mut self, id: LogId, found: impl IntoIterator<Item = SegmentName>) {
-        let leftovers: Vec<SegmentName> = found.into_iter().filter(|segment| self.is_leftover(id, *segment)).collect();
+        let leftovers: Vec<SegmentName> = found.into_iter().filter(|segment| self.lies_before(id, *segment)).collect();
         self.checkpoint_wanted |= !leftovers.is_empty();
         self.checkpointing.leave_out(id, leftovers);
     }

@@ -14,6 +14,7 @@ mod index_cache;
 mod indexes;
 mod log_start;
 pub mod recovery;
+mod removals;
 mod space;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -38,6 +39,7 @@ use groups::Groups;
 use index_cache::IndexCache;
 pub use indexes::IndexError;
 pub use log_start::CutError;
+use removals::Removals;
 use space::Space;
 
 /// A closing mark is written after this long without another group.
@@ -108,9 +110,9 @@ pub enum Effect {
     SyncSegments { files: Vec<(LogId, Offset)> },
     /// Write durably under a new name, remove the older ones but one, then `on_checkpoint_written`.
     WriteCheckpoint(Checkpoint),
-    /// Remove the log's directory; nothing is reported back.
+    /// Remove the log's directory, then `on_log_removed`.
     RemoveLog(LogId),
-    /// Remove these segment files and their indexes; nothing is reported back.
+    /// Remove these segment files and their indexes, and all others for which [`Store::is_leftover`] holds; nothing is reported back.
     RemoveSegments { log: LogId, segments: Vec<SegmentName> },
 }
 
@@ -171,6 +173,7 @@ pub struct Store {
     files: JournalFiles,
     checkpointing: Checkpointing,
     indexes: IndexCache,
+    removals: Removals,
     write_queue: VecDeque<LogId>,
     writes_in_flight: usize,
     /// Appended and not yet in a segment file.
@@ -210,6 +213,7 @@ impl Store {
             files,
             checkpointing: Checkpointing::new(shard, seq, replay_from, pictures),
             indexes: IndexCache::new(limits.index_cache_bytes_max),
+            removals: Removals::default(),
             write_queue: VecDeque::new(),
             writes_in_flight: 0,
             unflushed_bytes,
@@ -304,6 +308,7 @@ impl Store {
             Effect::WriteBlocks { log, .. } | Effect::SealSegment { log, .. } if !self.logs.contains_key(&log) => {
                 self.writes_in_flight -= 1;
                 self.space.on_written();
+                self.removals.on_write_ended(log);
                 return;
             }
             Effect::WriteBlocks { .. } | Effect::SealSegment { .. } | Effect::WriteCheckpoint(_) => Some(effect),
@@ -342,13 +347,15 @@ impl Store {
     }
 
     fn forget(&mut self, id: LogId, group: GroupSeq) {
+        let given_up = self.space.on_log_dropped(id);
+        self.writes_in_flight -= given_up;
         if let Some(slot) = self.logs.remove(&id) {
             self.memory_bytes -= slot.log.memory_bytes();
             self.unflushed_bytes -= slot.log.unflushed_bytes();
+            self.removals.on_log_dropped(id, group, slot.log.is_writing() && given_up == 0);
         }
         self.indexes.remove_log(id);
         self.checkpointing.on_log_dropped(id, group);
-        self.writes_in_flight -= self.space.on_log_dropped(id);
     }
 
     /// Whether an append could be refused as busy.
@@ -414,6 +421,8 @@ impl Store {
     pub fn replay(&mut self, fields: &FrameFields, payload: &[u8]) -> Result<(), String> {
         if fields.kind == FrameKind::DropLog {
             self.forget(fields.log, GroupSeq::NONE);
+            // Whoever replays removes the files before anything else is done.
+            self.removals.on_removed(fields.log);
             return Ok(());
         }
         if fields.kind == FrameKind::LogStart {
@@ -458,6 +467,7 @@ impl Store {
             return;
         }
         effects.append(&mut self.space.retries());
+        effects.extend(self.removals.ready().into_iter().map(Effect::RemoveLog));
         while let Some(request) = self.files.wants_file() {
             effects.push(Effect::PrepareJournalFile(request));
         }
@@ -505,7 +515,9 @@ impl Store {
                 }
             }
         }
-        if let Some(files) = self.checkpointing.next_sync(self.groups.settled_seq()) {
+        if self.removals.are_done_before(self.checkpointing.replay_from())
+            && let Some(files) = self.checkpointing.next_sync(self.groups.settled_seq())
+        {
             effects.push(Effect::SyncSegments { files });
         }
     }
@@ -558,7 +570,8 @@ impl Store {
                 }
             }
             self.on_starts_durable(&content.starts);
-            effects.extend(content.dropped.into_iter().map(Effect::RemoveLog));
+            self.removals.on_durable(&content.dropped);
+            effects.extend(self.removals.ready().into_iter().map(Effect::RemoveLog));
         }
         durable
     }
@@ -571,7 +584,7 @@ impl Store {
     pub fn on_blocks_written(&mut self, id: LogId, segment: Offset, position: u64, len: u64) {
         self.writes_in_flight -= 1;
         self.space.on_written();
-        let Some(slot) = self.logs.get_mut(&id) else { return };
+        let Some(slot) = self.logs.get_mut(&id) else { return self.removals.on_write_ended(id) };
         slot.log.on_blocks_written(segment, position, len);
         self.unflushed_bytes -= len;
         self.on_file_written(id, segment);
@@ -580,7 +593,7 @@ impl Store {
     pub fn on_sealed(&mut self, id: LogId, segment: Offset, partial_bytes: u64) {
         self.writes_in_flight -= 1;
         self.space.on_written();
-        let Some(slot) = self.logs.get_mut(&id) else { return };
+        let Some(slot) = self.logs.get_mut(&id) else { return self.removals.on_write_ended(id) };
         slot.log.on_sealed(segment);
         self.unflushed_bytes -= partial_bytes;
         self.on_file_written(id, segment);
@@ -608,6 +621,11 @@ impl Store {
         let needed_from = self.checkpointing.on_written();
         self.files.needed_from(needed_from);
         self.forget_segments(effects);
+    }
+
+    /// The files of a deleted log are gone, or could not be removed and stay.
+    pub fn on_log_removed(&mut self, id: LogId) {
+        self.removals.on_removed(id);
     }
 
     /// Nothing is under way and nothing waits.

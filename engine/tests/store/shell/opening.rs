@@ -5,7 +5,7 @@ use engine::journal::FilesConfig;
 use engine::memory::{AlignedBuf, BufPool};
 use engine::store::recovery::{self, FoundFile, ReopenError, Reopened};
 use engine::store::{Store, StoreLimits};
-use engine::{GroupSeq, JournalFileId};
+use engine::{GroupSeq, JournalFileId, LogId};
 
 use super::{BLOCK_BYTES, Planted, Shell};
 use crate::disk::{Dir, Name};
@@ -80,6 +80,20 @@ impl Shell {
                 self.disk.sync_dir(Dir::Shard);
             }
         }
+    }
+
+    /// Removes what a process before this one had no time to remove.
+    pub fn remove_leftovers(&mut self, store: &Store, log: LogId) {
+        for name in self.leftovers(store).into_iter().filter(|name| name.dir() == Dir::Log(log)) {
+            self.remove_segment(name);
+        }
+    }
+
+    /// Segment files of logs that the store does not have.
+    pub fn orphans(&self, store: &Store) -> Vec<Name> {
+        let is_orphan =
+            |name: &Name| matches!(name, Name::Segment(log, _) | Name::Index(log, _) if store.log(*log).is_none());
+        self.disk.names().filter(is_orphan).collect()
     }
 
     pub fn leftovers(&self, store: &Store) -> Vec<Name> {

@@ -30,6 +30,7 @@ impl Simulation {
         self.salt += 1;
         self.reading.clear();
         self.effects.clear();
+        let abandoned = std::mem::take(&mut self.shell.abandoned);
         self.shell = Shell::new(disk, planted, SHARD, self.world.journal_file_bytes);
         self.damage_checkpoint();
         let first = reopen(&mut self.shell, &self.world, &self.pool, self.salt);
@@ -45,21 +46,13 @@ impl Simulation {
         self.counts.drops_replayed += second.dropped.len() as u64;
         self.store = second.store;
         self.counts.leftovers += self.shell.leftovers(&self.store).len() as u64;
-        let leftovers = self.shell.leftovers(&self.store);
-        let names_segment = |name: &Name| match name {
-            Name::Segment(id, segment_name) | Name::Index(id, segment_name) => self
-                .store
-                .log(*id)
-                .is_some_and(|log| log.segments().iter().any(|segment| segment.name() == *segment_name)),
-            _ => true,
-        };
-        let is_stray = |name: &Name| !names_segment(name) && !leftovers.contains(name);
-        self.strays = self.shell.disk.names().filter(is_stray).collect();
-        for name in leftovers {
+        for name in self.shell.leftovers(&self.store) {
             if let Name::Segment(id, segment) | Name::Index(id, segment) = name {
                 self.store.on_segments_found(id, [segment]);
             }
         }
+        self.shell.abandoned = abandoned;
+        self.shell.abandoned.extend(self.model.forgotten(&self.store, &second.dropped));
         self.model.on_reopened(&self.store);
         for id in self.model.alive() {
             // Some run on with the default of one gibibyte, as until somebody configures them.
