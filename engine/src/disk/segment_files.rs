@@ -165,6 +165,13 @@ impl SegmentShelf {
         index_files::write(&self.ring, &self.layout, index).await
     }
 
+    /// Writes the index of a segment that was sealed long ago; all of it is durable when this returns.
+    pub async fn write_index_durably(&self, index: &SegmentIndex) -> io::Result<()> {
+        index_files::write(&self.ring, &self.layout, index).await?;
+        index_files::sync(&self.ring, &self.layout, index.log, index.summary.name()).await?;
+        sync_dir(&self.ring, &self.layout.log_dir(index.log)).await
+    }
+
     /// All bytes of the file that should hold the index of a segment.
     pub async fn read_index(&self, log: LogId, segment: SegmentName) -> io::Result<Vec<u8>> {
         index_files::read(&self.ring, &self.layout, log, segment).await

@@ -13,6 +13,7 @@ mod sparse_index;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use std::collections::VecDeque;
 
@@ -22,6 +23,7 @@ pub use read::{Cut, DiskRead, IndexedRead, MemoryRead, ReadPlan, ReadRequest, Ti
 pub use segment::Segment;
 pub use sparse_index::SparseIndex;
 pub use tail::{BlockWrite, block_start};
+pub use walk::{SegmentWalk, WalkError, WalkFault};
 
 use crate::checkpoint::LogCheckpoint;
 use crate::ids::{GroupSeq, LogId, SegmentName};

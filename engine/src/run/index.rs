@@ -1,4 +1,4 @@
-//! Reading the index of a sealed segment, once for all who want it at the same time.
+//! Reading the index of a sealed segment, or making it anew, once for all who want it at the same time.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -6,9 +6,12 @@ use std::rc::Rc;
 
 use super::Inner;
 use crate::ids::{LogId, SegmentName};
-use crate::log::SparseIndex;
+use crate::log::{SegmentWalk, SparseIndex};
 use crate::ring::sync::Notify;
-use crate::store::{IndexError, ReadError};
+use crate::store::{IndexError, ReadError, RebuildError};
+
+/// What is read at once of a segment whose index is made anew: other work gets its turn in between.
+const WALK_BYTES: usize = 1 << 20;
 
 /// Indexes that are being read.
 #[derive(Default)]
@@ -42,16 +45,54 @@ pub(super) async fn read(inner: &Rc<Inner>, log: LogId, segment: SegmentName) ->
     }
     reads.under_way.borrow_mut().insert(key);
     let _under_way = UnderWay { reads, key };
-    let bytes = inner.segments.read_index(log, segment).await.map_err(|error| {
-        tracing::error!(%log, %segment, %error, "reading the index of a segment failed");
-        ReadError::Failed
-    })?;
-    let read = inner.store.borrow_mut().on_index_read(log, segment, &bytes);
-    read.map_err(|error| match error {
-        IndexError::Gone(error) => error,
-        IndexError::Damaged(error) => {
-            tracing::error!(%log, %segment, %error, "the index of a segment is damaged");
+    let what = match inner.segments.read_index(log, segment).await {
+        Ok(bytes) => match inner.store.borrow_mut().on_index_read(log, segment, &bytes) {
+            Ok(index) => return Ok(index),
+            Err(IndexError::Gone(error)) => return Err(error),
+            Err(IndexError::Damaged(error)) => error.to_string(),
+        },
+        Err(error) => error.to_string(),
+    };
+    rebuild(inner, log, segment, &what).await
+}
+
+/// Makes an index anew from the segment, a piece at a time, and writes it.
+async fn rebuild(
+    inner: &Rc<Inner>,
+    log: LogId,
+    segment: SegmentName,
+    what: &str,
+) -> Result<Rc<SparseIndex>, ReadError> {
+    let end = {
+        let store = inner.store.borrow();
+        let log = store.log(log).ok_or(ReadError::UnknownLog)?;
+        log.segment(segment).ok_or(ReadError::OutOfRange)?.bytes
+    };
+    let file = inner.layout.segment_index(log, segment);
+    tracing::warn!(%log, file = %file.display(), what, "the index of a segment cannot be used; it is made anew");
+    let mut walk = SegmentWalk::new(segment);
+    let mut fault = None;
+    for position in (0..end).step_by(WALK_BYTES) {
+        let upto = end.min(position + WALK_BYTES as u64);
+        let (buf, start, filled) = inner.segments.read(log, segment, position, upto).await.map_err(|error| {
+            tracing::error!(%log, %segment, position, %error, "reading a segment failed");
             ReadError::Failed
+        })?;
+        if let Err(error) = walk.on_bytes(buf.get(start..filled).unwrap_or_default()) {
+            fault = Some(error);
+            break;
         }
-    })
+    }
+    let (index, rebuilt) = inner.store.borrow_mut().on_walked(log, segment, &mut walk, fault);
+    match rebuilt {
+        Ok(rebuilt) => {
+            // It is in memory; without its file it is only made once more after it has been forgotten.
+            if let Err(error) = inner.segments.write_index_durably(&rebuilt).await {
+                tracing::warn!(%log, %segment, %error, "an index that was made anew cannot be written");
+            }
+        }
+        Err(RebuildError::Gone) => {}
+        Err(error) => tracing::error!(%log, %segment, %error, "a segment is damaged; what can be read of it is served"),
+    }
+    Ok(index)
 }

@@ -99,8 +99,12 @@ impl ColdRead {
             Cut::Damaged { .. } => Err(ReadError::Corrupt),
             Cut::Whole { start, end } => {
                 let whole = bytes.slice(start..end).expect("the cut lies within what was read");
-                verify(&whole)?;
-                Ok(Some(vec![whole]))
+                // Damage behind the first batch is met by the read that begins there.
+                let sound = match sound_bytes(&whole) {
+                    0 => return Err(ReadError::Corrupt),
+                    sound => whole.slice(0..sound).expect("a part of the whole"),
+                };
+                Ok(Some(vec![sound]))
             }
             Cut::Past { position } => self.go_on(store, bytes, position, HEADER_BYTES),
             Cut::Longer { start, bytes: batch_bytes } => {
@@ -185,11 +189,14 @@ impl ColdRead {
     }
 }
 
-/// A batch that fails its checksum is never served.
-fn verify(mut batches: &[u8]) -> Result<(), ReadError> {
-    while let Ok(Some((view, rest))) = batch::BatchView::first(batches) {
-        batch::verify_crc(view.bytes).map_err(|_| ReadError::Corrupt)?;
-        batches = rest;
+/// How many bytes come before the first batch that fails its checksum: such a batch is never served.
+fn sound_bytes(batches: &[u8]) -> usize {
+    let mut rest = batches;
+    while let Ok(Some((view, behind))) = batch::BatchView::first(rest) {
+        if batch::verify_crc(view.bytes).is_err() {
+            break;
+        }
+        rest = behind;
     }
-    Ok(())
+    batches.len() - rest.len()
 }

@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use super::{ReadError, Store};
 use crate::ids::{LogId, SegmentName};
-use crate::log::{ReadPlan, ReadRequest, SparseIndex, TimePlan};
-use crate::segment_index::{self, SegmentIndexError};
+use crate::log::{ReadPlan, ReadRequest, SegmentWalk, SparseIndex, TimePlan, WalkFault};
+use crate::segment_index::{self, SegmentIndex, SegmentIndexError};
 
 /// Why an index that was read is of no use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -17,6 +17,17 @@ pub enum IndexError {
     Gone(ReadError),
     #[error(transparent)]
     Damaged(SegmentIndexError),
+}
+
+/// Why a walk gave no index to write.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RebuildError {
+    #[error("the segment has gone meanwhile")]
+    Gone,
+    #[error("the segment is damaged {0}")]
+    Segment(WalkFault),
+    #[error("the batches in the segment are not those that the log knows")]
+    Misfit,
 }
 
 impl Store {
@@ -54,5 +65,34 @@ impl Store {
         let index = Rc::new(SparseIndex::from_entries(index.entries));
         self.indexes.insert(id, name, index.clone());
         Ok(index)
+    }
+
+    /// A sealed segment whose index is lost has been walked to its end, or to the first thing in it that is wrong. The index is kept for
+    /// the next reader as far as the walk has come. Gives what to write beside the segment, if it is sound.
+    ///
+    /// # Errors
+    /// [`RebuildError::Gone`] when the segment is not there any more; everything else says what is wrong with it.
+    pub fn on_walked(
+        &mut self,
+        id: LogId,
+        name: SegmentName,
+        walk: &mut SegmentWalk,
+        fault: Option<WalkFault>,
+    ) -> (Rc<SparseIndex>, Result<SegmentIndex, RebuildError>) {
+        let segment = self.log(id).and_then(|log| log.segment(name));
+        let summary = segment.map(|segment| segment.to_checkpoint());
+        let rebuilt =
+            fault.map_or_else(|| walk.end(), Err).map_err(RebuildError::Segment).and_then(|(found, index)| {
+                let summary = summary.ok_or(RebuildError::Gone)?;
+                let entries = index.entries().to_vec();
+                // What compaction has removed shows in the summary but not in the batches that are left.
+                let fits = if name.revision == 0 { found == summary } else { found.bytes == summary.bytes };
+                if fits { Ok(SegmentIndex { log: id, summary, entries }) } else { Err(RebuildError::Misfit) }
+            });
+        let index = Rc::new(walk.index());
+        if summary.is_some() {
+            self.indexes.insert(id, name, index.clone());
+        }
+        (index, rebuilt)
     }
 }

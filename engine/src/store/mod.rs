@@ -37,7 +37,7 @@ pub use cold_read::{ColdRead, Wanted};
 pub use groups::GroupWrite;
 use groups::Groups;
 use index_cache::IndexCache;
-pub use indexes::IndexError;
+pub use indexes::{IndexError, RebuildError};
 pub use log_start::CutError;
 use removals::Removals;
 use space::Space;

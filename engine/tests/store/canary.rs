@@ -99,3 +99,8 @@ fn an_older_checkpoint_that_is_not_kept_is_found() {
 fn journal_that_only_the_older_checkpoint_needs_taken_for_free_is_found() {
     assert_found(Planted::ForgetOlderCheckpoint, 0..2000);
 }
+
+#[test]
+fn indexes_whose_checksums_are_not_looked_at_are_found() {
+    assert_found(Planted::TrustIndexChecksums, 0..500);
+}

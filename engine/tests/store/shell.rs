@@ -33,6 +33,8 @@ pub enum Planted {
     TrustFoundJournalUnsynced,
     TakeNoSpaceForWritten,
     KeepOneCheckpoint,
+    /// Every index passes for one whose checksum is right.
+    TrustIndexChecksums,
     /// At a start, what only the older checkpoint needs of the journal is free.
     ForgetOlderCheckpoint,
     LeaveDeletedLogs,

@@ -6,13 +6,15 @@ mod starting;
 mod stopping;
 mod world;
 
+use std::collections::BTreeSet;
+
 use batch::LeaderEpoch;
 use engine::journal::FileRequest;
 use engine::memory::BufPool;
 use engine::store::{AppendError, CutError, Effect, Store};
 use engine::{LogId, Offset};
 
-use crate::disk::Disk;
+use crate::disk::{Disk, Name};
 use crate::model::{Fate, Model};
 use crate::random::Random;
 use crate::shell::{Order, Planted, Shell};
@@ -36,6 +38,8 @@ pub struct Simulation {
     model: Model,
     pool: BufPool,
     reading: Vec<Reading>,
+    /// Indexes that were damaged since they were written.
+    rotten: BTreeSet<Name>,
     effects: Vec<Effect>,
     now_ms: u64,
     salt: u32,
@@ -68,6 +72,7 @@ impl Simulation {
             model: Model::default(),
             pool,
             reading: Vec::new(),
+            rotten: BTreeSet::new(),
             effects: Vec::new(),
             now_ms: 0,
             salt: 1,

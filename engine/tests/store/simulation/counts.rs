@@ -14,6 +14,7 @@ pub struct Counts {
     /// Reads that began in a file and went on in memory.
     pub reads_from_both: u64,
     pub indexes_read: u64,
+    pub indexes_rebuilt: u64,
     pub failures: u64,
     pub checkpoints_damaged: u64,
     pub power_cuts: u64,
@@ -50,6 +51,7 @@ impl Counts {
             ("reads from files", &mut self.reads_from_files),
             ("reads from both", &mut self.reads_from_both),
             ("indexes read", &mut self.indexes_read),
+            ("indexes made anew", &mut self.indexes_rebuilt),
             ("failed calls", &mut self.failures),
             ("checkpoints damaged", &mut self.checkpoints_damaged),
             ("power cuts", &mut self.power_cuts),

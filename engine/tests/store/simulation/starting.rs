@@ -24,6 +24,23 @@ impl Simulation {
         }
     }
 
+    /// Some indexes rot, or get lost.
+    fn damage_indexes(&mut self) {
+        let names: Vec<Name> = self.shell.disk.names().filter(|name| matches!(name, Name::Index(..))).collect();
+        for name in names {
+            let bits = self.shell.disk.read(name).map_or(0, |bytes| bytes.len() * 8);
+            match self.random.below(12) {
+                0 if bits > 0 => self.shell.disk.flip(name, self.random.below(bits)),
+                1 => {
+                    self.shell.disk.unlink(name);
+                    self.shell.disk.sync_dir(name.dir());
+                }
+                _ => continue,
+            }
+            self.rotten.insert(name);
+        }
+    }
+
     pub(super) fn restart(&mut self, disk: Disk) {
         self.counts.disk_refusals += self.shell.refusals;
         let planted = self.shell.planted;
@@ -33,6 +50,7 @@ impl Simulation {
         let abandoned = std::mem::take(&mut self.shell.abandoned);
         self.shell = Shell::new(disk, planted, SHARD, self.world.journal_file_bytes);
         self.damage_checkpoint();
+        self.damage_indexes();
         let first = reopen(&mut self.shell, &self.world, &self.pool, self.salt);
         let second = reopen(&mut self.shell, &self.world, &self.pool, self.salt);
         assert_eq!(
