@@ -14,7 +14,9 @@ impl Simulation {
     /// another was written.
     pub(super) fn damage_checkpoint(&mut self) {
         let sound = self.shell.sound_checkpoints();
-        let spare = sound.len() > 1 || sound.last().is_some_and(|only| only.seq == 1);
+        // Until a second one was written the journal is whole from its first group.
+        let had_one = !self.shell.disk.names().any(|name| matches!(name, Name::Damaged(_)));
+        let spare = sound.len() > 1 || (had_one && sound.last().is_some_and(|only| only.seq == 1));
         if self.random.one_in(6)
             && let Some(newest) = sound.last().filter(|_| spare)
         {
