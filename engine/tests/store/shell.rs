@@ -32,6 +32,11 @@ pub enum Planted {
     ForgetOpenedFilesMayBeNew,
     TrustFoundJournalUnsynced,
     TakeNoSpaceForWritten,
+    KeepOneCheckpoint,
+    /// Every index passes for one whose checksum is right.
+    TrustIndexChecksums,
+    /// At a start, what only the older checkpoint needs of the journal is free.
+    ForgetOlderCheckpoint,
     LeaveDeletedLogs,
     LeaveLeftovers,
     SkipCompactedSync,
@@ -76,6 +81,8 @@ pub struct Shell {
     /// Segment files whose directories this process has not synced since it first opened them.
     fresh: BTreeSet<Name>,
     opened: BTreeSet<Name>,
+    /// Indexes written and not synced.
+    unsynced_indexes: BTreeSet<Name>,
     /// Files were not removed because a call failed: they are left to the next process.
     pub removals_failed: bool,
     /// Deleted logs whose files nobody will remove any more.
@@ -95,6 +102,7 @@ impl Shell {
             tasks: Vec::new(),
             fresh: BTreeSet::new(),
             opened: BTreeSet::new(),
+            unsynced_indexes: BTreeSet::new(),
             removals_failed: false,
             abandoned: BTreeSet::new(),
         }
