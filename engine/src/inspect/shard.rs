@@ -199,7 +199,7 @@ fn judge(
     let config = FilesConfig { file_bytes: JOURNAL_FILE_BYTES, bytes_max: on_disk.max(JOURNAL_BYTES_DEFAULT), salt: 0 };
     let limits = StoreLimits::new(usize::MAX, u64::MAX);
     let pool = BufPool::new(0);
-    match recovery::reopen((u32::from(shard), limits, config), pool, saved.cloned(), &found, unread) {
+    match recovery::reopen((u32::from(shard), limits, config), pool, saved.cloned(), &found, (unread, GroupSeq::NONE)) {
         Ok(reopened) => (Verdict::Sound(end), Some(reopened.store)),
         Err(ReopenError::Corrupt { seq, reason }) => (Verdict::Corrupt(End::Corrupt { seq, reason }), None),
         Err(ReopenError::Misfit(what)) => (Verdict::Misfit(what), None),

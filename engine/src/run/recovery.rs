@@ -96,7 +96,8 @@ pub(super) async fn open(ring: Ring, config: EngineConfig) -> Result<(Inner, Rec
         ..StoreLimits::new(config.memory_bytes_max, config.journal_bytes_max / CHECKPOINT_SHARE)
     };
     let saved = checkpoints.newest.clone();
-    let reopened = recovery::reopen((shard, limits, files_config), pool.clone(), saved, &found, &unread);
+    let reopened =
+        recovery::reopen((shard, limits, files_config), pool.clone(), saved, &found, (&unread, checkpoints.older_from));
     let Reopened { store, groups_replayed, bytes_replayed, groups_cut, dropped } =
         reopened.map_err(|error| open_error(error, &config, &layout))?;
     let set_aside = checkpoint_files::set_aside(&ring, &layout, &checkpoints).await;

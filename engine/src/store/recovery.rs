@@ -10,7 +10,7 @@ use crate::checkpoint::Checkpoint;
 use crate::frame::{FrameKind, FrameView};
 use crate::ids::{GroupSeq, JournalFileId, LogId};
 use crate::journal::{
-    self, CorruptReason, End, FileHeader, FilesConfig, GroupHead, JournalFiles, KnownFile, ReplayFrom,
+    self, CorruptReason, End, FileHeader, FileScan, FilesConfig, GroupHead, JournalFiles, KnownFile, ReplayFrom,
 };
 use crate::limits::BLOCK_BYTES;
 use crate::memory::BufPool;
@@ -76,7 +76,7 @@ pub fn unread(heads: &[(JournalFileId, &[u8])], replay_from: GroupSeq, older_fro
 }
 
 /// Takes a shard back: judges where the journal ends, and replays it from the checkpoint on. `unread` are the files that
-/// were not read, because all that they hold is in the checkpoint.
+/// were not read, because all that they hold is in the checkpoint; the older one needs groups from `older_from` on.
 ///
 /// # Errors
 /// See [`ReopenError`].
@@ -85,7 +85,7 @@ pub fn reopen(
     pool: BufPool,
     saved: Option<Checkpoint>,
     found: &[FoundFile<'_>],
-    unread: &[KnownFile],
+    (unread, older_from): (&[KnownFile], GroupSeq),
 ) -> Result<Reopened, ReopenError> {
     let scans: Vec<_> = found.iter().map(|file| journal::scan_file(file.file, file.bytes)).collect();
     let recovered = journal::recover(&scans, replay_from(shard, saved.as_ref()));
@@ -95,12 +95,23 @@ pub fn reopen(
         End::Corrupt { seq, reason } => return Err(ReopenError::Corrupt { seq, reason }),
     };
     let mut known = recovered.files;
+    keep_for_older(&mut known, &scans, replay_from(shard, saved.as_ref()).replay_from, older_from);
     known.extend_from_slice(unread);
     let last_file = saved.as_ref().map_or(JournalFileId(0), |saved| saved.last_file);
     let files = JournalFiles::new(config, &known, last_file);
     let mut store = Store::new(limits, pool, shard, files, recovered.chain, saved);
     let (bytes_replayed, dropped) = replay(&mut store, found, &recovered.groups).map_err(ReopenError::Misfit)?;
     Ok(Reopened { store, groups_replayed: recovered.groups.len(), bytes_replayed, groups_cut, dropped })
+}
+
+/// Files that were read and hold nothing for the newest checkpoint may hold what the older one needs: its groups end in the file in
+/// which the newest one's would begin.
+fn keep_for_older(known: &mut [KnownFile], scans: &[FileScan], replay_from: GroupSeq, older_from: GroupSeq) {
+    let last_seq = GroupSeq(replay_from.0.saturating_sub(1));
+    for file in known.iter_mut().filter(|file| file.last_seq.is_none()) {
+        let mut groups = scans.iter().filter(|scan| scan.file == file.file).flat_map(|scan| &scan.groups);
+        file.last_seq = groups.any(|group| group.context.seq >= older_from).then_some(last_seq);
+    }
 }
 
 /// Takes every frame of the groups back into the store. Returns the bytes and the logs that were deleted on the way.

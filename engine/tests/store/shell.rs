@@ -87,6 +87,7 @@ pub struct Shell {
     pub removals_failed: bool,
     /// Deleted logs whose files nobody will remove any more.
     pub abandoned: BTreeSet<LogId>,
+    pub checkpoints_written: u64,
 }
 
 impl Shell {
@@ -105,6 +106,7 @@ impl Shell {
             unsynced_indexes: BTreeSet::new(),
             removals_failed: false,
             abandoned: BTreeSet::new(),
+            checkpoints_written: 0,
         }
     }
 
@@ -181,7 +183,10 @@ impl Shell {
             Report::Blocks { log, segment, position, len } => store.on_blocks_written(log, segment, position, len),
             Report::Sealed { log, segment, partial_bytes } => store.on_sealed(log, segment, partial_bytes),
             Report::Synced => store.on_segments_synced(effects),
-            Report::CheckpointWritten => store.on_checkpoint_written(effects),
+            Report::CheckpointWritten => {
+                self.checkpoints_written += 1;
+                store.on_checkpoint_written(effects);
+            }
             Report::LogRemoved(log) => store.on_log_removed(log),
             Report::Nothing => {}
         }

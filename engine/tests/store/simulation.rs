@@ -45,6 +45,8 @@ pub struct Simulation {
     seen: Option<BTreeMap<i64, Keyed>>,
     /// Indexes that were damaged since they were written.
     rotten: BTreeSet<Name>,
+    /// A checkpoint was damaged, and none was written since. A power cut may bring back older ones than those that are kept.
+    lives_on_one_checkpoint: bool,
     effects: Vec<Effect>,
     now_ms: u64,
     salt: u32,
@@ -80,6 +82,7 @@ impl Simulation {
             compacting: None,
             seen: None,
             rotten: BTreeSet::new(),
+            lives_on_one_checkpoint: false,
             effects: Vec::new(),
             now_ms: 0,
             salt: 1,

@@ -39,7 +39,8 @@ impl Shell {
         let unread = recovery::unread(&heads, from, older_from);
         let found: Vec<_> =
             files[unread.len()..].iter().map(|(file, bytes)| FoundFile { file: *file, bytes }).collect();
-        let reopened = recovery::reopen((self.shard, limits, config), pool.clone(), saved, &found, &unread)?;
+        let reopened =
+            recovery::reopen((self.shard, limits, config), pool.clone(), saved, &found, (&unread, older_from))?;
         self.set_damaged_aside();
         Ok(reopened)
     }

@@ -18,11 +18,13 @@ impl Simulation {
         let had_one = !self.shell.disk.names().any(|name| matches!(name, Name::Damaged(_)));
         let spare = sound.len() > 1 || (had_one && sound.last().is_some_and(|only| only.seq == 1));
         if self.random.one_in(6)
+            && !self.lives_on_one_checkpoint
             && let Some(newest) = sound.last().filter(|_| spare)
         {
             let bits = checkpoint::encode(newest).len() * 8;
             self.shell.disk.flip(Name::Checkpoint(newest.seq), self.random.below(bits));
             self.counts.checkpoints_damaged += 1;
+            self.lives_on_one_checkpoint = true;
         }
     }
 
@@ -51,6 +53,7 @@ impl Simulation {
         self.compacting = None;
         self.effects.clear();
         let abandoned = std::mem::take(&mut self.shell.abandoned);
+        self.lives_on_one_checkpoint &= self.shell.checkpoints_written == 0;
         self.shell = Shell::new(disk, planted, SHARD, self.world.journal_file_bytes);
         self.damage_checkpoint();
         self.damage_indexes();
