@@ -98,11 +98,12 @@ mod tests {
                 max_timestamp_offset: Offset(0),
                 sealed: false,
                 revision: 0,
-                index: Vec::new(),
+                first_timestamp: -1,
             }],
             next_offset: end,
             flushed_position: 0,
             tail_block: Vec::new(),
+            active_index: Vec::new(),
             leader_epochs: Vec::new(),
             cleaned_until: Offset(0),
         }

@@ -171,8 +171,9 @@ impl Job<'_> {
                 file.write(position, &bytes).await.map_err(not_written(segment))?;
                 Ok(bytes.len() as u64)
             }
-            Step::Finish { segment, bytes } => {
+            Step::Finish { segment, bytes, index } => {
                 let file = self.file.take().expect("a file is created before it is finished");
+                self.inner.segments.write_index_durably(&index).await.map_err(not_written(segment))?;
                 file.finish(bytes).await.map_err(not_written(segment))?;
                 Ok(0)
             }

@@ -73,6 +73,9 @@ impl ColdRead {
     /// As with [`ColdRead::check`].
     pub fn on_index(&mut self, store: &Store, index: &SparseIndex) -> Result<Option<Vec<Span>>, ReadError> {
         self.check(store)?;
+        if self.is_replaced(store) {
+            return self.replan(store);
+        }
         let log = store.log(self.log).ok_or(ReadError::UnknownLog)?;
         let read = IndexedRead { segment: self.plan.segment, request: self.plan.request };
         match log.plan_indexed(read, index) {
@@ -135,12 +138,17 @@ impl ColdRead {
     /// # Errors
     /// As [`ColdRead::check`].
     pub fn replan(&mut self, store: &Store) -> Result<Option<Vec<Span>>, ReadError> {
-        match store.plan_read(self.log, self.plan.request)? {
+        let log = store.log(self.log).ok_or(ReadError::UnknownLog)?;
+        match log.plan_read(self.plan.request) {
             ReadPlan::OutOfRange => Err(ReadError::OutOfRange),
             ReadPlan::Empty => Ok(Some(Vec::new())),
             ReadPlan::Memory(memory) => Ok(Some(memory.spans)),
             ReadPlan::Disk(plan) => {
-                self.plan = plan;
+                (self.wants_index, self.plan) = (false, plan);
+                Ok(None)
+            }
+            ReadPlan::Index(read) => {
+                *self = ColdRead::indexed(self.log, read);
                 Ok(None)
             }
         }

@@ -6,7 +6,7 @@ use batch::Offset;
 
 use super::{Effect, Store};
 use crate::frame::FrameFields;
-use crate::ids::{GroupSeq, LogId};
+use crate::ids::{GroupSeq, LogId, SegmentName};
 
 /// Why a log does not start where it was to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -91,7 +91,7 @@ impl Store {
     /// These files of a log lie on the disk. Those that a process before this one had no time to remove go with the next
     /// checkpoint: the older of the two that are kept may still name them.
     pub fn on_segments_found(&mut self, id: LogId, found: impl IntoIterator<Item = SegmentName>) {
-        let leftovers: Vec<SegmentName> = found.into_iter().filter(|segment| self.lies_before(id, *segment)).collect();
+        let leftovers: Vec<SegmentName> = found.into_iter().filter(|segment| self.is_unnamed(id, *segment)).collect();
         self.checkpoint_wanted |= !leftovers.is_empty();
         self.checkpointing.leave_out(id, leftovers);
     }

@@ -630,7 +630,7 @@ impl Store {
         let needed_from = self.checkpointing.on_written();
         self.files.needed_from(needed_from);
         self.forget_segments(effects);
-        self.forget_retired(effects);
+        self.forget_retired();
     }
 
     /// The files of a deleted log are gone, or could not be removed and stay.
