@@ -24,8 +24,14 @@ pub(super) async fn from_disk(inner: Rc<Inner>, mut read: ColdRead) -> Result<Ve
             Wanted::Bytes(range) => range,
             Wanted::Index => {
                 let index = index::read(&inner, log, segment).await;
-                read.check(&inner.store.borrow())?;
-                match read.on_index(&inner.store.borrow(), &*index?)? {
+                let store = inner.store.borrow();
+                read.check(&store)?;
+                // The index of a segment that compaction has replaced meanwhile may be gone with it.
+                let found = match read.is_replaced(&store) {
+                    true => read.replan(&store)?,
+                    false => read.on_index(&store, &*index?)?,
+                };
+                match found {
                     Some(spans) => return Ok(spans),
                     None => continue,
                 }

@@ -112,6 +112,10 @@ impl Simulation {
                 self.counts.indexes_read += 1;
                 reading.read.on_index(&self.store, &index)
             }
+            Err(IndexError::Gone(_)) if reading.read.is_replaced(&self.store) => {
+                reading.read.check(&self.store)?;
+                reading.read.replan(&self.store)
+            }
             Err(IndexError::Gone(error)) => Err(error),
             Err(IndexError::Damaged(error)) => {
                 assert!(self.rotten.remove(&Name::Index(id, segment)), "log {id}: the index of {segment}: {error}");

@@ -14,12 +14,9 @@ impl Simulation {
     /// another was written.
     pub(super) fn damage_checkpoint(&mut self) {
         let sound = self.shell.sound_checkpoints();
-        // Until a second one was written the journal is whole from its first group.
-        let had_one = !self.shell.disk.names().any(|name| matches!(name, Name::Damaged(_)));
-        let spare = sound.len() > 1 || (had_one && sound.last().is_some_and(|only| only.seq == 1));
         if self.random.one_in(6)
             && !self.lives_on_one_checkpoint
-            && let Some(newest) = sound.last().filter(|_| spare)
+            && let Some(newest) = sound.last().filter(|_| sound.len() > 1)
         {
             let bits = checkpoint::encode(newest).len() * 8;
             self.shell.disk.flip(Name::Checkpoint(newest.seq), self.random.below(bits));
