@@ -166,8 +166,10 @@ impl SegmentShelf {
 
     /// Writes the index of a sealed segment beside its file. It is durable after the next `sync` of the segment.
     pub async fn write_index(&self, index: &SegmentIndex) -> io::Result<()> {
+        index_files::write(&self.ring, &self.layout, index).await?;
+        // Only now: a sync of the segment for a checkpoint may run beside the write, and would find half of it.
         self.unsynced_indexes.borrow_mut().insert((index.log, index.summary.name()));
-        index_files::write(&self.ring, &self.layout, index).await
+        Ok(())
     }
 
     /// Writes the index of a segment that was sealed long ago; all of it is durable when this returns.

@@ -134,16 +134,16 @@ impl Shell {
 
     pub(super) fn make(&mut self, call: Call, dirs: &mut BTreeSet<Dir>) {
         match call {
-            Call::Create(name) => {
-                self.disk.create(name);
+            Call::Create(name) => self.disk.create(name),
+            Call::OpenSegment(name) => self.open_segment(name),
+            Call::Write { name: Name::Segment(..), .. }
+                if self.is_full && self.planted == Planted::TakeNoSpaceForWritten => {}
+            Call::Write { name, position, bytes } => {
+                self.disk.write(name, position, &bytes);
                 if matches!(name, Name::Index(..)) {
                     self.unsynced_indexes.insert(name);
                 }
             }
-            Call::OpenSegment(name) => self.open_segment(name),
-            Call::Write { name: Name::Segment(..), .. }
-                if self.is_full && self.planted == Planted::TakeNoSpaceForWritten => {}
-            Call::Write { name, position, bytes } => self.disk.write(name, position, &bytes),
             Call::WriteDurable { name, position, buf } if self.planted == Planted::WriteGroupsWithoutSync => {
                 self.disk.write(name, position, &buf);
             }
