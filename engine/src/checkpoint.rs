@@ -26,6 +26,11 @@ pub struct Checkpoint {
     /// The first write group that is still needed: every frame before it lies in segment files or in this checkpoint.
     #[rkyv(with = GroupSeqBytes)]
     pub replay_from: GroupSeq,
+    /// The last group before `replay_from`, which is not `replay_from - 1` where a recovery has skipped numbers, and its group checksum:
+    /// the first group from `replay_from` on names it as its predecessor. 0 and 0 where there is none.
+    #[rkyv(with = GroupSeqBytes)]
+    pub last_group: GroupSeq,
+    pub last_group_checksum: u32,
     /// The journal's durable mark when this was written: groups up to it must be found, if they are still needed.
     #[rkyv(with = GroupSeqBytes)]
     pub durable_seq: GroupSeq,

@@ -57,6 +57,8 @@ fn write_shard(data: &Path) -> Layout {
         shard: 0,
         seq: 3,
         replay_from: GroupSeq(1),
+        last_group: GroupSeq::NONE,
+        last_group_checksum: 0,
         durable_seq: GroupSeq::NONE,
         last_file: FILE,
         logs: vec![log],

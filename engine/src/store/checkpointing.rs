@@ -23,6 +23,7 @@ use batch::Offset;
 
 use crate::checkpoint::{Checkpoint, LogCheckpoint};
 use crate::ids::{GroupSeq, JournalFileId, LogId, SegmentName};
+use crate::journal::Predecessor;
 use crate::log::Log;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -142,11 +143,20 @@ impl Checkpointing {
     }
 
     /// The files are synced: the checkpoint to write.
-    pub fn on_synced(&mut self, durable_seq: GroupSeq, last_file: JournalFileId) -> Checkpoint {
+    pub fn on_synced(&mut self, durable_seq: GroupSeq, before: Predecessor, last_file: JournalFileId) -> Checkpoint {
         let Phase::Syncing(logs) = std::mem::replace(&mut self.phase, Phase::Writing) else {
             panic!("files are synced only when a checkpoint asks for it");
         };
-        Checkpoint { shard: self.shard, seq: self.seq, replay_from: self.replay_from, durable_seq, last_file, logs }
+        Checkpoint {
+            shard: self.shard,
+            seq: self.seq,
+            replay_from: self.replay_from,
+            last_group: before.seq,
+            last_group_checksum: before.checksum,
+            durable_seq,
+            last_file,
+            logs,
+        }
     }
 
     /// The segment with which a log begins in the newest pictures.

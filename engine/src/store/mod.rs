@@ -514,7 +514,7 @@ impl Store {
         if (due || self.checkpoint_wanted) && self.checkpointing.is_idle() {
             self.checkpoint_wanted = false;
             self.journalled_bytes = 0;
-            let replay_from = self.groups.close();
+            let replay_from = self.groups.close_for_checkpoint();
             self.checkpointing.begin(replay_from, self.logs.values_mut().map(|slot| &mut slot.log));
             for id in self.checkpointing.waiting() {
                 let slot = self.logs.get_mut(&id).expect("a dropped log is waited for no more");
@@ -620,7 +620,11 @@ impl Store {
 
     pub fn on_segments_synced(&mut self, effects: &mut Vec<Effect>) {
         if self.failure.is_none() {
-            let checkpoint = self.checkpointing.on_synced(self.groups.durable_seq(), self.files.newest());
+            let checkpoint = self.checkpointing.on_synced(
+                self.groups.durable_seq(),
+                self.groups.before_checkpoint(),
+                self.files.newest(),
+            );
             effects.push(Effect::WriteCheckpoint(checkpoint));
         }
     }

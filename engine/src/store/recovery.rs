@@ -10,7 +10,8 @@ use crate::checkpoint::Checkpoint;
 use crate::frame::{FrameKind, FrameView};
 use crate::ids::{GroupSeq, JournalFileId, LogId};
 use crate::journal::{
-    self, CorruptReason, End, FileHeader, FileScan, FilesConfig, GroupHead, JournalFiles, KnownFile, ReplayFrom,
+    self, CorruptReason, End, FileHeader, FileScan, FilesConfig, GroupHead, JournalFiles, KnownFile, Predecessor,
+    ReplayFrom,
 };
 use crate::limits::BLOCK_BYTES;
 use crate::memory::BufPool;
@@ -48,6 +49,7 @@ pub fn replay_from(shard: u32, saved: Option<&Checkpoint>) -> ReplayFrom {
         shard,
         replay_from: saved.replay_from,
         durable_seq: saved.durable_seq,
+        before: Predecessor { seq: saved.last_group, checksum: saved.last_group_checksum },
     })
 }
 

@@ -85,6 +85,8 @@ pub fn sample_checkpoint() -> Checkpoint {
         shard: 1,
         seq: 42,
         replay_from: GroupSeq(1000),
+        last_group: GroupSeq::NONE,
+        last_group_checksum: 0,
         durable_seq: GroupSeq(1007),
         last_file: JournalFileId(0x0000_0012_ffff_ffff),
         logs: vec![log],
