@@ -151,6 +151,9 @@ impl Job<'_> {
         match step {
             Step::Read { segment, range } => {
                 let read = self.inner.segments.read(log, segment, range.start, range.end).await;
+                if !self.inner.store.borrow().names_segment(log, segment) {
+                    return Err(Stop::Unwanted);
+                }
                 let unreadable =
                     |what: String| Stop::Unreadable(format!("segment {segment} at {}: {what}", range.start));
                 let (buf, start, filled) = read.map_err(|error| unreadable(error.to_string()))?;

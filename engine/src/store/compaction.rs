@@ -53,6 +53,11 @@ impl Store {
             && log.is_some_and(|log| log.config().compaction == Some(round.config))
     }
 
+    /// The log still has this segment. Of one that retention has taken meanwhile the file may be gone.
+    pub fn names_segment(&self, id: LogId, segment: SegmentName) -> bool {
+        self.log(id).is_some_and(|log| log.segment(segment).is_some())
+    }
+
     /// Lets the log take the new segments; false if it does not, because it has changed or is gone.
     #[must_use]
     pub fn replace_segments(&mut self, id: LogId, replacement: &Replacement) -> bool {

@@ -83,6 +83,12 @@ impl Simulation {
         match compacting.cleaning.step().expect("the segments are sound") {
             Step::Working => {}
             Step::Read { segment, range } => {
+                if !self.store.names_segment(log, segment) {
+                    std::mem::take(&mut compacting.made).into_iter().for_each(|made| self.unlink_compacted(log, made));
+                    self.store.on_compaction_ended();
+                    self.counts.compactions_given_up += 1;
+                    return false;
+                }
                 let file = self.shell.disk.read(Name::Segment(log, segment)).expect("a segment that is named is there");
                 compacting.cleaning.on_bytes(&file[range.start as usize..range.end as usize]);
             }
