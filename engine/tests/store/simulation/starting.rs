@@ -7,16 +7,17 @@ use engine::{LogId, LogView};
 
 use super::{SHARD, Simulation, World};
 use crate::disk::{Disk, Name};
-use crate::shell::Shell;
+use crate::shell::{Planted, Shell};
 
 impl Simulation {
     /// Now and then the newest checkpoint rots while the shard is down: never both of two, and no second one before
     /// another was written.
     pub(super) fn damage_checkpoint(&mut self) {
         let sound = self.shell.sound_checkpoints();
+        let keeps_one = self.shell.planted == Planted::KeepOneCheckpoint;
         if self.random.one_in(6)
             && !self.lives_on_one_checkpoint
-            && let Some(newest) = sound.last().filter(|_| sound.len() > 1)
+            && let Some(newest) = sound.last().filter(|newest| sound.len() > 1 || keeps_one && newest.seq > 1)
         {
             let bits = checkpoint::encode(newest).len() * 8;
             self.shell.disk.flip(Name::Checkpoint(newest.seq), self.random.below(bits));
