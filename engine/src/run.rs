@@ -27,12 +27,14 @@ use crate::ring::{self, Ring, SyncMethod};
 use crate::store::{AppendError, Appended, ColdRead, CutError, Effect, LogConfig, LogView, ReadError, Store};
 
 mod compaction;
+mod index;
 mod read;
 mod recovery;
 mod retention;
 mod settle;
 mod space;
 
+use index::IndexReads;
 pub use recovery::{OpenError, Recovered};
 pub use settle::{SettleError, settle};
 use space::Lookout;
@@ -139,6 +141,7 @@ struct Inner {
     observer: RefCell<Option<DurableObserver>>,
     stats: Cell<EngineStats>,
     stopping: Cell<bool>,
+    indexes: IndexReads,
     reserve_bytes: u64,
     lookout: Lookout,
 }
@@ -283,15 +286,15 @@ impl Engine {
         at_least_one: bool,
     ) -> Result<Read, ReadError> {
         let request = ReadRequest { from, until, bytes_max, at_least_one };
-        let plan = self.inner.store.borrow().plan_read(id, request)?;
-        match plan {
-            ReadPlan::OutOfRange => Err(ReadError::OutOfRange),
-            ReadPlan::Empty => Ok(Read::Ready(Vec::new())),
-            ReadPlan::Memory(memory) => Ok(Read::Ready(memory.spans)),
-            ReadPlan::Disk(plan) => {
-                Ok(Read::Disk(Box::pin(read::from_disk(self.inner.clone(), ColdRead::new(id, plan)))))
-            }
-        }
+        let plan = self.inner.store.borrow_mut().plan_read(id, request)?;
+        let read = match plan {
+            ReadPlan::OutOfRange => return Err(ReadError::OutOfRange),
+            ReadPlan::Empty => return Ok(Read::Ready(Vec::new())),
+            ReadPlan::Memory(memory) => return Ok(Read::Ready(memory.spans)),
+            ReadPlan::Disk(plan) => ColdRead::new(id, plan),
+            ReadPlan::Index(read) => ColdRead::indexed(id, read),
+        };
+        Ok(Read::Disk(Box::pin(read::from_disk(self.inner.clone(), read))))
     }
 
     /// The first record at or after a time: its offset and timestamp.
