@@ -18,21 +18,39 @@ use super::continuity::Continuity;
 use super::{ReadError, Store};
 use crate::ids::{LogId, SegmentName};
 use crate::limits::BLOCK_BYTES;
-use crate::log::{Cut, DiskRead, Log, ReadPlan, cut, last_offset};
+use crate::log::{Cut, DiskRead, IndexedRead, Log, ReadPlan, SparseIndex, cut, last_offset};
 use crate::memory::Span;
 
 /// One read under way.
 #[derive(Debug)]
 pub struct ColdRead {
     log: LogId,
+    /// The segment's index is not known yet, and so nothing of `plan` but segment and request.
+    wants_index: bool,
     plan: DiskRead,
     /// The offset of the batch at `scan_from`, once the read has looked at what lies before it.
     expected: Option<Offset>,
 }
 
+/// What a read needs next.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// The segment's index, for [`ColdRead::on_index`].
+    Index,
+    /// This stretch of the segment file, which is not empty, for [`ColdRead::on_bytes`].
+    Bytes(Range<u64>),
+}
+
 impl ColdRead {
     pub fn new(log: LogId, plan: DiskRead) -> Self {
-        Self { log, plan, expected: None }
+        Self { log, wants_index: false, plan, expected: None }
+    }
+
+    /// A read that has to begin with the index.
+    pub fn indexed(log: LogId, read: IndexedRead) -> Self {
+        let IndexedRead { segment, request } = read;
+        let plan = DiskRead { segment, scan_from: 0, file_end: 0, bytes: 0, request };
+        Self { log, wants_index: true, plan, expected: None }
     }
 
     pub fn log(&self) -> LogId {
@@ -43,12 +61,38 @@ impl ColdRead {
         self.plan.segment
     }
 
-    /// What to read of the segment file next. Never empty.
-    pub fn wanted(&self) -> Range<u64> {
+    pub fn wanted(&self) -> Wanted {
+        if self.wants_index {
+            return Wanted::Index;
+        }
         let bytes = self.plan.bytes.max(BLOCK_BYTES) as u64;
         let end = self.plan.file_end.min(self.plan.scan_from + bytes);
         assert!(end > self.plan.scan_from, "memory begins where the file ends or before");
-        self.plan.scan_from..end
+        Wanted::Bytes(self.plan.scan_from..end)
+    }
+
+    /// Takes the index that was wanted. Returns the answer if there is nothing to read.
+    ///
+    /// # Errors
+    /// As with [`ColdRead::check`].
+    pub fn on_index(&mut self, store: &Store, index: &SparseIndex) -> Result<Option<Vec<Span>>, ReadError> {
+        self.check(store)?;
+        if self.is_replaced(store) {
+            return self.replan(store);
+        }
+        let log = store.log(self.log).ok_or(ReadError::UnknownLog)?;
+        let read = IndexedRead { segment: self.plan.segment, request: self.plan.request };
+        match log.plan_indexed(read, index) {
+            ReadPlan::Disk(plan) => {
+                self.expected = index.offset_at(plan.scan_from);
+                (self.wants_index, self.plan) = (false, plan);
+                Ok(None)
+            }
+            ReadPlan::Memory(memory) => Ok(Some(memory.spans)),
+            ReadPlan::Empty => Ok(Some(Vec::new())),
+            ReadPlan::OutOfRange => Err(ReadError::OutOfRange),
+            ReadPlan::Index(_) => unreachable!("the index is given"),
+        }
     }
 
     /// Takes the bytes that were wanted, or at least one of them. Returns the answer, or `None` when there is more to read.
@@ -150,12 +194,17 @@ impl ColdRead {
     /// # Errors
     /// As [`ColdRead::check`].
     pub fn replan(&mut self, store: &Store) -> Result<Option<Vec<Span>>, ReadError> {
-        match store.plan_read(self.log, self.plan.request)? {
+        let log = store.log(self.log).ok_or(ReadError::UnknownLog)?;
+        match log.plan_read(self.plan.request) {
             ReadPlan::OutOfRange => Err(ReadError::OutOfRange),
             ReadPlan::Empty => Ok(Some(Vec::new())),
             ReadPlan::Memory(memory) => Ok(Some(memory.spans)),
             ReadPlan::Disk(plan) => {
-                (self.plan, self.expected) = (plan, None);
+                (self.wants_index, self.plan, self.expected) = (false, plan, None);
+                Ok(None)
+            }
+            ReadPlan::Index(read) => {
+                *self = ColdRead::indexed(self.log, read);
                 Ok(None)
             }
         }
@@ -219,6 +268,7 @@ impl ColdRead {
             ReadPlan::Disk(_) => Ok(None),
             ReadPlan::Empty => Ok(Some(Vec::new())),
             ReadPlan::OutOfRange => Err(ReadError::OutOfRange),
+            ReadPlan::Index(_) => unreachable!("a read that goes on needs no index"),
         }
     }
 

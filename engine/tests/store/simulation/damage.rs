@@ -5,13 +5,14 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::rc::Rc;
 
 use engine::journal::{self, FileScan};
-use engine::log::{ReadPlan, ReadRequest};
+use engine::log::{ReadPlan, ReadRequest, SegmentWalk, SparseIndex};
 use engine::memory::AlignedBuf;
 use engine::store::recovery::{self, Reopened};
-use engine::store::{ColdRead, ReadError, Store};
-use engine::{GroupSeq, JournalFileId, LogId, Offset};
+use engine::store::{ColdRead, IndexError, ReadError, Store, Wanted};
+use engine::{GroupSeq, JournalFileId, LogId, Offset, SegmentName};
 
 use super::{SHARD, STEPS_MAX, Simulation};
 use crate::disk::{Disk, Name};
@@ -54,20 +55,26 @@ impl Simulation {
         let lost = lost_groups(&chain, &damaged);
         match shell.reopen(self.world.limits, self.world.files(self.salt + 1), &self.pool) {
             Err(error) => {
-                let is_justified = !lost.is_empty() || matches!(hit.name, Name::Checkpoint(_));
+                let is_justified = !lost.is_empty() || self.was_the_last_checkpoint(hit);
                 assert!(is_justified, "{hit:?}: nothing that is needed was hit, but the shard does not open: {error}");
                 self.counts.damage_told += 1;
             }
-            Ok(reopened) => {
+            Ok(mut reopened) => {
                 let promised = self.promised(&damaged, &lost);
                 self.check_opened(&chain, &reopened, promised, hit);
-                self.read_damaged(&shell, &reopened.store, hit);
+                self.read_damaged(&shell, &mut reopened.store, hit);
             }
         }
     }
 
+    /// A checkpoint was hit, and there is no other one, or none from which the journal leads to here.
+    fn was_the_last_checkpoint(&self, hit: &Hit) -> bool {
+        let has_another = self.shell.sound_checkpoints().len() > 1 && !self.lives_on_one_checkpoint;
+        matches!(hit.name, Name::Checkpoint(_)) && !has_another
+    }
+
     fn chain(&self, scans: &[FileScan]) -> Chain {
-        let saved = self.shell.newest_checkpoint();
+        let saved = self.shell.sound_checkpoints().pop();
         let recovered = journal::recover(scans, recovery::replay_from(SHARD, saved.as_ref()));
         let groups = recovered.groups.iter().map(|group| (group.context.seq, group.context.file)).collect();
         Chain { groups, last: self.store.durable_group() }
@@ -75,7 +82,7 @@ impl Simulation {
 
     /// The highest group that the disk promises after the damage. What was hit promises nothing, whatever it still says.
     fn promised(&self, damaged: &[FileScan], lost: &BTreeSet<GroupSeq>) -> GroupSeq {
-        let saved = self.shell.newest_checkpoint().map_or(GroupSeq::NONE, |saved| saved.durable_seq);
+        let saved = self.shell.sound_checkpoints().pop().map_or(GroupSeq::NONE, |saved| saved.durable_seq);
         let marks = damaged.iter().flat_map(|scan| &scan.groups).filter(|group| !lost.contains(&group.context.seq));
         marks.map(|group| group.context.durable_seq).fold(saved, GroupSeq::max)
     }
@@ -85,8 +92,8 @@ impl Simulation {
         let store = &reopened.store;
         let last = store.durable_group();
         let cuts = last != chain.last;
-        if cuts && matches!(hit.name, Name::Checkpoint(_)) {
-            // It is told of, and the one before is taken; the journal may be gone that leads from there to here.
+        if cuts && self.was_the_last_checkpoint(hit) {
+            // It is told of, and nothing is left that knows better.
             self.counts.damage_told += 1;
             return;
         }
@@ -109,12 +116,12 @@ impl Simulation {
     }
 
     /// Every batch is read alone: as it was written, or its damage is told. What the damage did not touch can be read.
-    fn read_damaged(&mut self, shell: &Shell, store: &Store, hit: &Hit) {
-        for (id, log) in self.model.logs.iter().filter(|(id, _)| store.log(**id).is_some()) {
-            let start = store.view(*id).expect("there").start;
+    fn read_damaged(&mut self, shell: &Shell, store: &mut Store, hit: &Hit) {
+        for (id, log) in &self.model.logs {
+            let Some(view) = store.view(*id) else { continue };
             // What compaction may have taken records from is read by nobody here.
-            let start = start.max(Offset(log.compacted_until));
-            for (base, bytes) in log.whole_batches(start, store.view(*id).expect("there").end) {
+            let start = view.start.max(Offset(log.compacted_until));
+            for (base, bytes) in log.whole_batches(start, view.end) {
                 let request = ReadRequest { from: base, until: Offset(i64::MAX), bytes_max: 1, at_least_one: true };
                 match read_alone(store, shell, *id, request) {
                     Ok(got) => {
@@ -122,8 +129,8 @@ impl Simulation {
                         assert!(is_right, "log {id}: {hit:?}: other bytes are served at {base}");
                         self.counts.damaged_reads_right += u64::from(got == bytes);
                     }
-                    // The older checkpoint may know of files that the newer one let go.
-                    Err((ReadError::Failed, None)) if matches!(hit.name, Name::Checkpoint(_)) => {}
+                    // Of what a checkpoint has seen go there may be no file.
+                    Err((ReadError::Failed, None)) if self.was_the_last_checkpoint(hit) => {}
                     Err((error, looked_at)) => {
                         assert_eq!(error, ReadError::Corrupt, "log {id}: {hit:?}");
                         let is_near = looked_at.is_some_and(|(name, range)| {
@@ -155,7 +162,7 @@ fn damage(random: &mut Random, disk: &mut Disk) -> Option<Hit> {
         return None;
     }
     // Few are checkpoints and many are journal files: each kind gets its share.
-    let kind = random.below(3);
+    let kind = random.below(4);
     let of_kind: Vec<Name> = names.iter().copied().filter(|name| kind_of(*name) == kind).collect();
     let name = if of_kind.is_empty() { names[random.below(names.len())] } else { of_kind[random.below(of_kind.len())] };
     let before = disk.read(name).expect("listed").to_vec();
@@ -188,7 +195,8 @@ fn kind_of(name: Name) -> usize {
     match name {
         Name::Journal(_) => 0,
         Name::Segment(..) => 1,
-        _ => 2,
+        Name::Index(..) => 2,
+        Name::Checkpoint(_) | Name::Temporary(_) | Name::Damaged(_) => 3,
     }
 }
 
@@ -209,21 +217,47 @@ fn lost_groups(chain: &Chain, damaged: &[FileScan]) -> BTreeSet<GroupSeq> {
     chain.groups.iter().filter(|(seq, file)| !valid(*seq, *file)).map(|(seq, _)| *seq).collect()
 }
 
+/// The index of a sealed segment: from its file, or made anew. `None` if the segment is not there.
+fn index(store: &mut Store, shell: &Shell, id: LogId, segment: SegmentName) -> Option<Rc<SparseIndex>> {
+    let bytes = shell.disk.read(Name::Index(id, segment)).unwrap_or_default();
+    match store.on_index_read(id, segment, bytes) {
+        Ok(index) => Some(index),
+        Err(IndexError::Gone(error)) => panic!("log {id}: {segment}: {error}"),
+        Err(IndexError::Damaged(_)) => {
+            let mut walk = SegmentWalk::new(segment);
+            let fault = walk.on_bytes(shell.disk.read(Name::Segment(id, segment))?).err();
+            Some(store.on_walked(id, segment, &mut walk, fault).0)
+        }
+    }
+}
+
 type LookedAt = Option<(Name, Range<u64>)>;
 
 /// One batch, and on an error what of a file was looked at.
-fn read_alone(store: &Store, shell: &Shell, id: LogId, request: ReadRequest) -> Result<Vec<u8>, (ReadError, LookedAt)> {
+fn read_alone(
+    store: &mut Store,
+    shell: &Shell,
+    id: LogId,
+    request: ReadRequest,
+) -> Result<Vec<u8>, (ReadError, LookedAt)> {
     let join = |spans: &[engine::memory::Span]| spans.iter().flat_map(|span| span.to_vec()).collect();
     let mut read = match store.plan_read(id, request).map_err(|error| (error, None))? {
         ReadPlan::Memory(memory) => return Ok(join(&memory.spans)),
         ReadPlan::Disk(plan) => ColdRead::new(id, plan),
+        ReadPlan::Index(read) => ColdRead::indexed(id, read),
         plan => panic!("log {id}: {request:?}: {plan:?}"),
     };
     let name = Name::Segment(id, read.segment());
-    let mut looked_at = read.wanted();
+    let mut looked_at = u64::MAX..0;
     for _ in 0..STEPS_MAX {
-        let wanted = read.wanted();
-        looked_at.end = looked_at.end.max(wanted.end);
+        let Wanted::Bytes(wanted) = read.wanted() else {
+            let index = index(store, shell, id, read.segment()).ok_or((ReadError::Failed, None))?;
+            match read.on_index(store, &index).map_err(|error| (error, None))? {
+                Some(spans) => return Ok(join(&spans)),
+                None => continue,
+            }
+        };
+        looked_at = looked_at.start.min(wanted.start)..looked_at.end.max(wanted.end);
         let told = |error| (error, Some((name, looked_at.clone())));
         let file = shell.disk.read(name).ok_or((ReadError::Failed, None))?;
         let bytes = file.get(wanted.start as usize..file.len().min(wanted.end as usize));
