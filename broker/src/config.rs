@@ -66,6 +66,8 @@ pub struct Settings {
     pub retention_bytes: Option<i64>,
     #[serde(rename = "log.retention.check.interval.ms")]
     pub retention_check_ms: Option<u64>,
+    #[serde(rename = "log.scrub.mib.per.second")]
+    pub scrub_mib_per_s: Option<u32>,
     #[serde(rename = "log.level")]
     pub trace_filter: Option<String>,
 }
@@ -101,6 +103,8 @@ pub struct Config {
     pub retention_bytes: Option<u64>,
     /// How often each shard looks for segments that are past retention.
     pub retention_check: Duration,
+    /// How fast each shard checks its sealed segments when it has nothing else to do. 0 for not at all.
+    pub scrub_bytes_per_s: u64,
     /// What is traced to standard error, in the syntax of `RUST_LOG`.
     pub trace_filter: String,
 }
@@ -148,6 +152,7 @@ impl Settings {
             retention_ms: self.retention_ms.or(base.retention_ms),
             retention_bytes: self.retention_bytes.or(base.retention_bytes),
             retention_check_ms: self.retention_check_ms.or(base.retention_check_ms),
+            scrub_mib_per_s: self.scrub_mib_per_s.or(base.scrub_mib_per_s),
             trace_filter: self.trace_filter.or(base.trace_filter),
         }
     }
@@ -215,6 +220,7 @@ impl Config {
             retention_ms: bound("log.retention.ms", settings.retention_ms.unwrap_or(limits::RETENTION_MS_DEFAULT))?,
             retention_bytes: bound("log.retention.bytes", settings.retention_bytes.unwrap_or(-1))?,
             retention_check: retention_check(settings.retention_check_ms)?,
+            scrub_bytes_per_s: scrub_rate(settings.scrub_mib_per_s)?,
             trace_filter: settings.trace_filter.unwrap_or_else(|| "info".to_owned()),
         })
     }
@@ -245,6 +251,11 @@ fn retention_check(asked_ms: Option<u64>) -> Result<Duration, ConfigError> {
     let check_ms = asked_ms.unwrap_or(engine::limits::RETENTION_CHECK_MS_DEFAULT);
     let check_ms = in_range("log.retention.check.interval.ms", check_ms, 1, limits::RETENTION_CHECK_MS_CEILING)?;
     Ok(Duration::from_millis(check_ms))
+}
+
+fn scrub_rate(asked_mib: Option<u32>) -> Result<u64, ConfigError> {
+    let Some(mib) = asked_mib else { return Ok(engine::limits::SCRUB_BYTES_PER_S_DEFAULT) };
+    Ok(u64::from(in_range("log.scrub.mib.per.second", mib, 0, limits::SCRUB_MIB_PER_S_CEILING)?) << 20)
 }
 
 fn cores(asked: Option<Vec<usize>>) -> Result<Vec<CoreId>, ConfigError> {

@@ -33,6 +33,9 @@ pub const FRAME_STEP_MS_MAX: u64 = 30_000;
 /// Kafka's default for `log.retention.hours`, in the unit of `log.retention.ms`.
 pub const RETENTION_MS_DEFAULT: i64 = 7 * 24 * 60 * 60 * 1000;
 
+/// Faster than any device that a node would have: the scrub then goes as fast as it can.
+pub const SCRUB_MIB_PER_S_CEILING: u32 = 1 << 16;
+
 /// Retention looks at least once a day.
 pub const RETENTION_CHECK_MS_CEILING: u64 = 24 * 60 * 60 * 1000;
 

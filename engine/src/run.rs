@@ -16,16 +16,18 @@ use crate::disk::journal_files::JournalShelf;
 use crate::disk::layout::Layout;
 use crate::disk::segment_files::SegmentShelf;
 use crate::ids::{Generation, GroupSeq, LogId, SegmentName};
-use crate::limits::{JOURNAL_BYTES_DEFAULT, RETENTION_CHECK_MS_DEFAULT};
+use crate::limits::{JOURNAL_BYTES_DEFAULT, RETENTION_CHECK_MS_DEFAULT, SCRUB_BYTES_PER_S_DEFAULT};
 use crate::log::{ReadPlan, ReadRequest};
 use crate::memory::Span;
 use crate::ring::sync::Notify;
 use crate::ring::{self, Ring, SyncMethod};
+use crate::store::scrub::Damage;
 use crate::store::{AppendError, Appended, ColdRead, CutError, Effect, LogConfig, LogView, ReadError, Store};
 
 mod read;
 mod recovery;
 mod retention;
+mod scrub;
 mod settle;
 mod space;
 
@@ -52,6 +54,8 @@ pub struct EngineConfig {
     pub disk_sharers: u16,
     /// How often the shard looks for segments that are past retention.
     pub retention_check: Duration,
+    /// How fast the shard checks its sealed segments when it has nothing else to do; 0 for not at all.
+    pub scrub_bytes_per_s: u64,
 }
 
 impl EngineConfig {
@@ -68,6 +72,7 @@ impl EngineConfig {
             disk_reserve_bytes: None,
             disk_sharers: 1,
             retention_check,
+            scrub_bytes_per_s: SCRUB_BYTES_PER_S_DEFAULT,
         }
     }
 }
@@ -84,6 +89,7 @@ pub enum Read {
     Disk(Pin<Box<dyn Future<Output = Result<Vec<Span>, ReadError>>>>),
 }
 
+type DamageObserver = Box<dyn FnMut(&Damage)>;
 type DurableObserver = Box<dyn FnMut(&[(LogId, Offset)], GroupSeq)>;
 
 /// Counters of what went to the device.
@@ -96,6 +102,11 @@ pub struct EngineStats {
     pub checkpoints: u64,
     pub cold_reads: u64,
     pub cold_read_bytes: u64,
+    /// Of sealed segments, by the scrub.
+    pub scrubbed_bytes: u64,
+    pub scrub_passes: u64,
+    /// Segments that the scrub found damaged.
+    pub damaged_segments: u64,
 }
 
 /// One shard's storage.
@@ -119,6 +130,9 @@ struct Inner {
     /// The engine is being shut down.
     ending: Notify,
     observer: RefCell<Option<DurableObserver>>,
+    damage_observer: RefCell<Option<DamageObserver>>,
+    /// Appends and reads since the scrub last looked.
+    calls: Cell<u64>,
     stats: Cell<EngineStats>,
     stopping: Cell<bool>,
     reserve_bytes: u64,
@@ -134,6 +148,7 @@ impl Engine {
         ring::spawn(space::keep_looking(Rc::downgrade(&engine.inner)));
         ring::spawn(pump(engine.inner.clone()));
         ring::spawn(retention::keep(engine.clone()));
+        scrub::start(&engine.inner);
         Ok((engine, recovered))
     }
 
@@ -198,6 +213,7 @@ impl Engine {
     pub fn append(&self, id: LogId, batch: &Checked<'_>, epoch: LeaderEpoch) -> Result<Appended, AppendError> {
         let appended = self.inner.store.borrow_mut().append(id, batch, epoch, self.inner.now_ms())?;
         self.inner.work.notify_one();
+        self.inner.note_call();
         Ok(appended)
     }
 
@@ -227,6 +243,11 @@ impl Engine {
     /// The one observer of what becomes durable: each log's new durable end, after every group.
     pub fn on_durable(&self, observer: DurableObserver) {
         *self.inner.observer.borrow_mut() = Some(observer);
+    }
+
+    /// The one observer of damage that the scrub finds, each time in another segment: where a good copy of it is to come from.
+    pub fn on_damage(&self, observer: DamageObserver) {
+        *self.inner.damage_observer.borrow_mut() = Some(observer);
     }
 
     pub fn durable_group(&self) -> GroupSeq {
@@ -264,6 +285,7 @@ impl Engine {
         at_least_one: bool,
     ) -> Result<Read, ReadError> {
         let request = ReadRequest { from, until, bytes_max, at_least_one };
+        self.inner.note_call();
         let plan = self.inner.store.borrow().plan_read(id, request)?;
         match plan {
             ReadPlan::OutOfRange => Err(ReadError::OutOfRange),
@@ -326,6 +348,10 @@ fn now() -> Instant {
 impl Inner {
     fn now_ms(&self) -> u64 {
         self.started.elapsed().as_millis() as u64
+    }
+
+    fn note_call(&self) {
+        self.calls.set(self.calls.get() + 1);
     }
 
     fn count(&self, count: impl FnOnce(&mut EngineStats)) {

@@ -122,6 +122,8 @@ pub(super) async fn open(ring: Ring, config: EngineConfig) -> Result<(Inner, Rec
         progress: Notify::new(),
         ending: Notify::new(),
         observer: RefCell::default(),
+        damage_observer: RefCell::default(),
+        calls: Cell::new(0),
         stats: Cell::new(EngineStats::default()),
         stopping: Cell::new(false),
         reserve_bytes,
@@ -176,7 +178,7 @@ fn open_error(error: ReopenError, config: &EngineConfig, layout: &Layout) -> Ope
 }
 
 /// Makes the identities of journal files unguessable for those who write records.
-fn random_salt() -> u32 {
+pub(super) fn random_salt() -> u32 {
     let mut salt = [0u8; 4];
     let read =
         std::fs::File::open(Path::new("/dev/urandom")).and_then(|mut file| io::Read::read_exact(&mut file, &mut salt));
