@@ -6,4 +6,5 @@ pub mod free_space;
 pub mod generations;
 pub mod journal_files;
 pub mod layout;
+mod removal;
 pub mod segment_files;

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use super::free_space::is_exhausted;
 use super::journal_files::sync_dir;
 use super::layout::Layout;
+use super::removal::Removal;
 use crate::ids::{LogId, SegmentName};
 use crate::limits::{
     BLOCK_BYTES, OPEN_SEGMENTS_MAX, SEGMENT_PREALLOCATE_BYTES_MAX, SEGMENT_PREALLOCATE_BYTES_MIN,
@@ -37,10 +38,12 @@ pub struct SegmentShelf {
     uses: Cell<u64>,
     /// Extents are reserved ahead in steps of at most this.
     step_bytes_max: Cell<u64>,
+    removal: Removal,
 }
 
 impl SegmentShelf {
     pub fn new(ring: Ring, layout: Layout, pool: BufPool) -> Self {
+        let removal = Removal::new(ring.clone());
         Self {
             ring,
             layout,
@@ -49,6 +52,7 @@ impl SegmentShelf {
             fresh: RefCell::default(),
             uses: Cell::new(0),
             step_bytes_max: Cell::new(SEGMENT_PREALLOCATE_BYTES_MAX),
+            removal,
         }
     }
 
@@ -194,7 +198,7 @@ impl SegmentShelf {
     pub async fn remove_segment(&self, log: LogId, segment: SegmentName) -> io::Result<()> {
         self.open.borrow_mut().remove(&(log, segment));
         self.fresh.borrow_mut().remove(&(log, segment));
-        match self.ring.unlink(&self.layout.segment(log, segment)).await {
+        match self.removal.unlink(&self.layout.segment(log, segment)).await {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             result => result,
         }
@@ -223,7 +227,7 @@ impl SegmentShelf {
             entries => entries?,
         };
         for entry in entries {
-            self.ring.unlink(&entry?.path()).await?;
+            self.removal.unlink(&entry?.path()).await?;
         }
         self.ring.rmdir(&dir).await?;
         let topic = self.layout.topic_dir(log);
