@@ -4,6 +4,7 @@
 //! `FORMAT.md` draws every byte that lies on disk.
 
 pub mod checkpoint;
+pub mod compaction;
 pub mod disk;
 pub mod frame;
 pub mod ids;

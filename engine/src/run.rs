@@ -16,7 +16,10 @@ use crate::disk::journal_files::JournalShelf;
 use crate::disk::layout::Layout;
 use crate::disk::segment_files::SegmentShelf;
 use crate::ids::{Generation, GroupSeq, LogId, SegmentName};
-use crate::limits::{JOURNAL_BYTES_DEFAULT, RETENTION_CHECK_MS_DEFAULT, SCRUB_BYTES_PER_S_DEFAULT};
+use crate::limits::{
+    COMPACTION_BYTES_PER_S_DEFAULT, COMPACTION_CHECK_MS_DEFAULT, JOURNAL_BYTES_DEFAULT, RETENTION_CHECK_MS_DEFAULT,
+    SCRUB_BYTES_PER_S_DEFAULT,
+};
 use crate::log::{ReadPlan, ReadRequest};
 use crate::memory::Span;
 use crate::ring::sync::Notify;
@@ -24,6 +27,7 @@ use crate::ring::{self, Ring, SyncMethod};
 use crate::store::scrub::Damage;
 use crate::store::{AppendError, Appended, ColdRead, CutError, Effect, LogConfig, LogView, ReadError, Store};
 
+mod compaction;
 mod read;
 mod recovery;
 mod retention;
@@ -54,6 +58,10 @@ pub struct EngineConfig {
     pub disk_sharers: u16,
     /// How often the shard looks for segments that are past retention.
     pub retention_check: Duration,
+    /// How often the shard looks for logs to compact.
+    pub compaction_check: Duration,
+    /// What compaction reads and writes in a second at most.
+    pub compaction_bytes_per_s: u64,
     /// How fast the shard checks its sealed segments when it has nothing else to do; 0 for not at all.
     pub scrub_bytes_per_s: u64,
 }
@@ -72,6 +80,8 @@ impl EngineConfig {
             disk_reserve_bytes: None,
             disk_sharers: 1,
             retention_check,
+            compaction_check: Duration::from_millis(COMPACTION_CHECK_MS_DEFAULT),
+            compaction_bytes_per_s: COMPACTION_BYTES_PER_S_DEFAULT,
             scrub_bytes_per_s: SCRUB_BYTES_PER_S_DEFAULT,
         }
     }
@@ -102,6 +112,10 @@ pub struct EngineStats {
     pub checkpoints: u64,
     pub cold_reads: u64,
     pub cold_read_bytes: u64,
+    /// Rounds of compaction that came to their end, and the bytes of the segments they replaced and made.
+    pub compactions: u64,
+    pub compacted_bytes_before: u64,
+    pub compacted_bytes_after: u64,
     /// Of sealed segments, by the scrub.
     pub scrubbed_bytes: u64,
     pub scrub_passes: u64,
@@ -129,6 +143,7 @@ struct Inner {
     progress: Notify,
     /// The engine is being shut down.
     ending: Notify,
+    is_ending: Cell<bool>,
     observer: RefCell<Option<DurableObserver>>,
     damage_observer: RefCell<Option<DamageObserver>>,
     /// Appends and reads since the scrub last looked.
@@ -148,6 +163,7 @@ impl Engine {
         ring::spawn(space::keep_looking(Rc::downgrade(&engine.inner)));
         ring::spawn(pump(engine.inner.clone()));
         ring::spawn(retention::keep(engine.clone()));
+        ring::spawn(compaction::keep(engine.clone()));
         scrub::start(&engine.inner);
         Ok((engine, recovered))
     }
@@ -309,7 +325,8 @@ impl Engine {
 
     /// Waits for what is under way, takes a checkpoint, and leaves exact segment files behind.
     pub async fn shutdown(&self) -> Result<(), StorageError> {
-        self.inner.ending.notify_one();
+        self.inner.is_ending.set(true);
+        self.inner.ending.notify_waiters();
         self.inner.store.borrow_mut().want_checkpoint();
         self.inner.work.notify_one();
         loop {

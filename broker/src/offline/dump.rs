@@ -168,7 +168,7 @@ fn checkpoint_log(look: &Look, log: &engine::checkpoint::LogCheckpoint, out: &mu
     let epochs: Vec<_> = log.leader_epochs.iter().map(|(epoch, first)| [i64::from(epoch.0), first.0]).collect();
     if look.json {
         let segments: Vec<_> = log.segments.iter().map(|segment| json!({
-            "base_offset": segment.base_offset.0, "next_offset": segment.next_offset.0, "bytes": segment.bytes,
+            "base_offset": segment.base_offset.0, "revision": segment.revision, "next_offset": segment.next_offset.0, "bytes": segment.bytes,
             "max_timestamp_ms": segment.max_timestamp, "sealed": segment.sealed, "index_entries": segment.index.len(),
         })).collect();
         let line = json!({

@@ -2,6 +2,7 @@
 //! ring. Everything lives on the shard's core.
 
 pub mod checkpoint_files;
+pub mod compacted_file;
 pub mod free_space;
 pub mod generations;
 pub mod journal_files;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::rc::Rc;
 
+use super::compacted_file::CompactedFile;
 use super::free_space::is_exhausted;
 use super::journal_files::sync_dir;
 use super::layout::Layout;
@@ -192,6 +193,11 @@ impl SegmentShelf {
         let (result, buf) = self.ring.read_exact_at(&open.file, buf, start, len).await;
         let filled = result?.min((end - start) as usize);
         Ok((buf, (position - start) as usize, filled))
+    }
+
+    /// Begins a file that compaction writes.
+    pub async fn create_compacted(&self, log: LogId, segment: SegmentName) -> io::Result<CompactedFile> {
+        CompactedFile::create(&self.ring, &self.layout, &self.pool, log, segment).await
     }
 
     /// Removes a segment's file. Reads of it that are under way have it open, and end as they would have.

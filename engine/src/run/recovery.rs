@@ -121,6 +121,7 @@ pub(super) async fn open(ring: Ring, config: EngineConfig) -> Result<(Inner, Rec
         work: Notify::new(),
         progress: Notify::new(),
         ending: Notify::new(),
+        is_ending: Cell::new(false),
         observer: RefCell::default(),
         damage_observer: RefCell::default(),
         calls: Cell::new(0),

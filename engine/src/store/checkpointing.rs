@@ -139,6 +139,11 @@ impl Checkpointing {
         self.pictures.values().map(|picture| (picture.log, picture.segments[0].base_offset))
     }
 
+    /// The newest pictures: those of the checkpoint that was written last, while none is under way.
+    pub fn pictures(&self) -> impl Iterator<Item = &LogCheckpoint> {
+        self.pictures.values()
+    }
+
     /// The checkpoint is on stable storage: groups before the returned one are needed no more.
     pub fn on_written(&mut self) -> GroupSeq {
         assert_eq!(self.phase, Phase::Writing);

@@ -28,6 +28,10 @@ pub struct Counts {
     /// Reads whose records went while they were under way.
     pub reads_cut_off: u64,
     pub leftovers: u64,
+    pub compactions: u64,
+    pub compactions_given_up: u64,
+    pub segments_replaced: u64,
+    pub reads_replanned: u64,
 }
 
 impl Counts {
@@ -61,6 +65,10 @@ impl Counts {
             ("segments removed", &mut self.segments_removed),
             ("reads cut off", &mut self.reads_cut_off),
             ("segments left over by a crash", &mut self.leftovers),
+            ("rounds of compaction", &mut self.compactions),
+            ("rounds of compaction given up", &mut self.compactions_given_up),
+            ("segments replaced", &mut self.segments_replaced),
+            ("reads of replaced segments begun anew", &mut self.reads_replanned),
         ]
     }
 
