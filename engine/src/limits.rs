@@ -52,6 +52,12 @@ pub const INDEX_INTERVAL_BYTES: u64 = 32 << 10;
 /// ... and for so many of a sealed one.
 pub const SEALED_INDEX_INTERVAL_BYTES: u64 = 256 << 10;
 
+/// No index file is larger: a segment of 2 GiB has about 8,000 entries of 24 bytes.
+pub const INDEX_FILE_BYTES_MAX: usize = 1 << 20;
+
+/// Indexes of sealed segments that a shard keeps after somebody has read them: those of about 150 GiB.
+pub const INDEX_CACHE_BYTES_MAX: usize = 16 << 20;
+
 pub const SEGMENT_BYTES_DEFAULT: u64 = 1 << 30;
 /// Positions inside a segment must stay below 2 GiB, as in Kafka.
 pub const SEGMENT_BYTES_MAX: u64 = i32::MAX as u64;
@@ -139,3 +145,4 @@ const _: () = assert!(SEGMENT_WRITE_BYTES_MIN <= SEGMENT_WRITE_BYTES_MAX && SEGM
 const _: () =
     assert!(UNFLUSHED_BYTES_MAX * 2 <= JOURNAL_BYTES_DEFAULT, "checkpointing keeps ahead of the journal's bound");
 const _: () = assert!(SEGMENT_BYTES_DEFAULT <= SEGMENT_BYTES_MAX);
+const _: () = assert!(SEGMENT_BYTES_MAX / SEALED_INDEX_INTERVAL_BYTES * 32 < INDEX_FILE_BYTES_MAX as u64);

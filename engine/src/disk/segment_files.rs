@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use super::compacted_file::CompactedFile;
 use super::free_space::is_exhausted;
+use super::index_files;
 use super::journal_files::sync_dir;
 use super::layout::Layout;
 use super::removal::Removal;
@@ -18,6 +19,7 @@ use crate::limits::{
 use crate::log::{BlockWrite, SealWrite};
 use crate::memory::{AlignedBuf, BufPool};
 use crate::ring::{DirectFile, Ring};
+use crate::segment_index::SegmentIndex;
 
 type Key = (LogId, SegmentName);
 
@@ -36,6 +38,8 @@ pub struct SegmentShelf {
     open: RefCell<BTreeMap<Key, Rc<Open>>>,
     /// Files made or first written to since their directories were last synced.
     fresh: RefCell<BTreeSet<Key>>,
+    /// Segments whose indexes were written since the last sync.
+    unsynced_indexes: RefCell<BTreeSet<Key>>,
     uses: Cell<u64>,
     /// Extents are reserved ahead in steps of at most this.
     step_bytes_max: Cell<u64>,
@@ -51,6 +55,7 @@ impl SegmentShelf {
             pool,
             open: RefCell::default(),
             fresh: RefCell::default(),
+            unsynced_indexes: RefCell::default(),
             uses: Cell::new(0),
             step_bytes_max: Cell::new(SEGMENT_PREALLOCATE_BYTES_MAX),
             removal,
@@ -142,7 +147,7 @@ impl SegmentShelf {
         }
     }
 
-    /// Writes the last block padded with zeros, then cuts the file to its exact size.
+    /// Writes the last block padded with zeros, then cuts the file to its exact size, then writes the index of a sealed one.
     pub async fn seal(&self, log: LogId, write: &SealWrite) -> io::Result<()> {
         let open = self.file_to_write((log, SegmentName::appended(write.segment))).await?;
         if !write.partial_block.is_empty() {
@@ -152,7 +157,31 @@ impl SegmentShelf {
             self.ring.write_all_at(&open.file, block, write.position).await.0?;
         }
         open.allocated.set(write.bytes);
-        self.ring.ftruncate(&open.file, write.bytes).await
+        self.ring.ftruncate(&open.file, write.bytes).await?;
+        match &write.index {
+            Some(index) => self.write_index(index).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Writes the index of a sealed segment beside its file. It is durable after the next `sync` of the segment.
+    pub async fn write_index(&self, index: &SegmentIndex) -> io::Result<()> {
+        index_files::write(&self.ring, &self.layout, index).await?;
+        // Only now: a sync of the segment for a checkpoint may run beside the write, and would find half of it.
+        self.unsynced_indexes.borrow_mut().insert((index.log, index.summary.name()));
+        Ok(())
+    }
+
+    /// Writes the index of a segment that was sealed long ago; all of it is durable when this returns.
+    pub async fn write_index_durably(&self, index: &SegmentIndex) -> io::Result<()> {
+        index_files::write(&self.ring, &self.layout, index).await?;
+        index_files::sync(&self.ring, &self.layout, index.log, index.summary.name()).await?;
+        sync_dir(&self.ring, &self.layout.log_dir(index.log)).await
+    }
+
+    /// All bytes of the file that should hold the index of a segment.
+    pub async fn read_index(&self, log: LogId, segment: SegmentName) -> io::Result<Vec<u8>> {
+        index_files::read(&self.ring, &self.layout, log, segment).await
     }
 
     /// Makes the files durable, and the directories of those that are new.
@@ -165,7 +194,12 @@ impl SegmentShelf {
                 result => result?,
             };
             self.ring.fdatasync(&open.file).await?;
-            if self.fresh.borrow_mut().remove(key) {
+            let mut is_new = self.fresh.borrow_mut().remove(key);
+            if self.unsynced_indexes.borrow_mut().remove(key) {
+                index_files::sync(&self.ring, &self.layout, key.0, key.1).await?;
+                is_new = true;
+            }
+            if is_new {
                 dirs.extend([self.layout.log_dir(key.0), self.layout.topic_dir(key.0), self.layout.topics_dir()]);
             }
         }
@@ -200,23 +234,27 @@ impl SegmentShelf {
         CompactedFile::create(&self.ring, &self.layout, &self.pool, log, segment).await
     }
 
-    /// Removes a segment's file. Reads of it that are under way have it open, and end as they would have.
+    /// Removes a segment's file and its index. Reads of it that are under way have it open, and end as they would have.
     pub async fn remove_segment(&self, log: LogId, segment: SegmentName) -> io::Result<()> {
         self.open.borrow_mut().remove(&(log, segment));
         self.fresh.borrow_mut().remove(&(log, segment));
-        match self.removal.unlink(&self.layout.segment(log, segment)).await {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            result => result,
+        self.unsynced_indexes.borrow_mut().remove(&(log, segment));
+        for path in [self.layout.segment_index(log, segment), self.layout.segment(log, segment)] {
+            match self.removal.unlink(&path).await {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
+        Ok(())
     }
 
-    /// The segment files of a log, by their names.
-    pub fn found(&self, log: LogId) -> io::Result<Vec<SegmentName>> {
+    /// The segments of which a log has files, by their names.
+    pub fn found(&self, log: LogId) -> io::Result<BTreeSet<SegmentName>> {
         let entries = match std::fs::read_dir(self.layout.log_dir(log)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
             entries => entries?,
         };
-        let mut segments = Vec::new();
+        let mut segments = BTreeSet::new();
         for entry in entries {
             segments.extend(Layout::segment_name(&entry?.path()));
         }
@@ -227,6 +265,7 @@ impl SegmentShelf {
     pub async fn remove(&self, log: LogId) -> io::Result<()> {
         self.open.borrow_mut().retain(|(id, _), _| *id != log);
         self.fresh.borrow_mut().retain(|(id, _)| *id != log);
+        self.unsynced_indexes.borrow_mut().retain(|(id, _)| *id != log);
         let dir = self.layout.log_dir(log);
         let entries = match std::fs::read_dir(&dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

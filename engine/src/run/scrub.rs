@@ -5,6 +5,7 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use super::Inner;
+use super::index;
 use super::recovery::random_salt;
 use crate::limits::SCRUB_FIRST_MS;
 use crate::ring;
@@ -46,6 +47,10 @@ async fn keep(inner: Weak<Inner>, mut scrub: Scrub) {
 }
 
 async fn look_at(inner: &Rc<Inner>, scrub: &mut Scrub, stretch: Stretch) -> Option<Damage> {
+    if stretch.position == 0 {
+        // As a reader would: an index that cannot be used is told and made anew, and what keeps it from being so is told as well.
+        let _ = index::read(inner, stretch.log, stretch.segment).await;
+    }
     let read = inner.segments.read(stretch.log, stretch.segment, stretch.position, stretch.end).await;
     let store = inner.store.borrow();
     match read {

@@ -293,7 +293,7 @@ mod tests {
             max_timestamp: -1,
             max_timestamp_offset: Offset(base),
             sealed,
-            index: Vec::new(),
+            first_timestamp: -1,
         }
     }
 
@@ -305,6 +305,7 @@ mod tests {
             segments: vec![segment(0, true), segment(BATCHES, true), segment(2 * BATCHES, false)],
             next_offset: Offset(2 * BATCHES),
             flushed_position: 0,
+            active_index: Vec::new(),
             tail_block: Vec::new(),
             leader_epochs: vec![(LeaderEpoch(2), Offset(0))],
             cleaned_until: Offset(0),
@@ -313,6 +314,8 @@ mod tests {
             shard: 0,
             seq: 1,
             replay_from: GroupSeq(1),
+            last_group: GroupSeq::NONE,
+            last_group_checksum: 0,
             durable_seq: GroupSeq(0),
             last_file: JournalFileId(0),
             logs: logs.collect(),

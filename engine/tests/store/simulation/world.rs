@@ -42,6 +42,7 @@ impl World {
             unflushed_bytes_max: [128u64, 512, 4096][random.below(3)] << 10,
             disk_reserve_bytes: RESERVE_BYTES,
             disk_sharers: 1,
+            index_cache_bytes_max: [0usize, 1000, 1 << 20][random.below(3)],
             ..StoreLimits::new([0usize, 64, 512][random.below(3)] << 10, journal_bytes / 4)
         };
         World {
