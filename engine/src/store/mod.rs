@@ -18,6 +18,7 @@ mod log_start;
 pub mod recovery;
 mod removals;
 mod rest;
+pub mod scrub;
 mod space;
 
 use std::collections::{BTreeMap, VecDeque};

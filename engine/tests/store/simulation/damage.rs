@@ -248,7 +248,7 @@ fn read_alone(
         plan => panic!("log {id}: {request:?}: {plan:?}"),
     };
     let name = Name::Segment(id, read.segment());
-    let mut looked_at = u64::MAX..0;
+    let mut looked_at: Option<Range<u64>> = None;
     for _ in 0..STEPS_MAX {
         let Wanted::Bytes(wanted) = read.wanted() else {
             let index = index(store, shell, id, read.segment()).ok_or((ReadError::Failed, None))?;
@@ -257,8 +257,10 @@ fn read_alone(
                 None => continue,
             }
         };
-        looked_at = looked_at.start.min(wanted.start)..looked_at.end.max(wanted.end);
-        let told = |error| (error, Some((name, looked_at.clone())));
+        let before = looked_at.unwrap_or(wanted.clone());
+        let seen = before.start.min(wanted.start)..before.end.max(wanted.end);
+        looked_at = Some(seen.clone());
+        let told = |error| (error, Some((name, seen.clone())));
         let file = shell.disk.read(name).ok_or((ReadError::Failed, None))?;
         let bytes = file.get(wanted.start as usize..file.len().min(wanted.end as usize));
         let bytes = bytes.ok_or_else(|| told(ReadError::Corrupt))?;
