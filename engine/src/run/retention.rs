@@ -72,8 +72,8 @@ fn find_leftovers(inner: &Inner, log: LogId) {
 /// the first segment of a log that recovery has understood are ever touched.
 pub(super) async fn remove_leftovers(inner: &Inner, log: LogId) {
     for segment in found(inner, log) {
-        let is_leftover = inner.store.borrow().is_leftover(log, segment);
-        if is_leftover && let Err(error) = inner.segments.remove_segment(log, segment).await {
+        let may_go = inner.store.borrow().may_sweep(log, segment);
+        if may_go && let Err(error) = inner.segments.remove_segment(log, segment).await {
             tracing::warn!(%log, %segment, %error, "a segment that is not needed any more is left behind");
         }
     }

@@ -95,6 +95,12 @@ impl Store {
         self.is_unnamed(id, segment) && !self.checkpointing.is_left_out(id, segment)
     }
 
+    /// Whether a leftover may go at once. The name of a file that compaction made is free for another as soon as it is gone, and its own
+    /// removal may still be under way: it goes in the one way that there is.
+    pub fn may_sweep(&self, id: LogId, segment: SegmentName) -> bool {
+        segment.revision == 0 && self.is_leftover(id, segment)
+    }
+
     /// Neither the log nor the newest checkpoint names this file, and it is not being made.
     pub(super) fn is_unnamed(&self, id: LogId, segment: SegmentName) -> bool {
         let is_being_made = self.compacting.making.contains(&(id, segment));

@@ -72,8 +72,10 @@ impl Store {
     /// A checkpoint was written. The segments that it leaves out are forgotten, and their files go with the next one, which is taken
     /// at once. The files go of those that the one before has left out already.
     pub(super) fn forget_segments(&mut self, effects: &mut Vec<Effect>) {
-        let left_out = self.checkpointing.take_left_out();
-        effects.extend(left_out.into_iter().map(|(log, segments)| Effect::RemoveSegments { log, segments }));
+        for (log, mut segments) in self.checkpointing.take_left_out() {
+            segments.retain(|segment| self.is_unnamed(log, *segment));
+            effects.push(Effect::RemoveSegments { log, segments });
+        }
         let firsts: Vec<(LogId, Offset)> = self.checkpointing.first_segments().collect();
         for (id, first) in firsts {
             let Some(slot) = self.logs.get_mut(&id) else { continue };
@@ -91,7 +93,8 @@ impl Store {
     /// These files of a log lie on the disk. Those that a process before this one had no time to remove go with the next
     /// checkpoint: the older of the two that are kept may still name them.
     pub fn on_segments_found(&mut self, id: LogId, found: impl IntoIterator<Item = SegmentName>) {
-        let leftovers: Vec<SegmentName> = found.into_iter().filter(|segment| self.is_unnamed(id, *segment)).collect();
+        // Each is removed once: as soon as it is gone compaction may give its name to another.
+        let leftovers: Vec<SegmentName> = found.into_iter().filter(|segment| self.is_leftover(id, *segment)).collect();
         self.checkpoint_wanted |= !leftovers.is_empty();
         self.checkpointing.leave_out(id, leftovers);
     }

@@ -117,7 +117,7 @@ pub enum Effect {
     WriteCheckpoint(Checkpoint),
     /// Remove the log's directory, then `on_log_removed`.
     RemoveLog(LogId),
-    /// Remove these segment files and their indexes, and all others for which [`Store::is_leftover`] holds; nothing is reported back.
+    /// Remove these segment files and their indexes, and all others for which [`Store::may_sweep`] holds; nothing is reported back.
     RemoveSegments { log: LogId, segments: Vec<SegmentName> },
 }
 

@@ -394,6 +394,33 @@ fn a_segment_that_ends_with_a_block_gets_its_index() {
     assert_eq!(shard.read(request).len(), 2 << 12);
 }
 
+/// Found by seed 31297: a file that compaction had left behind at a crash was removed in two ways, or twice. After the first time
+/// compaction gave its name to a new file, and the second took that one, which the log named by then.
+#[test]
+fn what_compaction_left_behind_is_removed_once() {
+    let mut shard = Shard::new(8);
+    shard.append(LOG, 100).expect("room");
+    shard.run();
+    let left = SegmentName { base: Offset(0), revision: 1 };
+    shard.shell.disk.create(Name::Segment(LOG, left));
+    shard.store.on_segments_found(LOG, [left]);
+    shard.store.on_segments_found(LOG, [left, left]);
+    assert!(!shard.store.may_sweep(LOG, left));
+    let (mut removals, mut effects) = (0, Vec::new());
+    loop {
+        shard.store.poll(0, &mut effects);
+        let is_removal =
+            |effect: &&Effect| matches!(effect, Effect::RemoveSegments { segments, .. } if !segments.is_empty());
+        removals += effects.iter().filter(is_removal).count();
+        effects.drain(..).for_each(|effect| shard.shell.start(effect));
+        if shard.shell.is_idle() {
+            break;
+        }
+        shard.shell.step(&mut Random(1), &mut shard.store, &mut effects);
+    }
+    assert_eq!((removals, shard.shell.disk.exists(Name::Segment(LOG, left))), (1, false));
+}
+
 /// The start is in the journal alone when the power fails: the checkpoint before still names the segments.
 #[test]
 fn a_start_that_no_checkpoint_knows_is_replayed() {

@@ -125,7 +125,12 @@ impl Shell {
 
     /// Removes what a process before this one had no time to remove.
     pub fn remove_leftovers(&mut self, store: &Store, log: LogId) {
-        for name in self.leftovers(store).into_iter().filter(|name| name.dir() == Dir::Log(log)) {
+        let may_go = |name: &Name| match name {
+            Name::Segment(id, segment) | Name::Index(id, segment) => *id == log && store.may_sweep(log, *segment),
+            _ => false,
+        };
+        let names: Vec<Name> = self.disk.names().filter(may_go).collect();
+        for name in names {
             self.remove_segment(name);
         }
     }
