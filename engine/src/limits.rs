@@ -58,6 +58,9 @@ pub const INDEX_FILE_BYTES_MAX: usize = 1 << 20;
 /// Indexes of sealed segments that a shard keeps after somebody has read them: those of about 150 GiB.
 pub const INDEX_CACHE_BYTES_MAX: usize = 16 << 20;
 
+/// Damaged segments that a shard remembers to have told of, so that each is told once.
+pub const DAMAGED_SEGMENTS_MAX: usize = 10_000;
+
 pub const SEGMENT_BYTES_DEFAULT: u64 = 1 << 30;
 /// Positions inside a segment must stay below 2 GiB, as in Kafka.
 pub const SEGMENT_BYTES_MAX: u64 = i32::MAX as u64;

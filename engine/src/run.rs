@@ -24,7 +24,9 @@ use crate::log::{ReadPlan, ReadRequest};
 use crate::memory::Span;
 use crate::ring::sync::Notify;
 use crate::ring::{self, Ring, SyncMethod};
-use crate::store::{AppendError, Appended, ColdRead, CutError, Effect, LogConfig, LogView, ReadError, Store};
+use crate::store::{
+    AppendError, Appended, ColdRead, CutError, Effect, LogConfig, LogView, ReadError, Store, ToldDamage,
+};
 
 mod compaction;
 mod index;
@@ -142,6 +144,7 @@ struct Inner {
     stats: Cell<EngineStats>,
     stopping: Cell<bool>,
     indexes: IndexReads,
+    told_damage: RefCell<ToldDamage>,
     reserve_bytes: u64,
     lookout: Lookout,
 }

@@ -158,6 +158,11 @@ impl Server {
         self.running.as_mut().is_some_and(|running| running.child.try_wait().expect("a child can be asked").is_none())
     }
 
+    /// Everything that the server has written since its first start.
+    pub fn trace(&self) -> String {
+        fs::read_to_string(&self.log_path).expect("the log is text")
+    }
+
     /// The last lines that the server wrote, for a failure's message.
     pub fn log_end(&self) -> String {
         log_end(&self.log_path)
@@ -208,8 +213,11 @@ fn spawn(options: &Options, data_dir: &Path, log_path: &Path, listen: &str) -> R
                 }
             }
             Err(reason) => {
-                let _ = child.kill();
-                let status = child.wait().expect("a killed process ends");
+                // Where standard output has ended the process is ending by itself, and its exit code says why.
+                if reason == RecvTimeoutError::Timeout {
+                    let _ = child.kill();
+                }
+                let status = child.wait().expect("a process that ends can be waited for");
                 return Err(format!("ringmain was not ready ({reason}, {status})\n{}", log_end(log_path)));
             }
         }

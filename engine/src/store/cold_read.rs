@@ -27,6 +27,8 @@ pub struct ColdRead {
     /// The segment's index is not known yet, and so nothing of `plan` but segment and request.
     wants_index: bool,
     plan: DiskRead,
+    /// Where in the segment the damage was met, in bytes.
+    damaged_at: Option<u64>,
 }
 
 /// What a read needs next.
@@ -40,13 +42,14 @@ pub enum Wanted {
 
 impl ColdRead {
     pub fn new(log: LogId, plan: DiskRead) -> Self {
-        Self { log, wants_index: false, plan }
+        Self { log, wants_index: false, plan, damaged_at: None }
     }
 
     /// A read that has to begin with the index.
     pub fn indexed(log: LogId, read: IndexedRead) -> Self {
         let IndexedRead { segment, request } = read;
-        Self { log, wants_index: true, plan: DiskRead { segment, scan_from: 0, file_end: 0, bytes: 0, request } }
+        let plan = DiskRead { segment, scan_from: 0, file_end: 0, bytes: 0, request };
+        Self { log, wants_index: true, plan, damaged_at: None }
     }
 
     pub fn log(&self) -> LogId {
@@ -55,6 +58,11 @@ impl ColdRead {
 
     pub fn segment(&self) -> SegmentName {
         self.plan.segment
+    }
+
+    /// Where in the segment file the damage begins for which the read was answered with [`ReadError::Corrupt`], in bytes.
+    pub fn damaged_at(&self) -> u64 {
+        self.damaged_at.unwrap_or(self.plan.scan_from)
     }
 
     pub fn wanted(&self) -> Wanted {
@@ -102,12 +110,12 @@ impl ColdRead {
         }
         match cut(bytes, &self.plan) {
             Cut::Empty => Ok(Some(Vec::new())),
-            Cut::Damaged { .. } => Err(ReadError::Corrupt),
+            Cut::Damaged { position } => Err(self.corrupt(position)),
             Cut::Whole { start, end } => {
                 let whole = bytes.slice(start..end).expect("the cut lies within what was read");
                 // Damage behind the first batch is met by the read that begins there.
                 let sound = match sound_bytes(&whole) {
-                    0 => return Err(ReadError::Corrupt),
+                    0 => return Err(self.corrupt(self.plan.scan_from + start as u64)),
                     sound => whole.slice(0..sound).expect("a part of the whole"),
                 };
                 Ok(Some(vec![sound]))
@@ -117,6 +125,11 @@ impl ColdRead {
                 self.go_on(store, bytes, self.plan.scan_from + start as u64, batch_bytes)
             }
         }
+    }
+
+    fn corrupt(&mut self, position: u64) -> ReadError {
+        self.damaged_at = Some(position);
+        ReadError::Corrupt
     }
 
     /// Whether what is read is still there. A file that cannot be read is no wonder when it is not.
