@@ -158,9 +158,9 @@ impl Server {
         self.running.as_mut().is_some_and(|running| running.child.try_wait().expect("a child can be asked").is_none())
     }
 
-    /// Everything that the server has written since its first start.
-    pub fn trace(&self) -> String {
-        fs::read_to_string(&self.log_path).expect("the log is text")
+    /// All that the server wrote.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log_path).unwrap_or_default()
     }
 
     /// The last lines that the server wrote, for a failure's message.

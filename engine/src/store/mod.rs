@@ -19,6 +19,7 @@ pub mod lost_checkpoints;
 pub mod recovery;
 mod removals;
 mod rest;
+pub mod scrub;
 mod space;
 
 use std::collections::{BTreeMap, VecDeque};
