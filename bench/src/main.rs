@@ -10,6 +10,7 @@ mod binaries;
 mod ceilings;
 mod client;
 mod clock;
+mod device;
 mod failure;
 mod load;
 mod machine;

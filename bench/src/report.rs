@@ -1,6 +1,7 @@
 //! What a scenario found: ours beside the ceiling of the same run and beside the target, as a table and as JSON. Pure.
 #![forbid(unsafe_code)]
 
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 
 use serde::Serialize;
@@ -26,7 +27,7 @@ pub struct Bound {
 /// One figure of the broker.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
-    pub case: &'static str,
+    pub case: Cow<'static, str>,
     pub unit: &'static str,
     pub better: Better,
     /// One for each repetition, in the order of the run.
@@ -40,8 +41,8 @@ pub struct Row {
 }
 
 impl Row {
-    pub fn new(case: &'static str, unit: &'static str, better: Better, samples: Vec<f64>) -> Row {
-        let spread = stats::spread(&samples);
+    pub fn new(case: impl Into<Cow<'static, str>>, unit: &'static str, better: Better, samples: Vec<f64>) -> Row {
+        let (case, spread) = (case.into(), stats::spread(&samples));
         Row { case, unit, better, samples, spread, bound: None, share: None, target: None, verdict: None }
     }
 
@@ -98,7 +99,11 @@ fn verdict(median: f64, target: f64, better: Better) -> String {
         Better::Higher => (target - median) / target,
         Better::Lower => (median - target) / target,
     };
-    if missed_by <= 0.0 { "met".to_owned() } else { format!("missed by {:.0} %", (missed_by * 100.0).max(1.0)) }
+    match missed_by {
+        missed_by if missed_by <= 0.0 || median == target => "met".to_owned(),
+        missed_by if missed_by.is_infinite() => "missed".to_owned(),
+        missed_by => format!("missed by {:.0} %", (missed_by * 100.0).max(1.0)),
+    }
 }
 
 impl fmt::Display for Report {
@@ -139,7 +144,7 @@ impl Report {
         let titles = ["measured", "min", "median", "max", "unit", "share", "of the ceiling", "target", ""];
         let mut cells = vec![header(&titles)];
         for row in &self.rows {
-            let mut line = vec![row.case.to_owned()];
+            let mut line = vec![row.case.to_string()];
             line.extend(spread_cells(row.spread));
             line.push(row.unit.to_owned());
             line.push(row.share.map_or_else(String::new, |share| match row.better {
@@ -219,6 +224,8 @@ mod tests {
         assert_eq!(verdict(1.0, 1.0, Better::Lower), "met");
         assert_eq!(verdict(1.5, 1.0, Better::Lower), "missed by 50 %");
         assert_eq!(verdict(499.9, 500.0, Better::Higher), "missed by 1 %");
+        assert_eq!(verdict(0.0, 0.0, Better::Lower), "met");
+        assert_eq!(verdict(3.0, 0.0, Better::Lower), "missed");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod baseline;
 mod ceilings_alone;
+mod density;
 mod run_dir;
 
 use std::path::PathBuf;
@@ -37,6 +38,11 @@ pub const ALL: &[Scenario] = &[
         name: "baseline",
         about: "produce (durable and relaxed), consume (memory and disk), end-to-end latency, idle cost, start",
         run: baseline::run,
+    },
+    Scenario {
+        name: "density",
+        about: "the same load on 1 to 10,000 partitions: throughput, latency, device writes, memory",
+        run: density::run,
     },
     Scenario {
         name: "ceilings",
