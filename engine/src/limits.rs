@@ -88,6 +88,13 @@ pub const RETENTION_FIRST_CHECK_MS: u64 = 30 * 1000;
 /// Segment files a shard keeps open.
 pub const OPEN_SEGMENTS_MAX: usize = 1024;
 
+/// A segment file that was not used for so long, or twice that at most, is closed.
+pub const OPEN_SEGMENT_IDLE_MS: u64 = 5_000;
+
+/// Segment files and directories of a shard that are synced at the same time. Each takes a thread of the kernel while it waits, and
+/// those that wait together share one commit of the file system.
+pub const SYNCS_IN_FLIGHT_MAX: usize = 32;
+
 const _: () = assert!(GROUP_BYTES.is_multiple_of(BLOCK_BYTES));
 const _: () = assert!(
     (BATCH_BYTES_MAX as u64) * 2 <= JOURNAL_FILE_BYTES,

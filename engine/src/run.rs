@@ -23,6 +23,7 @@ use crate::ring::sync::Notify;
 use crate::ring::{self, Ring, SyncMethod};
 use crate::store::{AppendError, Appended, ColdRead, CutError, Effect, LogConfig, LogView, ReadError, Store};
 
+mod idle;
 mod read;
 mod recovery;
 mod retention;
@@ -127,6 +128,7 @@ impl Engine {
         let engine = Engine { inner: Rc::new(inner) };
         engine.inner.look_at_space();
         ring::spawn(space::keep_looking(Rc::downgrade(&engine.inner)));
+        ring::spawn(idle::keep_closing_files(Rc::downgrade(&engine.inner)));
         ring::spawn(pump(engine.inner.clone()));
         ring::spawn(retention::keep(engine.clone()));
         Ok((engine, recovered))

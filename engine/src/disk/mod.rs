@@ -5,4 +5,5 @@ pub mod checkpoint_files;
 pub mod free_space;
 pub mod journal_files;
 pub mod layout;
+mod recency;
 pub mod segment_files;
