@@ -1,4 +1,4 @@
-//! A minimal Kafka client: as much as it takes to have one record acknowledged on a topic of its own.
+//! A minimal Kafka client: as much as it takes to have a record acknowledged and a record fetched.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -7,15 +7,18 @@ use std::time::Duration;
 
 use batch::{BatchBuilder, Compression};
 use wire::create_topics::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest, CreateTopicsResponse};
+use wire::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic};
 use wire::produce::{PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData};
-use wire::{ApiKey, ErrorCode, Reader, RequestHeader};
+use wire::{ApiKey, ErrorCode, Reader, Records, RequestHeader};
 
 use crate::clock::{Stopwatch, pause};
 use crate::failure::Failure;
 
 const CREATE_TOPICS_VERSION: i16 = 7;
 const PRODUCE_VERSION: i16 = 9;
-const ANSWER_BYTES_MAX: usize = 1 << 20;
+const FETCH_VERSION: i16 = 12;
+const FETCH_BYTES_MAX: i32 = 64 << 10;
+const ANSWER_BYTES_MAX: usize = 8 << 20;
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// How long a new topic may be unknown to the shard that is asked.
 const LEADER_WITHIN: Duration = Duration::from_secs(5);
@@ -73,6 +76,35 @@ impl Client {
                 return Err(Failure::Answer(format!("producing to {topic}: {error}")));
             }
             pause(RETRY_AFTER);
+        }
+    }
+
+    /// Fetches the record batches of a partition at `offset`, and asks again while the topic is not yet known.
+    pub fn fetch_one(&mut self, topic: &str, partition: i32, offset: i64) -> Result<Vec<u8>, Failure> {
+        let wanted = FetchPartition {
+            partition,
+            fetch_offset: offset,
+            partition_max_bytes: FETCH_BYTES_MAX,
+            ..Default::default()
+        };
+        let topics = vec![FetchTopic { topic, partitions: vec![wanted], ..Default::default() }];
+        let request =
+            FetchRequest { max_wait_ms: 1000, min_bytes: 1, max_bytes: FETCH_BYTES_MAX, topics, ..Default::default() };
+        let mut body = Vec::new();
+        request.encode(FETCH_VERSION, &mut body);
+        let watch = Stopwatch::start();
+        loop {
+            let answer = self.call(ApiKey::Fetch, FETCH_VERSION, &body)?;
+            let response = FetchResponse::decode(FETCH_VERSION, &mut Reader::new(&answer)).map_err(unreadable)?;
+            let result = response.responses.first().and_then(|topic| topic.partitions.first());
+            let error = result.map_or(response.error_code, |partition| partition.error_code);
+            match result.map(|partition| &partition.records) {
+                Some(Records::Bytes(bytes)) if error.is_none() && !bytes.is_empty() => return Ok(bytes.to_vec()),
+                _ if watch.elapsed() > LEADER_WITHIN => {
+                    return Err(Failure::Answer(format!("fetching {topic}-{partition} at {offset}: {error}")));
+                }
+                _ => pause(RETRY_AFTER),
+            }
         }
     }
 

@@ -1,65 +1,128 @@
-//! What the block device under the data was asked to do, as the kernel counts it: by everybody who uses it, not the broker alone.
+//! What the kernel counts for the disk that holds the data: it counts for all processes, so others show in it.
 
+use std::ffi::CString;
 use std::fs;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::clock::Stopwatch;
-use crate::failure::Failure;
+use serde::{Deserialize, Serialize};
 
-/// Counts since the machine started. (`Documentation/admin-guide/iostats.rst` of the kernel)
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Counts {
-    writes: u64,
-    syncs: u64,
+const SECTOR_BYTES: u64 = 512;
+
+/// The disk below a directory.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// `stat` of the whole disk; none where the file system is not on one disk.
+    stat_path: Option<PathBuf>,
 }
 
-/// Requests per second over a stretch of time.
-#[derive(Clone, Copy, Debug)]
-pub struct Rates {
-    pub writes_per_s: f64,
-    /// Requests to empty the device's cache.
-    pub syncs_per_s: f64,
+/// Counts since the machine started, or between two looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    pub reads: u64,
+    pub read_bytes: u64,
+    pub writes: u64,
+    pub written_bytes: u64,
+    /// Requests that empty the device's cache; what an fdatasync comes to.
+    pub syncs: u64,
 }
 
-/// A stretch of time in which requests are counted.
-pub struct Counting {
-    device: (u32, u32),
-    before: Option<Counts>,
-    watch: Stopwatch,
-}
-
-impl Counting {
-    /// Begins to count what goes to the device that `dir` lies on.
-    pub fn start(dir: &Path) -> Result<Counting, Failure> {
-        let meta = fs::metadata(dir).map_err(Failure::machine(format!("looking at {}", dir.display())))?;
-        let device = (libc::major(meta.dev()), libc::minor(meta.dev()));
-        Ok(Counting { device, before: counts(device), watch: Stopwatch::start() })
+impl Device {
+    /// The disk that `dir` lies on. Of a partition it is the whole disk, because syncs are counted only there.
+    pub fn below(dir: &Path) -> Device {
+        let find = || {
+            let number = fs::metadata(dir).ok()?.dev();
+            let own = format!("/sys/dev/block/{}:{}", libc::major(number), libc::minor(number));
+            let own = fs::canonicalize(own).ok()?;
+            let disk = if own.join("partition").exists() { own.parent()?.to_path_buf() } else { own };
+            Some(disk.join("stat"))
+        };
+        Device { stat_path: find() }
     }
 
-    /// What it came to since the start; nothing where the file system has no block device of its own.
-    pub fn rates(&self) -> Option<Rates> {
-        let (before, after) = (self.before?, counts(self.device)?);
-        let per_second = |before: u64, after: u64| after.saturating_sub(before) as f64 / self.watch.seconds();
-        let writes_per_s = per_second(before.writes, after.writes);
-        Some(Rates { writes_per_s, syncs_per_s: per_second(before.syncs, after.syncs) })
+    /// The counts of now; zeros where the kernel has none.
+    pub fn counts(&self) -> Counts {
+        let text = self.stat_path.as_ref().and_then(|path| fs::read_to_string(path).ok());
+        text.and_then(|text| parse(&text)).unwrap_or_default()
     }
 }
 
-fn counts(device: (u32, u32)) -> Option<Counts> {
-    parse(&fs::read_to_string("/proc/diskstats").ok()?, device)
+impl Counts {
+    /// What was added after `earlier`.
+    pub fn since(self, earlier: Counts) -> Counts {
+        Counts {
+            reads: self.reads.saturating_sub(earlier.reads),
+            read_bytes: self.read_bytes.saturating_sub(earlier.read_bytes),
+            writes: self.writes.saturating_sub(earlier.writes),
+            written_bytes: self.written_bytes.saturating_sub(earlier.written_bytes),
+            syncs: self.syncs.saturating_sub(earlier.syncs),
+        }
+    }
+
+    /// Both together.
+    pub fn plus(self, other: Counts) -> Counts {
+        Counts {
+            reads: self.reads + other.reads,
+            read_bytes: self.read_bytes + other.read_bytes,
+            writes: self.writes + other.writes,
+            written_bytes: self.written_bytes + other.written_bytes,
+            syncs: self.syncs + other.syncs,
+        }
+    }
 }
 
-/// Columns 1 and 2 are the device's number, 8 the writes, 19 the cache flushes, all counted from 1.
-fn parse(stats: &str, (major, minor): (u32, u32)) -> Option<Counts> {
-    let mut lines = stats.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let is_it = |fields: &Vec<&str>| {
-        let number = |at: usize| fields.get(at).and_then(|field| field.parse::<u32>().ok());
-        number(0) == Some(major) && number(1) == Some(minor)
+/// What the file system of `dir` has free for programs without privileges.
+pub fn free_bytes(dir: &Path) -> io::Result<u64> {
+    let path = CString::new(dir.as_os_str().as_bytes())?;
+    let mut found = MaybeUninit::<libc::statvfs>::zeroed();
+    // SAFETY: the path ends with a zero byte, and the pointer is to a statvfs that this call fills.
+    let code = unsafe { libc::statvfs(path.as_ptr(), found.as_mut_ptr()) };
+    if code != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: all zeros is a value of statvfs, and the call has succeeded besides.
+    let found = unsafe { found.assume_init() };
+    Ok(found.f_bavail * found.f_frsize)
+}
+
+/// Bytes of all files below `dir` whose names end with `suffix`; none if there is no such directory.
+pub fn file_bytes(dir: &Path, suffix: &str) -> io::Result<u64> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        entries => entries?,
     };
-    let fields = lines.find(is_it)?;
-    let count = |at: usize| fields.get(at).and_then(|field| field.parse().ok());
-    Some(Counts { writes: count(7)?, syncs: count(18)? })
+    let mut bytes = 0;
+    for entry in entries {
+        let (path, metadata) = match entry.and_then(|entry| Ok((entry.path(), entry.metadata()?))) {
+            Ok(found) => found,
+            // A broker at work removes files while they are counted.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        if metadata.is_dir() {
+            bytes += file_bytes(&path, suffix)?;
+        } else if path.to_str().is_some_and(|path| path.ends_with(suffix)) {
+            bytes += metadata.len();
+        }
+    }
+    Ok(bytes)
+}
+
+/// Columns of `stat` (Documentation/block/stat.rst): reads, merges, sectors, ms; the same for writes; in flight, two of
+/// time; four of discards; syncs, ms.
+fn parse(stat: &str) -> Option<Counts> {
+    let columns: Vec<u64> = stat.split_whitespace().map_while(|text| text.parse().ok()).collect();
+    let column = |index: usize| columns.get(index).copied();
+    Some(Counts {
+        reads: column(0)?,
+        read_bytes: column(2)? * SECTOR_BYTES,
+        writes: column(4)?,
+        written_bytes: column(6)? * SECTOR_BYTES,
+        syncs: column(15).unwrap_or(0),
+    })
 }
 
 #[cfg(test)]
@@ -67,9 +130,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_of_the_device_is_read() {
-        let stats = "   7       0 loop0 1 0 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n 254       0 vda 10 1 80 5 42 3 900 6 0 7 8 0 0 0 0 77 4\n";
-        assert_eq!(parse(stats, (254, 0)), Some(Counts { writes: 42, syncs: 77 }));
-        assert_eq!(parse(stats, (8, 0)), None);
+    fn the_columns_of_a_disk_are_told_apart() {
+        let stat = " 27 10 51 4 188 40 249 42 0 13 89 24 1 17 19 78 37\n";
+        let counts = parse(stat).expect("a disk's line");
+        let expected = Counts { reads: 27, read_bytes: 51 * 512, writes: 188, written_bytes: 249 * 512, syncs: 78 };
+        assert_eq!(counts, expected);
+        assert_eq!(counts.since(Counts { writes: 100, ..counts }).writes, 88);
+        assert_eq!(parse("27 10"), None);
     }
 }

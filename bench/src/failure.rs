@@ -9,6 +9,14 @@ pub enum Failure {
     Machine { what: String, source: std::io::Error },
     #[error("there is no scenario {0}; see bench list")]
     UnknownScenario(String),
+    #[error("{0}: a knob is set as SCENARIO.KNOB=VALUE; bench list names them")]
+    UnknownKnob(String),
+    #[error("the knob {name} cannot be {value}")]
+    BadKnob { name: &'static str, value: String },
+    #[error("{path}: no report of this program: {reason}")]
+    Report { path: String, reason: String },
+    #[error("the disk has no room for {0}")]
+    NoRoom(String),
     #[error("the package {package} did not build")]
     Build { package: &'static str },
     #[error("the broker {reason}; the end of its trace ({}):\n{trace}", trace_path.display())]

@@ -1,8 +1,8 @@
-//! One run of the load generator, as a process, and what it reported.
+//! A run of the load generator, as a process, and what it reported.
 
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
@@ -13,9 +13,17 @@ use crate::process::{self, Broker};
 #[derive(Clone, Debug)]
 pub struct Loadgen {
     pub binary: PathBuf,
-    /// A directory for its report; removed by the caller.
+    /// A directory for its reports; removed by the caller.
     pub scratch_dir: PathBuf,
     pub trace_path: PathBuf,
+}
+
+/// A load that runs. Dropping it kills it.
+pub struct RunningLoad {
+    child: Child,
+    json_path: PathBuf,
+    trace_path: PathBuf,
+    arguments: String,
 }
 
 /// The report of a run, with the CPU time that it cost.
@@ -23,35 +31,50 @@ pub struct Loadgen {
 pub struct Load {
     report: Value,
     pub loadgen_cpu_s: f64,
-    pub broker_cpu_s: f64,
     /// Complaints of the generator: errors, or its own lateness. The figures stand, and this stands beside them.
     pub complaint: Option<String>,
     arguments: String,
 }
 
 impl Loadgen {
-    /// Runs `loadgen ARGUMENTS` against `broker` to its end.
-    pub fn run(&self, broker: &Broker, arguments: &[&str]) -> Result<Load, Failure> {
-        let json_path = self.scratch_dir.join("loadgen.json");
+    /// Starts `loadgen ARGUMENTS` against `broker`. Loads that run at the same time need different names.
+    pub fn start(&self, name: &str, broker: &Broker, arguments: &[&str]) -> Result<RunningLoad, Failure> {
+        let json_path = self.scratch_dir.join(format!("loadgen-{name}.json"));
         let _ = fs::remove_file(&json_path);
-        let said = arguments.join(" ");
-        let trace = OpenOptions::new().create(true).write(true).truncate(true).open(&self.trace_path);
-        let trace = trace.map_err(Failure::machine(format!("opening {}", self.trace_path.display())))?;
+        let trace_path = self.trace_path.with_extension(format!("{name}.log"));
+        let trace = OpenOptions::new().create(true).write(true).truncate(true).open(&trace_path);
+        let trace = trace.map_err(Failure::machine(format!("opening {}", trace_path.display())))?;
         let mut command = Command::new(&self.binary);
         command.args(arguments).args(["--bootstrap", &broker.kafka.to_string(), "--json"]).arg(&json_path);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(trace);
         process::die_with_parent(&mut command);
-        let (children_before_s, broker_before_s) = (process::children_cpu_seconds(), broker.cpu_seconds()?);
-        let status = command.status().map_err(Failure::machine(format!("starting {}", self.binary.display())))?;
-        let broker_cpu_s = broker.cpu_seconds()? - broker_before_s;
+        let child = command.spawn().map_err(Failure::machine(format!("starting {}", self.binary.display())))?;
+        Ok(RunningLoad { child, json_path, trace_path, arguments: arguments.join(" ") })
+    }
+}
+
+impl RunningLoad {
+    /// Waits for its end and reads its report.
+    pub fn finish(mut self) -> Result<Load, Failure> {
+        let failed = |reason: String| Failure::Loadgen { arguments: self.arguments.clone(), reason };
+        // Only this child is waited for in between, so the difference is its own.
+        let children_before_s = process::children_cpu_seconds();
+        let status = self.child.wait().map_err(Failure::machine("waiting for the load generator"))?;
         let loadgen_cpu_s = process::children_cpu_seconds() - children_before_s;
-        let failed = |reason: String| Failure::Loadgen { arguments: said.clone(), reason };
-        let text = fs::read_to_string(&json_path)
+        let text = fs::read_to_string(&self.json_path)
             .map_err(|_| failed(format!("{status} and no report; {}", last_line(&self.trace_path))))?;
         let report: Value =
             serde_json::from_str(&text).map_err(|error| failed(format!("its report is no JSON: {error}")))?;
-        let complaint = (!status.success()).then(|| format!("loadgen {said}: {}", complaints(&report)));
-        Ok(Load { report, loadgen_cpu_s, broker_cpu_s, complaint, arguments: said })
+        let complaint = (!status.success()).then(|| format!("loadgen {}: {}", self.arguments, complaints(&report)));
+        Ok(Load { report, loadgen_cpu_s, complaint, arguments: self.arguments.clone() })
+    }
+}
+
+impl Drop for RunningLoad {
+    fn drop(&mut self) {
+        // After `finish` both calls find nothing to do.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

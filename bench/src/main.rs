@@ -3,13 +3,15 @@
 //!
 //! ```text
 //! bench list
-//! bench run baseline [--smoke] [--rounds N] [--json FILE] [--data DIR]
+//! bench run baseline [--smoke] [--rounds N] [--json FILE] [--data DIR] [--set SCENARIO.KNOB=VALUE]
+//! bench compare BEFORE.json AFTER.json
 //! ```
 
 mod binaries;
 mod ceilings;
 mod client;
 mod clock;
+mod compare;
 mod device;
 mod failure;
 mod load;
@@ -25,7 +27,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use failure::Failure;
-use scenarios::{Scenario, Settings};
+use scenarios::Settings;
 
 /// Measures Ringmain beside the ceilings of the machine.
 #[derive(Parser)]
@@ -37,10 +39,16 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Names the scenarios.
+    /// Names the scenarios and what can be set in them.
     List,
     /// Runs scenarios one after the other. A missed target is a result: the exit code is 0 unless something failed to run.
     Run(RunFlags),
+    /// Puts two JSON files of runs beside each other, figure by figure.
+    Compare {
+        /// From `bench run --json`.
+        before: PathBuf,
+        after: PathBuf,
+    },
 }
 
 #[derive(clap::Args)]
@@ -63,41 +71,54 @@ struct RunFlags {
     /// Cores of the broker.
     #[arg(long, default_value = "0,1")]
     cores: String,
+    /// SCENARIO.KNOB=VALUE; see `bench list`. May be repeated.
+    #[arg(long)]
+    set: Vec<String>,
     /// Take the binaries as they are, without asking cargo.
     #[arg(long)]
     no_build: bool,
 }
 
 fn main() -> ExitCode {
-    match Cli::parse().command {
+    let done = match Cli::parse().command {
         Command::List => {
-            for scenario in scenarios::ALL {
-                println!("{:<12} {}", scenario.name, scenario.about);
-            }
-            ExitCode::SUCCESS
+            list();
+            Ok(())
         }
-        Command::Run(flags) => match run(&flags) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(failure) => {
-                eprintln!("bench: {failure}");
-                ExitCode::FAILURE
-            }
-        },
+        Command::Run(flags) => run(&flags),
+        Command::Compare { before, after } => compare::compare(&before, &after).map(|text| print!("{text}")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("bench: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn list() {
+    for scenario in scenarios::ALL {
+        println!("{:<12} {}", scenario.name, scenario.about);
+        for knob in scenario.knobs {
+            println!("{:<12}   --set {}.{}={}: {}", "", scenario.name, knob.name, knob.default, knob.about);
+        }
     }
 }
 
 fn run(flags: &RunFlags) -> Result<(), Failure> {
-    let chosen = choose(&flags.scenarios)?;
+    let chosen = scenarios::choose(&flags.scenarios)?;
     if cfg!(debug_assertions) {
         eprintln!("bench: built without --release: the ceilings of memory and checksum will be far too low");
     }
+    let knobs = scenarios::parse_knobs(&flags.set)?;
     let binaries = binaries::locate(!flags.no_build)?;
     let data_dir = flags.data.clone().unwrap_or_else(|| binaries.target_dir.join("bench-data"));
     let rounds = flags.rounds.map_or(if flags.smoke { 1 } else { 3 }, usize::from);
-    let settings = Settings { binaries, data_dir, cores: flags.cores.clone(), rounds, smoke: flags.smoke };
+    let settings = Settings { binaries, data_dir, cores: flags.cores.clone(), rounds, smoke: flags.smoke, knobs };
     let mut reports = Vec::new();
     for scenario in chosen {
-        let report = (scenario.run)(&settings)?;
+        let report = scenarios::run(scenario, &settings)?;
         println!("{report}");
         reports.push(report);
     }
@@ -106,12 +127,4 @@ fn run(flags: &RunFlags) -> Result<(), Failure> {
         std::fs::write(path, text).map_err(Failure::machine(format!("writing {}", path.display())))?;
     }
     Ok(())
-}
-
-fn choose(names: &[String]) -> Result<Vec<&'static Scenario>, Failure> {
-    let find = |name: &String| {
-        let found = scenarios::ALL.iter().find(|scenario| scenario.name == name);
-        found.ok_or_else(|| Failure::UnknownScenario(name.clone()))
-    };
-    names.iter().map(find).collect()
 }

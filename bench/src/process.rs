@@ -24,6 +24,8 @@ pub struct ServeOptions {
     pub ringmain: PathBuf,
     pub data_dir: PathBuf,
     pub cores: String,
+    /// A configuration file.
+    pub config: Option<PathBuf>,
     /// Standard error goes here.
     pub trace_path: PathBuf,
 }
@@ -49,6 +51,9 @@ impl Broker {
         let mut command = Command::new(&options.ringmain);
         command.arg("serve").arg("--data").arg(&options.data_dir);
         command.args(["--listen", "127.0.0.1:0", "--cores", &options.cores]);
+        if let Some(config) = &options.config {
+            command.arg("--config").arg(config);
+        }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(trace);
         die_with_parent(&mut command);
         let since_spawn = Stopwatch::start();
@@ -81,6 +86,12 @@ impl Broker {
             Some(status) => Err(broken(format!("ended with {status} after SIGTERM"), &self.trace_path)),
             None => Err(broken(format!("still ran {STOPPED_WITHIN:?} after SIGTERM"), &self.trace_path)),
         }
+    }
+
+    /// SIGKILL: what a crash of the process is to the directory.
+    pub fn kill(mut self) -> Result<(), Failure> {
+        self.child.kill().map_err(Failure::machine("killing the broker"))?;
+        self.child.wait().map(drop).map_err(Failure::machine("waiting for the killed broker"))
     }
 
     /// CPU seconds the broker has used so far, user and kernel.

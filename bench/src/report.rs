@@ -1,16 +1,18 @@
-//! What a scenario found: ours beside the ceiling of the same run and beside the target, as a table and as JSON. Pure.
+//! What a scenario found: ours, the ceiling of the same run, the ratio and the target, as a table and as JSON. Pure.
 #![forbid(unsafe_code)]
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::device::Counts;
 use crate::machine::Machine;
 use crate::stats::{self, Spread};
 
 /// Which way a figure improves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Better {
     Higher,
@@ -18,37 +20,37 @@ pub enum Better {
 }
 
 /// What no broker can pass on this machine.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bound {
     pub name: String,
     pub value: f64,
 }
 
 /// One figure of the broker.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
     pub case: Cow<'static, str>,
-    pub unit: &'static str,
+    pub unit: Cow<'static, str>,
     pub better: Better,
     /// One for each repetition, in the order of the run.
     pub samples: Vec<f64>,
     pub spread: Option<Spread>,
     pub bound: Option<Bound>,
     /// The median as a part of the bound: 1 is all that is possible. For a latency, how many times the floor.
-    pub share: Option<f64>,
+    pub ratio: Option<f64>,
     pub target: Option<f64>,
     pub verdict: Option<String>,
 }
 
 impl Row {
     pub fn new(case: impl Into<Cow<'static, str>>, unit: &'static str, better: Better, samples: Vec<f64>) -> Row {
-        let (case, spread) = (case.into(), stats::spread(&samples));
-        Row { case, unit, better, samples, spread, bound: None, share: None, target: None, verdict: None }
+        let (case, unit, spread) = (case.into(), Cow::Borrowed(unit), stats::spread(&samples));
+        Row { case, unit, better, samples, spread, bound: None, ratio: None, target: None, verdict: None }
     }
 
     /// Sets the ceiling, or for a latency the floor.
     pub fn bounded(mut self, bound: Option<Bound>) -> Row {
-        self.share = self.spread.zip(bound.as_ref()).map(|(spread, bound)| spread.median / bound.value);
+        self.ratio = self.spread.zip(bound.as_ref()).map(|(spread, bound)| spread.median / bound.value);
         self.bound = bound;
         self
     }
@@ -62,30 +64,49 @@ impl Row {
 }
 
 /// A figure of the machine over the rounds.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Ceiling {
     pub name: String,
-    pub unit: &'static str,
+    pub unit: Cow<'static, str>,
     pub samples: Vec<f64>,
 }
 
-/// What a case cost.
-#[derive(Clone, Debug, Serialize)]
+/// What a case cost, over all rounds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Cost {
-    pub case: &'static str,
+    pub case: String,
     /// Seconds from the start of the load generator to its end, warm-up included.
     pub wall_s: f64,
     pub broker_cpu_s: f64,
     pub loadgen_cpu_s: f64,
+    /// The most that the broker had when a load ended.
+    pub broker_resident_mib: f64,
+    /// What the disk did meanwhile, for all processes.
+    pub device: Counts,
+}
+
+impl Cost {
+    /// Adds another repetition.
+    pub fn add(&mut self, other: &Cost) {
+        self.wall_s += other.wall_s;
+        self.broker_cpu_s += other.broker_cpu_s;
+        self.loadgen_cpu_s += other.loadgen_cpu_s;
+        self.broker_resident_mib = self.broker_resident_mib.max(other.broker_resident_mib);
+        self.device = self.device.plus(other.device);
+    }
 }
 
 /// All that a run of a scenario found.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
-    pub scenario: &'static str,
+    pub scenario: String,
     pub rounds: usize,
     /// A short run that shows that every path works; its figures mean little.
     pub smoke: bool,
+    /// What could be set, and was.
+    pub knobs: BTreeMap<String, String>,
+    /// Cores of the broker.
+    pub cores: String,
     pub machine: Machine,
     pub ceilings: Vec<Ceiling>,
     pub rows: Vec<Row>,
@@ -114,9 +135,11 @@ impl fmt::Display for Report {
         writeln!(f, "scenario {}, {} rounds{smoke}", self.scenario, self.rounds)?;
         writeln!(f, "{cpu}, {cores} cores, {memory_gib:.1} GiB, Linux {kernel}")?;
         writeln!(f, "load before the run {load_1min:.1}, steal during it {steal_percent:.1} %")?;
-        writeln!(f, "data on {data_file_system}; commit {commit}\n")?;
-        f.write_str(&table(&self.ceiling_cells()))?;
-        for cells in [self.row_cells(), self.cost_cells()] {
+        writeln!(f, "data on {data_file_system}; commit {commit}; broker on cores {}", self.cores)?;
+        for (name, value) in &self.knobs {
+            writeln!(f, "{name} = {value}")?;
+        }
+        for cells in [self.ceiling_cells(), self.row_cells(), self.cost_cells()] {
             if cells.len() > 1 {
                 write!(f, "\n{}", table(&cells))?;
             }
@@ -134,23 +157,20 @@ impl Report {
         for ceiling in &self.ceilings {
             let mut line = vec![ceiling.name.clone()];
             line.extend(spread_cells(stats::spread(&ceiling.samples)));
-            line.push(ceiling.unit.to_owned());
+            line.push(ceiling.unit.to_string());
             cells.push(line);
         }
         cells
     }
 
     fn row_cells(&self) -> Vec<Vec<String>> {
-        let titles = ["measured", "min", "median", "max", "unit", "share", "of the ceiling", "target", ""];
+        let titles = ["ours", "min", "median", "max", "unit", "ratio", "to the ceiling", "target", ""];
         let mut cells = vec![header(&titles)];
         for row in &self.rows {
             let mut line = vec![row.case.to_string()];
             line.extend(spread_cells(row.spread));
-            line.push(row.unit.to_owned());
-            line.push(row.share.map_or_else(String::new, |share| match row.better {
-                Better::Higher => format!("{:.0} %", share * 100.0),
-                Better::Lower => format!("{share:.1} x"),
-            }));
+            line.push(row.unit.to_string());
+            line.push(row.ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}")));
             line.push(
                 row.bound
                     .as_ref()
@@ -167,10 +187,34 @@ impl Report {
     }
 
     fn cost_cells(&self) -> Vec<Vec<String>> {
-        let mut cells = vec![header(&["cost, all rounds", "wall s", "broker CPU s", "loadgen CPU s"])];
+        let titles = [
+            "cost per second of the load",
+            "loads s",
+            "broker CPU",
+            "loadgen CPU",
+            "broker MiB",
+            "disk writes",
+            "written MB",
+            "syncs",
+            "reads",
+            "read MB",
+        ];
+        let mut cells = vec![header(&titles)];
         for cost in &self.costs {
-            let seconds = [cost.wall_s, cost.broker_cpu_s, cost.loadgen_cpu_s];
-            cells.push(std::iter::once(cost.case.to_owned()).chain(seconds.map(|s| format!("{s:.1}"))).collect());
+            let per_second = |value: f64| number(value / cost.wall_s);
+            let Counts { reads, read_bytes, writes, written_bytes, syncs } = cost.device;
+            cells.push(vec![
+                cost.case.clone(),
+                number(cost.wall_s),
+                per_second(cost.broker_cpu_s),
+                per_second(cost.loadgen_cpu_s),
+                number(cost.broker_resident_mib),
+                per_second(writes as f64),
+                per_second(written_bytes as f64 / 1e6),
+                per_second(syncs as f64),
+                per_second(reads as f64),
+                per_second(read_bytes as f64 / 1e6),
+            ]);
         }
         cells
     }
@@ -185,7 +229,7 @@ fn spread_cells(spread: Option<Spread>) -> [String; 3] {
 }
 
 /// Three digits that matter, and no more.
-fn number(value: f64) -> String {
+pub fn number(value: f64) -> String {
     match value.abs() {
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),
@@ -194,7 +238,7 @@ fn number(value: f64) -> String {
 }
 
 /// Sets cells in columns: the first to the left, numbers to the right.
-fn table(lines: &[Vec<String>]) -> String {
+pub fn table(lines: &[Vec<String>]) -> String {
     let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(String::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
@@ -233,7 +277,7 @@ mod tests {
         let bound = Some(Bound { name: "loopback".to_owned(), value: 1000.0 });
         let row =
             Row::new("produce", "MB/s", Better::Higher, vec![100.0, 900.0, 500.0]).bounded(bound).aimed(Some(450.0));
-        assert_eq!(row.share, Some(0.5));
+        assert_eq!(row.ratio, Some(0.5));
         assert_eq!(row.verdict.as_deref(), Some("met"));
         let empty = Row::new("produce", "MB/s", Better::Higher, Vec::new()).aimed(Some(450.0));
         assert_eq!(empty.verdict, None);

@@ -47,10 +47,15 @@ pub fn collect(dir: &Path, effort: Effort, found: &mut Vec<Ceiling>) -> Result<(
     figures.extend(loopback::measure(effort.slice).map_err(Failure::machine("measuring loopback TCP"))?);
     figures.extend(memory::measure(effort));
     for Figure { name, unit, value } in figures {
-        match found.iter_mut().find(|ceiling| ceiling.name == name) {
-            Some(ceiling) => ceiling.samples.push(value),
-            None => found.push(Ceiling { name, unit, samples: vec![value] }),
-        }
+        add(found, &name, unit, value);
     }
     Ok(())
+}
+
+/// Adds a figure to those of the same name.
+pub fn add(found: &mut Vec<Ceiling>, name: &str, unit: &'static str, value: f64) {
+    match found.iter_mut().find(|ceiling| ceiling.name == name) {
+        Some(ceiling) => ceiling.samples.push(value),
+        None => found.push(Ceiling { name: name.to_owned(), unit: unit.into(), samples: vec![value] }),
+    }
 }

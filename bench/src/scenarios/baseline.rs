@@ -8,21 +8,26 @@
 //! Rounds repeat all of it, so that everything is interleaved with everything else and with the ceilings; a drift of the
 //! machine then shows as spread and not as a difference.
 
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
-use super::Settings;
-use super::run_dir::RunDir;
-use crate::ceilings::{self, Effort, disk, loopback};
+use super::Scenario;
+use super::aim::{Aim, Limit};
+use super::test_bed::TestBed;
 use crate::client::Client;
 use crate::clock::{Stopwatch, pause};
 use crate::failure::Failure;
-use crate::load::{Load, Loadgen};
-use crate::machine;
-use crate::process::{Broker, ServeOptions};
-use crate::report::{Better, Bound, Ceiling, Cost, Report, Row};
-use crate::stats;
+use crate::load::Load;
+use crate::process::Broker;
+
+/// See the top of the file.
+pub const SCENARIO: Scenario = Scenario {
+    name: "baseline",
+    about: "produce (durable and relaxed), consume (memory and disk), end-to-end latency, idle cost, start",
+    knobs: &[],
+    aims: &[AIMS],
+    notes: NOTES,
+    round,
+};
 
 const DURABLE: &str = "produce, durable acks";
 const DURABLE_P99: &str = "produce, durable acks, p99";
@@ -42,44 +47,23 @@ const READY: &str = "start on an empty directory: ready";
 const FIRST_ACK: &str = "start on an empty directory: first ack";
 const RESTART: &str = "start on written data: ready";
 
-/// In the target directory.
-const BROKER_TRACE: &str = "bench-ringmain.log";
-const LOADGEN_TRACE: &str = "bench-loadgen.log";
-
-/// What a figure's bound is made of.
-#[derive(Clone, Copy)]
-enum Limit {
-    /// Nothing to compare with.
-    None,
-    /// The slower of loopback and the best durable write.
-    DurableWrite,
-    /// The slower of loopback and the best read.
-    DiskRead,
-    Loopback,
-    /// A round trip over loopback and one small durable write.
-    DurableRoundTrip,
-}
-
-/// Case, unit, which way is better, bound, target.
-type Aim = (&'static str, &'static str, Better, Limit, Option<f64>);
-
 const AIMS: &[Aim] = &[
-    (DURABLE, "MB/s", Better::Higher, Limit::DurableWrite, Some(500.0)),
-    (RELAXED, "MB/s", Better::Higher, Limit::Loopback, None),
-    (RATIO, "", Better::Higher, Limit::None, Some(0.8)),
-    (DURABLE_P99, "ms", Better::Lower, Limit::None, None),
-    (RELAXED_P99, "ms", Better::Lower, Limit::None, None),
-    (TAIL, "MB/s", Better::Higher, Limit::Loopback, Some(1200.0)),
-    (DISK, "MB/s", Better::Higher, Limit::DiskRead, Some(1000.0)),
-    (E2E_P50, "us", Better::Lower, Limit::DurableRoundTrip, Some(1000.0)),
-    (E2E_P99, "us", Better::Lower, Limit::None, Some(3000.0)),
-    (E2E_P999, "us", Better::Lower, Limit::None, None),
-    (IDLE_CPU, "%", Better::Lower, Limit::None, Some(1.0)),
-    (IDLE_MEMORY, "MiB", Better::Lower, Limit::None, Some(64.0)),
-    (LOADED_MEMORY, "MiB", Better::Lower, Limit::None, None),
-    (READY, "ms", Better::Lower, Limit::None, None),
-    (FIRST_ACK, "ms", Better::Lower, Limit::None, Some(150.0)),
-    (RESTART, "ms", Better::Lower, Limit::None, None),
+    Aim::higher(DURABLE, "MB/s").within(Limit::DurableWrite).target(500.0),
+    Aim::higher(RELAXED, "MB/s").within(Limit::Loopback),
+    Aim::higher(RATIO, "").target(0.8),
+    Aim::lower(DURABLE_P99, "ms"),
+    Aim::lower(RELAXED_P99, "ms"),
+    Aim::higher(TAIL, "MB/s").within(Limit::Loopback).target(1200.0),
+    Aim::higher(DISK, "MB/s").within(Limit::DiskRead).target(1000.0),
+    Aim::lower(E2E_P50, "us").within(Limit::DurableRoundTrip).target(1000.0),
+    Aim::lower(E2E_P99, "us").target(3000.0),
+    Aim::lower(E2E_P999, "us"),
+    Aim::lower(IDLE_CPU, "%").target(1.0),
+    Aim::lower(IDLE_MEMORY, "MiB").target(64.0),
+    Aim::lower(LOADED_MEMORY, "MiB"),
+    Aim::lower(READY, "ms"),
+    Aim::lower(FIRST_ACK, "ms").target(150.0),
+    Aim::lower(RESTART, "ms"),
 ];
 
 const NOTES: &[&str] = &[
@@ -98,7 +82,6 @@ const NOTES: &[&str] = &[
 /// How long each step takes.
 #[derive(Clone, Copy)]
 struct Plan {
-    effort: Effort,
     starts: usize,
     settle: Duration,
     idle: Duration,
@@ -111,7 +94,6 @@ struct Plan {
 }
 
 const FULL: Plan = Plan {
-    effort: Effort::FULL,
     starts: 3,
     settle: Duration::from_secs(1),
     idle: Duration::from_secs(5),
@@ -123,7 +105,6 @@ const FULL: Plan = Plan {
 };
 
 const SMOKE: Plan = Plan {
-    effort: Effort::SMOKE,
     starts: 1,
     settle: Duration::from_millis(200),
     idle: Duration::from_secs(1),
@@ -137,87 +118,33 @@ const SMOKE: Plan = Plan {
 /// A consumer gives up on a slow broker after this many seconds.
 const CONSUME_S_MAX: &str = "60";
 
-/// What has been measured so far, by case, in the order of the run.
-#[derive(Default)]
-struct Samples(Vec<(&'static str, Vec<f64>)>);
-
-impl Samples {
-    fn push(&mut self, case: &'static str, value: f64) {
-        match self.0.iter_mut().find(|(name, _)| *name == case) {
-            Some((_, samples)) => samples.push(value),
-            None => self.0.push((case, vec![value])),
-        }
-    }
-
-    fn of(&self, case: &str) -> Vec<f64> {
-        self.0.iter().find(|(name, _)| *name == case).map_or_else(Vec::new, |(_, samples)| samples.clone())
-    }
-}
-
-struct Run<'a> {
-    settings: &'a Settings,
+struct Round<'a, 'b> {
+    bed: &'a mut TestBed<'b>,
     plan: Plan,
-    /// Everything of this run lies here and goes with it.
-    dir: RunDir,
-    loadgen: Loadgen,
-    samples: Samples,
-    ceilings: Vec<Ceiling>,
-    costs: Vec<Cost>,
-    notes: Vec<String>,
 }
 
-/// Runs all rounds.
-pub fn run(settings: &Settings) -> Result<Report, Failure> {
-    let dir = RunDir::create(&settings.data_dir)?;
-    let loadgen = Loadgen {
-        binary: settings.binaries.loadgen.clone(),
-        scratch_dir: dir.0.clone(),
-        trace_path: settings.binaries.target_dir.join(LOADGEN_TRACE),
-    };
-    let plan = if settings.smoke { SMOKE } else { FULL };
-    let mut machine = machine::describe(&dir.0);
-    let notes = NOTES.iter().map(|&note| note.to_owned()).collect();
-    // The traces of this run only; they stay for whoever wonders about its figures.
-    let _ = fs::remove_file(settings.binaries.target_dir.join(BROKER_TRACE));
-    let (samples, ceilings, costs) = (Samples::default(), Vec::new(), Vec::new());
-    let mut run = Run { settings, plan, dir, loadgen, samples, ceilings, costs, notes };
-    let ticks = machine::cpu_ticks();
-    for round in 1..=settings.rounds {
-        eprintln!("round {round} of {}", settings.rounds);
-        run.round()?;
-    }
-    machine.steal_percent = machine::steal_percent(ticks, machine::cpu_ticks());
-    let rows = run.rows();
-    let Run { ceilings, costs, notes, .. } = run;
-    Ok(Report {
-        scenario: "baseline",
-        rounds: settings.rounds,
-        smoke: settings.smoke,
-        machine,
-        ceilings,
-        rows,
-        costs,
-        notes,
-    })
+fn round(bed: &mut TestBed) -> Result<(), Failure> {
+    let plan = if bed.is_smoke() { SMOKE } else { FULL };
+    Round { bed, plan }.run()
 }
 
-impl Run<'_> {
-    fn round(&mut self) -> Result<(), Failure> {
-        ceilings::collect(&self.dir.0, self.plan.effort, &mut self.ceilings)?;
+impl Round<'_, '_> {
+    fn run(&mut self) -> Result<(), Failure> {
+        self.bed.ceilings()?;
         for _ in 0..self.plan.starts {
             self.first_ack()?;
         }
-        let options = self.serve_options("data");
+        let options = self.bed.serve_options("data");
         let mut broker = Broker::start(&options)?;
         let loaded = self.load_in_memory(&broker);
         let durable_records = loaded.map_err(|failure| broker.explain(failure))?;
         broker.stop()?;
         let mut broker = Broker::start(&options)?;
-        self.note(RESTART, broker.ready_ms);
+        self.bed.note(RESTART, broker.ready_ms);
         let loaded = self.load_after_restart(&broker, durable_records);
         loaded.map_err(|failure| broker.explain(failure))?;
         broker.stop()?;
-        remove(&options.data_dir)
+        self.bed.remove(&options.data_dir)
     }
 
     /// Gives the number of records that were acknowledged durably, for the reading after the restart.
@@ -225,10 +152,10 @@ impl Run<'_> {
         self.idle(broker)?;
         let durable_records = self.produce(broker, DURABLE, DURABLE_P99, "durable")?;
         self.produce(broker, RELAXED, RELAXED_P99, "relaxed")?;
-        let ratio = self.last(DURABLE) / self.last(RELAXED);
-        self.note(RATIO, ratio);
+        let ratio = self.bed.last(DURABLE) / self.bed.last(RELAXED);
+        self.bed.note(RATIO, ratio);
         self.consume_tail(broker)?;
-        self.note(LOADED_MEMORY, broker.resident_mib()?);
+        self.bed.note(LOADED_MEMORY, broker.resident_mib()?);
         Ok(durable_records)
     }
 
@@ -239,17 +166,17 @@ impl Run<'_> {
 
     /// From the making of the process to the acknowledgement of the first record of a new topic.
     fn first_ack(&mut self) -> Result<(), Failure> {
-        let options = self.serve_options("empty");
+        let options = self.bed.serve_options("empty");
         let mut broker = Broker::start(&options)?;
         let acknowledged = Client::connect(broker.kafka).and_then(|mut client| {
             client.create_topic("first", 1, &[("ringmain.durability", "durable")])?;
             client.produce_one("first")
         });
         acknowledged.map_err(|failure| broker.explain(failure))?;
-        self.note(FIRST_ACK, broker.since_spawn.ms());
-        self.note(READY, broker.ready_ms);
+        self.bed.note(FIRST_ACK, broker.since_spawn.ms());
+        self.bed.note(READY, broker.ready_ms);
         broker.stop()?;
-        remove(&options.data_dir)
+        self.bed.remove(&options.data_dir)
     }
 
     fn idle(&mut self, broker: &Broker) -> Result<(), Failure> {
@@ -257,8 +184,8 @@ impl Run<'_> {
         let (before_s, watch) = (broker.cpu_seconds()?, Stopwatch::start());
         pause(self.plan.idle);
         let used_s = broker.cpu_seconds()? - before_s;
-        self.note(IDLE_CPU, 100.0 * used_s / watch.seconds());
-        self.note(IDLE_MEMORY, broker.resident_mib()?);
+        self.bed.note(IDLE_CPU, 100.0 * used_s / watch.seconds());
+        self.bed.note(IDLE_MEMORY, broker.resident_mib()?);
         Ok(())
     }
 
@@ -272,8 +199,8 @@ impl Run<'_> {
     ) -> Result<f64, Failure> {
         let arguments = self.produce_arguments(durability, durability, self.plan.warm_up_s, self.plan.produce_s);
         let load = self.load(broker, case, &arguments)?;
-        self.note(p99, load.number("/latency/p99_ns")? / 1e6);
-        self.note(case, load.number("/produced/mb_per_s")?);
+        self.bed.note(p99, load.number("/latency/p99_ns")? / 1e6);
+        self.bed.note(case, load.number("/produced/mb_per_s")?);
         load.number("/records/acked")
     }
 
@@ -300,10 +227,10 @@ impl Run<'_> {
     fn consume(&mut self, broker: &Broker, case: &'static str, topic: &str, acked: f64) -> Result<(), Failure> {
         let arguments = ["consume", "--topic", topic, "--until-end", "--warm-up", "0", "--duration", CONSUME_S_MAX];
         let load = self.load(broker, case, &arguments.map(str::to_owned))?;
-        self.note(case, load.number("/consumed/mb_per_s")?);
+        self.bed.note(case, load.number("/consumed/mb_per_s")?);
         let read = load.number("/consumed/records")?;
         if read < acked {
-            self.notes.push(format!(
+            self.bed.remark(format!(
                 "WRONG: {case}: {acked} records of topic {topic} were acknowledged and {read} were read"
             ));
         }
@@ -316,81 +243,14 @@ impl Run<'_> {
         let time = ["--acks", "all", "--warm-up", self.plan.warm_up_s, "--duration", self.plan.e2e_s];
         let arguments: Vec<String> = shape.iter().chain(&load).chain(&time).map(|&text| text.to_owned()).collect();
         let load = self.load(broker, E2E, &arguments)?;
-        self.note(E2E_P50, load.number("/end_to_end/p50_ns")? / 1e3);
-        self.note(E2E_P99, load.number("/end_to_end/p99_ns")? / 1e3);
-        self.note(E2E_P999, load.number("/end_to_end/p999_ns")? / 1e3);
+        self.bed.note(E2E_P50, load.number("/end_to_end/p50_ns")? / 1e3);
+        self.bed.note(E2E_P99, load.number("/end_to_end/p99_ns")? / 1e3);
+        self.bed.note(E2E_P999, load.number("/end_to_end/p999_ns")? / 1e3);
         Ok(())
     }
 
-    fn load(&mut self, broker: &Broker, case: &'static str, arguments: &[String]) -> Result<Load, Failure> {
+    fn load(&mut self, broker: &Broker, case: &str, arguments: &[String]) -> Result<Load, Failure> {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let watch = Stopwatch::start();
-        let load = self.loadgen.run(broker, &arguments)?;
-        let (wall_s, broker_cpu_s, loadgen_cpu_s) = (watch.seconds(), load.broker_cpu_s, load.loadgen_cpu_s);
-        match self.costs.iter_mut().find(|cost| cost.case == case) {
-            Some(cost) => {
-                cost.wall_s += wall_s;
-                cost.broker_cpu_s += broker_cpu_s;
-                cost.loadgen_cpu_s += loadgen_cpu_s;
-            }
-            None => self.costs.push(Cost { case, wall_s, broker_cpu_s, loadgen_cpu_s }),
-        }
-        self.notes.extend(load.complaint.clone());
-        Ok(load)
+        self.bed.load(broker, case, &arguments)
     }
-
-    fn note(&mut self, case: &'static str, value: f64) {
-        eprintln!("  {case}: {value:.2}");
-        self.samples.push(case, value);
-    }
-
-    fn last(&self, case: &str) -> f64 {
-        self.samples.of(case).last().copied().unwrap_or(f64::NAN)
-    }
-
-    fn serve_options(&self, name: &str) -> ServeOptions {
-        ServeOptions {
-            ringmain: self.settings.binaries.ringmain.clone(),
-            data_dir: self.dir.0.join(name),
-            cores: self.settings.cores.clone(),
-            trace_path: self.settings.binaries.target_dir.join(BROKER_TRACE),
-        }
-    }
-
-    fn rows(&self) -> Vec<Row> {
-        let row = |&(case, unit, better, limit, target): &Aim| {
-            // Seconds of a smoke run say nothing about a target.
-            let target = target.filter(|_| !self.settings.smoke);
-            Row::new(case, unit, better, self.samples.of(case)).bounded(self.bound(limit)).aimed(target)
-        };
-        AIMS.iter().map(row).collect()
-    }
-
-    fn bound(&self, limit: Limit) -> Option<Bound> {
-        let network = self.best(loopback::is_rate);
-        let slower = |a: Option<Bound>, b: Option<Bound>| a.zip(b).map(|(a, b)| if a.value <= b.value { a } else { b });
-        match limit {
-            Limit::None => None,
-            Limit::Loopback => network,
-            Limit::DurableWrite => slower(network, self.best(disk::is_write_rate)),
-            Limit::DiskRead => slower(network, self.best(disk::is_read_rate)),
-            Limit::DurableRoundTrip => {
-                let only = |name: &'static str| self.best(move |found| found == name).map(|bound| bound.value);
-                let write = disk::SMALL_WRITES_P50.into_iter().filter_map(only).min_by(f64::total_cmp)?;
-                let value = only(loopback::SMALL_ECHO_P50)? + write;
-                Some(Bound { name: "round trip + durable write".to_owned(), value })
-            }
-        }
-    }
-
-    /// The ceiling with the highest median of those that `wanted` names.
-    fn best(&self, wanted: impl Fn(&str) -> bool) -> Option<Bound> {
-        let matching = self.ceilings.iter().filter(|ceiling| wanted(&ceiling.name));
-        let bounds = matching.map(|found| Bound { name: found.name.clone(), value: stats::median(&found.samples) });
-        bounds.max_by(|a, b| a.value.total_cmp(&b.value))
-    }
-}
-
-fn remove(dir: &Path) -> Result<(), Failure> {
-    fs::remove_dir_all(dir).map_err(Failure::machine(format!("removing {}", dir.display())))
 }

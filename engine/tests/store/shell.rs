@@ -1,20 +1,20 @@
 //! What `engine::run` and `engine::disk` do, on the simulated disk: each effect becomes the system calls that the real shell makes,
 //! one step at a time, so that the simulation can stop between any two of them.
 
+mod calls;
+mod opening;
+
 use std::collections::{BTreeSet, VecDeque};
 
-use engine::checkpoint::{self, Checkpoint};
-use engine::journal::{FileHeader, FileRequest, FilesConfig};
-use engine::memory::{AlignedBuf, BufPool};
-use engine::store::recovery::{self, FoundFile, ReopenError, Reopened};
-use engine::store::{Durable, Effect, Store, StoreLimits};
-use engine::{GroupSeq, JournalFileId, LogId, Offset};
+use engine::journal::FileRequest;
+use engine::store::{Durable, Effect, Store};
+use engine::{LogId, Offset};
 
 use crate::disk::{Dir, Disk, Name};
 use crate::random::Random;
+use calls::{Call, Report};
 
 const BLOCK_BYTES: usize = 4096;
-const CHECKPOINTS_KEPT: usize = 2;
 
 /// A fault built into this shell, to see that the checkers find it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,36 +32,6 @@ pub enum Planted {
     ForgetOpenedFilesMayBeNew,
     TrustFoundJournalUnsynced,
     TakeNoSpaceForWritten,
-}
-
-/// One system call.
-#[derive(Debug)]
-enum Call {
-    Create(Name),
-    OpenSegment(Name),
-    Write { name: Name, position: u64, bytes: Vec<u8> },
-    WriteDurable { name: Name, position: u64, buf: AlignedBuf },
-    Truncate { name: Name, bytes: u64 },
-    Sync(Name),
-    SyncSegment(Name),
-    SyncDirs,
-    SyncDir(Dir),
-    Rename(Name, Name),
-    RemoveOldCheckpoints,
-    RemoveLog(LogId),
-    RemoveSegment(Name),
-}
-
-/// What the store is told in the end.
-#[derive(Debug)]
-enum Report {
-    Group(GroupSeq),
-    FileReady(FileRequest),
-    Blocks { log: LogId, segment: Offset, position: u64, len: u64 },
-    Sealed { log: LogId, segment: Offset, partial_bytes: u64 },
-    Synced,
-    CheckpointWritten,
-    Nothing,
 }
 
 #[derive(Debug)]
@@ -142,92 +112,12 @@ impl Shell {
         self.tasks.push(Task { calls: calls.into(), dirs: BTreeSet::new(), report, gives_back });
     }
 
-    fn calls(&self, effect: Effect) -> (Vec<Call>, Report) {
-        match effect {
-            Effect::WriteGroup(write) => {
-                let name = Name::Journal(write.file);
-                assert!(self.disk.exists(name), "groups go to prepared files");
-                let (position, seq) = (write.position, write.seq);
-                (vec![Call::WriteDurable { name, position, buf: write.buf }], Report::Group(seq))
-            }
-            Effect::PrepareJournalFile(request) => (self.prepare(request), Report::FileReady(request)),
-            Effect::WriteBlocks { log, write } => {
-                let name = Name::Segment(log, write.segment);
-                let bytes = write.span.to_vec();
-                assert!(bytes.len().is_multiple_of(BLOCK_BYTES) && write.position.is_multiple_of(BLOCK_BYTES as u64));
-                let len = bytes.len() as u64;
-                let calls = vec![Call::OpenSegment(name), Call::Write { name, position: write.position, bytes }];
-                (calls, Report::Blocks { log, segment: write.segment, position: write.position, len })
-            }
-            Effect::SealSegment { log, write } => {
-                let name = Name::Segment(log, write.segment);
-                let partial_bytes = write.partial_block.len() as u64;
-                let mut calls = vec![Call::OpenSegment(name)];
-                if partial_bytes > 0 {
-                    let mut bytes = write.partial_block;
-                    bytes.resize(BLOCK_BYTES, 0);
-                    calls.push(Call::Write { name, position: write.position, bytes });
-                }
-                calls.push(Call::Truncate { name, bytes: write.bytes });
-                (calls, Report::Sealed { log, segment: write.segment, partial_bytes })
-            }
-            Effect::SyncSegments { files } => {
-                let names = files.into_iter().map(|(log, segment)| Name::Segment(log, segment));
-                (names.map(Call::SyncSegment).chain([Call::SyncDirs]).collect(), Report::Synced)
-            }
-            Effect::WriteCheckpoint(checkpoint) => (self.checkpoint(&checkpoint), Report::CheckpointWritten),
-            Effect::RemoveLog(log) => (vec![Call::RemoveLog(log)], Report::Nothing),
-            Effect::RemoveSegments { log, segments } => {
-                let names = segments.into_iter().map(|segment| Name::Segment(log, segment));
-                (names.map(Call::RemoveSegment).collect(), Report::Nothing)
-            }
-        }
-    }
-
     /// Removes every segment before the start of its log, whatever the checkpoint says.
     fn remove_dead(&mut self, store: &Store) {
         for log in store.log_ids().filter_map(|id| store.log(id)) {
             let dead = log.segments().iter().filter(|s| s.is_closed() && s.next_offset <= log.start_offset());
             dead.for_each(|segment| self.remove_segment(Name::Segment(log.id(), segment.base_offset)));
         }
-    }
-
-    fn prepare(&self, request: FileRequest) -> Vec<Call> {
-        let name = Name::Journal(request.file());
-        let size = self.journal_file_bytes;
-        let zeros = Call::Write { name, position: 0, bytes: vec![0; size as usize] };
-        let mut calls = Vec::new();
-        match request {
-            FileRequest::Create(_) => {
-                assert!(!self.disk.exists(name), "an identity is never given twice");
-                calls.extend([Call::Create(name), zeros]);
-            }
-            FileRequest::Recycle { old, .. } => {
-                let old = Name::Journal(old);
-                calls.push(Call::Rename(old, name));
-                if self.disk.read(old).is_some_and(|bytes| bytes.len() as u64 != size) {
-                    calls.extend([zeros, Call::Truncate { name, bytes: size }]);
-                }
-            }
-        }
-        let mut header = AlignedBuf::zeroed(BLOCK_BYTES);
-        FileHeader { file: request.file(), file_bytes: size, shard: self.shard }.encode(&mut header);
-        let header = Call::Write { name, position: 0, bytes: header.to_vec() };
-        calls.extend([header, Call::Sync(name), Call::SyncDir(Dir::Journal)]);
-        calls
-    }
-
-    fn checkpoint(&self, checkpoint: &Checkpoint) -> Vec<Call> {
-        let (temporary, name) = (Name::Temporary(checkpoint.seq), Name::Checkpoint(checkpoint.seq));
-        let bytes = checkpoint::encode(checkpoint).to_vec();
-        vec![
-            Call::Create(temporary),
-            Call::Write { name: temporary, position: 0, bytes },
-            Call::Sync(temporary),
-            Call::Rename(temporary, name),
-            Call::SyncDir(Dir::Shard),
-            Call::RemoveOldCheckpoints,
-        ]
     }
 
     /// Makes the next call of some task. When it was the last, the store is told; what became durable is returned.
@@ -343,82 +233,6 @@ impl Shell {
         }
     }
 
-    fn make(&mut self, call: Call, dirs: &mut BTreeSet<Dir>) {
-        match call {
-            Call::Create(name) => self.disk.create(name),
-            Call::OpenSegment(name) => self.open_segment(name),
-            Call::Write { name: Name::Segment(..), .. }
-                if self.is_full && self.planted == Planted::TakeNoSpaceForWritten => {}
-            Call::Write { name, position, bytes } => self.disk.write(name, position, &bytes),
-            Call::WriteDurable { name, position, buf } if self.planted == Planted::WriteGroupsWithoutSync => {
-                self.disk.write(name, position, &buf);
-            }
-            Call::WriteDurable { name, position, buf } => self.disk.write_durable(name, position, &buf),
-            Call::Truncate { name, bytes } => self.disk.truncate(name, bytes),
-            Call::Sync(Name::Temporary(_)) if self.planted == Planted::SkipCheckpointSync => {}
-            Call::Sync(name) => self.disk.sync(name),
-            Call::SyncSegment(_) if self.planted == Planted::SkipSegmentSync => {}
-            Call::SyncSegment(name) => {
-                if self.disk.exists(name) {
-                    self.disk.sync(name);
-                    dirs.extend(self.fresh.remove(&name).then_some(name.dir()));
-                }
-            }
-            Call::SyncDirs if self.planted == Planted::SkipSegmentDirSync => {}
-            Call::SyncDirs => dirs.iter().for_each(|dir| self.disk.sync_dir(*dir)),
-            Call::SyncDir(Dir::Shard) if self.planted == Planted::SkipShardDirSync => {}
-            Call::SyncDir(Dir::Journal) if self.planted == Planted::SkipJournalDirSync => {}
-            Call::SyncDir(dir) => self.disk.sync_dir(dir),
-            Call::Rename(from, to) => self.disk.rename(from, to),
-            Call::RemoveOldCheckpoints => {
-                let checkpoints: Vec<Name> =
-                    self.disk.names().filter(|name| matches!(name, Name::Checkpoint(_))).collect();
-                checkpoints.into_iter().rev().skip(CHECKPOINTS_KEPT).for_each(|name| self.disk.unlink(name));
-            }
-            Call::RemoveLog(log) => self.remove_log(log),
-            Call::RemoveSegment(name) => self.remove_segment(name),
-        }
-    }
-
-    fn open_segment(&mut self, name: Name) {
-        if !self.disk.exists(name) {
-            self.disk.create(name);
-            self.fresh.insert(name);
-        } else if !self.opened.contains(&name) && self.planted != Planted::ForgetOpenedFilesMayBeNew {
-            // A process before this one may have made the file and died before it synced the directory.
-            self.fresh.insert(name);
-        }
-        self.opened.insert(name);
-    }
-
-    fn remove_segment(&mut self, name: Name) {
-        self.disk.unlink(name);
-        self.fresh.remove(&name);
-        self.opened.remove(&name);
-    }
-
-    /// Removes what a process before this one had no time to remove.
-    pub fn remove_leftovers(&mut self, store: &Store) {
-        for name in self.leftovers(store) {
-            self.remove_segment(name);
-        }
-    }
-
-    pub fn leftovers(&self, store: &Store) -> Vec<Name> {
-        let is_leftover =
-            |name: &Name| matches!(name, Name::Segment(log, segment) if store.is_leftover(*log, *segment));
-        self.disk.names().filter(is_leftover).collect()
-    }
-
-    pub fn remove_log(&mut self, log: LogId) {
-        let of_log = |name: &Name| matches!(name, Name::Segment(id, _) if *id == log);
-        let names: Vec<Name> = self.disk.names().filter(of_log).collect();
-        names.into_iter().for_each(|name| self.disk.unlink(name));
-        self.fresh.retain(|name| !of_log(name));
-        self.opened.retain(|name| !of_log(name));
-        self.disk.sync_dir(Dir::Log(log));
-    }
-
     /// Carries out what is under way without telling the store, then syncs: the last steps of a clean shutdown.
     pub fn finish(&mut self, files: &[(LogId, Offset)]) {
         self.start(Effect::SyncSegments { files: files.to_vec() });
@@ -443,49 +257,5 @@ impl Shell {
             self.disk.lose_power(random);
         }
         std::mem::take(&mut self.disk)
-    }
-
-    /// Opens the shard as the real shell does.
-    pub fn reopen(
-        &mut self,
-        limits: StoreLimits,
-        config: FilesConfig,
-        pool: &BufPool,
-    ) -> Result<Reopened, ReopenError> {
-        self.sync_found();
-        let saved = self.newest_checkpoint();
-        let from = recovery::replay_from(self.shard, saved.as_ref()).replay_from;
-        let mut files: Vec<(JournalFileId, AlignedBuf)> = Vec::new();
-        for name in self.disk.names() {
-            if let Name::Journal(id) = name {
-                let bytes = self.disk.read(name).expect("listed");
-                let mut buf = AlignedBuf::zeroed(bytes.len());
-                buf.copy_from_slice(bytes);
-                files.push((id, buf));
-            }
-        }
-        let begins_by = |(id, buf): &(JournalFileId, AlignedBuf)| {
-            recovery::begins_by(*id, &buf[..buf.len().min(2 * BLOCK_BYTES)], from)
-        };
-        let first_needed = (1..files.len()).rev().find(|i| begins_by(&files[*i])).unwrap_or(0);
-        let unneeded: Vec<JournalFileId> = files[..first_needed].iter().map(|(id, _)| *id).collect();
-        let found: Vec<_> =
-            files[first_needed..].iter().map(|(file, bytes)| FoundFile { file: *file, bytes }).collect();
-        recovery::reopen((self.shard, limits, config), pool.clone(), saved, &found, &unneeded)
-    }
-
-    /// Directories are synced before anything is decided, and the journal files that were found.
-    fn sync_found(&mut self) {
-        self.disk.sync_dir(Dir::Journal);
-        self.disk.sync_dir(Dir::Shard);
-        if self.planted != Planted::TrustFoundJournalUnsynced {
-            let journal: Vec<Name> = self.disk.names().filter(|name| matches!(name, Name::Journal(_))).collect();
-            journal.into_iter().for_each(|name| self.disk.sync(name));
-        }
-    }
-
-    fn newest_checkpoint(&self) -> Option<Checkpoint> {
-        let names: Vec<Name> = self.disk.names().filter(|name| matches!(name, Name::Checkpoint(_))).collect();
-        names.into_iter().rev().find_map(|name| checkpoint::decode(self.disk.read(name).expect("listed")).ok())
     }
 }

@@ -1,167 +1,32 @@
 //! Life after life of one shard on a simulated disk. A seed decides everything.
 
+mod counts;
+mod reading;
+mod starting;
+mod stopping;
+mod world;
+
 use batch::LeaderEpoch;
-use engine::journal::{FileRequest, FilesConfig};
-use engine::log::{ReadPlan, ReadRequest};
-use engine::memory::{AlignedBuf, BufPool, Chunk};
-use engine::store::recovery::Reopened;
-use engine::store::{AppendError, ColdRead, CutError, Effect, ReadError, Store, StoreLimits};
-use engine::{LogConfig, LogId, LogView};
+use engine::journal::FileRequest;
+use engine::memory::BufPool;
+use engine::store::{AppendError, CutError, Effect, Store};
+use engine::{LogId, Offset};
 
 use crate::disk::{Disk, Name};
 use crate::model::{Fate, Model};
 use crate::random::Random;
 use crate::shell::{Order, Planted, Shell};
+pub use counts::Counts;
+use reading::Reading;
+use starting::reopen;
+use world::{RESERVE_BYTES, World};
 
 const SHARD: u32 = 5;
 const LOGS_MAX: usize = 6;
-const READS_MAX: usize = 4;
 /// More system calls than any of this can need: who needs more is stuck.
 const STEPS_MAX: usize = 20_000;
-const RESERVE_BYTES: u64 = 64 << 10;
 /// Free space that no seed comes near to using up.
 const PLENTY_BYTES: u64 = 1 << 40;
-
-/// Sizes of one seed's world.
-struct World {
-    limits: StoreLimits,
-    journal_file_bytes: u64,
-    journal_files_max: u64,
-    value_bytes_max: usize,
-    segment_bytes_max: usize,
-    steps: usize,
-    /// Of so many actions one lets the disk do a step more; below, the disk lags behind.
-    disk_share: usize,
-    fails: bool,
-    /// Of so many actions one fills the disk or clears it.
-    fill_share: usize,
-    /// Of so many chances to delete a log one is taken.
-    drop_share: usize,
-    /// Of so many chances to move a log's start one is taken.
-    cut_share: usize,
-}
-
-impl World {
-    fn random(random: &mut Random) -> World {
-        let journal_files_max = 4 + random.below(4) as u64;
-        let journal_file_bytes = [128u64, 256, 512][random.below(3)] << 10;
-        let journal_bytes = journal_files_max * journal_file_bytes;
-        let limits = StoreLimits {
-            group_bytes: [16usize, 32, 64][random.below(3)] << 10,
-            segment_write_bytes_min: [4u64, 16, 64][random.below(3)] << 10,
-            unflushed_bytes_max: [128u64, 512, 4096][random.below(3)] << 10,
-            disk_reserve_bytes: RESERVE_BYTES,
-            disk_sharers: 1,
-            ..StoreLimits::new([0usize, 64, 512][random.below(3)] << 10, journal_bytes / 4)
-        };
-        World {
-            limits,
-            journal_file_bytes,
-            journal_files_max,
-            value_bytes_max: [50, 700, 9000, 60_000][random.below(4)],
-            segment_bytes_max: [20_000, 90_000, 600_000][random.below(3)],
-            steps: [60, 300, 900][random.below(3)],
-            disk_share: [1, 3, 6][random.below(3)],
-            fails: random.one_in(4),
-            fill_share: [usize::MAX, 300, 60][random.below(3)],
-            drop_share: [2, 10, 1000][random.below(3)],
-            cut_share: [1, 5, 1000][random.below(3)],
-        }
-    }
-
-    fn files(&self, salt: u32) -> FilesConfig {
-        FilesConfig {
-            file_bytes: self.journal_file_bytes,
-            bytes_max: self.journal_files_max * self.journal_file_bytes,
-            salt,
-        }
-    }
-
-    fn log_config(&self, random: &mut Random) -> LogConfig {
-        LogConfig {
-            segment_bytes: 4096 + random.below(self.segment_bytes_max) as u64,
-            relaxed: random.one_in(4),
-            // Timestamps are the numbers of the batches.
-            segment_ms: random.one_in(4).then(|| random.below(200) as u64),
-            retention_ms: random.one_in(4).then(|| random.below(400) as u64),
-            retention_bytes: random.one_in(4).then(|| random.below(self.segment_bytes_max * 4) as u64),
-        }
-    }
-}
-
-/// How often things came up, so that the test can say what it has tested.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Counts {
-    pub acknowledged_groups: u64,
-    pub busy: u64,
-    pub checkpoints: u64,
-    pub recycled: u64,
-    pub sealed: u64,
-    pub logs_dropped: u64,
-    pub reads_from_memory: u64,
-    pub reads_from_files: u64,
-    /// Reads that began in a file and went on in memory.
-    pub reads_from_both: u64,
-    pub failures: u64,
-    pub power_cuts: u64,
-    pub kills: u64,
-    pub clean_stops: u64,
-    pub groups_replayed: u64,
-    pub groups_cut: u64,
-    pub drops_replayed: u64,
-    pub disk_full: u64,
-    pub disk_refusals: u64,
-    pub disk_cleared: u64,
-    pub cuts: u64,
-    pub segments_removed: u64,
-    /// Reads whose records went while they were under way.
-    pub reads_cut_off: u64,
-    pub leftovers: u64,
-}
-
-impl Counts {
-    pub fn add(&mut self, more: Counts) {
-        let pairs = self.each().into_iter().zip(more.each_copied());
-        pairs.for_each(|((_, count), more)| *count += more);
-    }
-
-    pub fn each(&mut self) -> [(&'static str, &mut u64); 23] {
-        [
-            ("groups acknowledged", &mut self.acknowledged_groups),
-            ("appends refused as busy", &mut self.busy),
-            ("checkpoints", &mut self.checkpoints),
-            ("journal files recycled", &mut self.recycled),
-            ("segments sealed", &mut self.sealed),
-            ("logs dropped", &mut self.logs_dropped),
-            ("reads from memory", &mut self.reads_from_memory),
-            ("reads from files", &mut self.reads_from_files),
-            ("reads from both", &mut self.reads_from_both),
-            ("failed calls", &mut self.failures),
-            ("power cuts", &mut self.power_cuts),
-            ("kills", &mut self.kills),
-            ("clean stops", &mut self.clean_stops),
-            ("groups replayed", &mut self.groups_replayed),
-            ("groups cut", &mut self.groups_cut),
-            ("deletions replayed", &mut self.drops_replayed),
-            ("appends refused on a full disk", &mut self.disk_full),
-            ("effects that found no space", &mut self.disk_refusals),
-            ("times that space returned", &mut self.disk_cleared),
-            ("starts moved", &mut self.cuts),
-            ("segments removed", &mut self.segments_removed),
-            ("reads cut off", &mut self.reads_cut_off),
-            ("segments left over by a crash", &mut self.leftovers),
-        ]
-    }
-
-    fn each_copied(mut self) -> [u64; 23] {
-        self.each().map(|(_, count)| *count)
-    }
-}
-
-struct Reading {
-    read: ColdRead,
-    request: ReadRequest,
-}
 
 pub struct Simulation {
     random: Random,
@@ -342,7 +207,7 @@ impl Simulation {
         } else {
             let Some(id) = self.any_log() else { return };
             let most = self.store.view(id).expect("alive").committed_end.0 as usize;
-            vec![(id, engine::Offset(self.random.below(most + 1) as i64))]
+            vec![(id, Offset(self.random.below(most + 1) as i64))]
         };
         for (id, start) in cuts {
             match self.store.cut_log(id, start, self.now_ms) {
@@ -383,214 +248,4 @@ impl Simulation {
         let waits = self.store.waits_for_free_space();
         assert!(!self.shell.is_idle() || !self.store.is_busy() || waits, "busy for ever: nothing is under way");
     }
-
-    fn read(&mut self) {
-        let Some(id) = self.any_log() else { return };
-        let view = self.store.view(id).expect("alive");
-        let log = &self.model.logs[&id];
-        let until = match self.random.below(4) {
-            0 => view.end,
-            1 => log.any_offset(&mut self.random),
-            _ => view.committed_end,
-        };
-        let bytes_max = [0, 1, 60, 61, 500, 5000, 40_000, 1 << 20][self.random.below(8)];
-        let request = ReadRequest {
-            from: log.any_offset(&mut self.random),
-            until,
-            bytes_max,
-            at_least_one: self.random.one_in(2),
-        };
-        self.plan_read(id, request);
-    }
-
-    fn plan_read(&mut self, id: LogId, request: ReadRequest) {
-        match self.store.plan_read(id, request).expect("alive") {
-            ReadPlan::OutOfRange => {
-                let view = self.store.view(id).expect("alive");
-                assert!(request.from < view.start, "log {id}: {request:?} is within {view:?}");
-            }
-            _ if request.from < self.store.view(id).expect("alive").start => {
-                panic!("log {id}: {request:?} is too early")
-            }
-            ReadPlan::Empty => self.model.check_read(id, &request, &[]),
-            ReadPlan::Memory(memory) => {
-                let bytes: Vec<u8> = memory.spans.iter().flat_map(|span| span.to_vec()).collect();
-                self.model.check_read(id, &request, &bytes);
-                self.counts.reads_from_memory += 1;
-            }
-            ReadPlan::Disk(plan) if self.reading.len() < READS_MAX => {
-                self.reading.push(Reading { read: ColdRead::new(id, plan), request });
-            }
-            ReadPlan::Disk(_) => {}
-        }
-    }
-
-    /// One step of some read that is under way.
-    fn read_on(&mut self) {
-        let index = self.random.below(self.reading.len());
-        let mut reading = self.reading.swap_remove(index);
-        let id = reading.read.log();
-        let wanted = reading.read.wanted();
-        let file = self.shell.disk.read(Name::Segment(id, reading.read.segment()));
-        let bytes = file.and_then(|file| file.get(wanted.start as usize..file.len().min(wanted.end as usize)));
-        let alive = self.model.logs[&id].fate == Fate::Alive;
-        let Some(bytes) = bytes else {
-            let error = reading.read.check(&self.store);
-            assert!(!alive || error == Err(ReadError::OutOfRange), "log {id}: its file does not reach to {wanted:?}");
-            return;
-        };
-        let mut buf = AlignedBuf::zeroed(bytes.len());
-        buf.copy_from_slice(bytes);
-        let span = Chunk::sealed(buf).slice(0..bytes.len()).expect("all of it");
-        match reading.read.on_bytes(&self.store, &span) {
-            Ok(None) => self.reading.push(reading),
-            Ok(Some(spans)) => {
-                let bytes: Vec<u8> = spans.iter().flat_map(|span| span.to_vec()).collect();
-                self.model.check_read(id, &reading.request, &bytes);
-                self.counts.reads_from_files += 1;
-                self.counts.reads_from_both += u64::from(spans.len() > 1);
-            }
-            Err(ReadError::OutOfRange) => {
-                let start = self.store.view(id).expect("alive").start;
-                assert!(reading.request.from < start, "log {id}: {:?} is not before {start}", reading.request);
-                self.counts.reads_cut_off += 1;
-            }
-            Err(error) => assert!(!alive && error == ReadError::UnknownLog, "log {id}: {:?}: {error}", reading.request),
-        }
-    }
-
-    /// Nobody appends any more: all that is under way comes to an end, and nothing stays behind.
-    fn settle(&mut self) {
-        self.store.want_checkpoint();
-        self.clear_disk();
-        self.look_at_space();
-        for _ in 0..STEPS_MAX {
-            self.poll();
-            if self.shell.is_idle() {
-                self.now_ms += 150;
-                self.poll();
-                if self.shell.is_idle() {
-                    break;
-                }
-            }
-            self.step();
-        }
-        assert!(self.shell.is_idle(), "{} tasks do not end", self.shell.tasks());
-        self.look_at_space();
-        assert!(!self.store.is_disk_full() && !self.store.waits_for_free_space(), "full although there is space");
-        assert!(self.store.is_quiet() && !self.store.is_checkpointing(), "idle but not quiet");
-        assert!(!self.store.is_busy(), "idle but busy");
-        assert_eq!(self.store.deadline_ms(), None, "idle but with a deadline");
-        self.model.check_ladders(&self.store);
-        for id in self.model.alive() {
-            let view = self.store.view(id).expect("alive");
-            assert_eq!(view.durable_end, view.end, "log {id}: not all of it has become durable");
-        }
-        for log in self.model.logs.values() {
-            assert!(!matches!(log.fate, Fate::Dropping(_)), "a deletion was never acknowledged");
-        }
-        let leftovers: Vec<Name> =
-            self.shell.leftovers(&self.store).into_iter().filter(|name| !self.strays.contains(name)).collect();
-        assert!(leftovers.is_empty() || self.shell.removals_failed, "{leftovers:?} stay for ever");
-        for id in self.model.alive() {
-            let log = self.store.log(id).expect("alive");
-            let dead = log
-                .segments()
-                .iter()
-                .filter(|segment| !segment.is_empty() && segment.next_offset <= log.start_offset());
-            assert_eq!(dead.count(), 0, "log {id}: segments before its start stay for ever");
-        }
-        self.read_everything();
-    }
-
-    fn read_everything(&mut self) {
-        while !self.reading.is_empty() {
-            self.read_on();
-        }
-        for id in self.model.alive() {
-            let LogView { start, end, .. } = self.store.view(id).expect("alive");
-            let mut steps = 0;
-            for from in start.0.saturating_sub(1).max(0)..end.0 {
-                let bytes_max = if self.random.one_in(2) { 1 } else { 100_000 };
-                self.plan_read(
-                    id,
-                    ReadRequest { from: engine::Offset(from), until: end, bytes_max, at_least_one: true },
-                );
-                while !self.reading.is_empty() {
-                    self.read_on();
-                    steps += 1;
-                    assert!(steps < STEPS_MAX, "log {id}: a read at {from} does not end");
-                }
-            }
-        }
-    }
-
-    /// A clean shutdown: every segment file is then exactly its batches.
-    fn close(&mut self) {
-        for (log, write) in self.store.closing_writes() {
-            let segment = write.segment;
-            self.shell.start(Effect::SealSegment { log, write });
-            self.shell.finish(&[(log, segment)]);
-        }
-        for id in self.model.alive() {
-            for segment in self.store.log(id).expect("alive").segments().iter().filter(|segment| segment.bytes > 0) {
-                let file = self.shell.disk.read(Name::Segment(id, segment.base_offset)).expect("written");
-                let expected = self.model.logs[&id].bytes(segment.base_offset, segment.next_offset);
-                assert!(file == expected, "log {id}: segment {} is not exactly its batches", segment.base_offset);
-            }
-        }
-    }
-
-    fn restart(&mut self, disk: Disk) {
-        self.counts.disk_refusals += self.shell.refusals;
-        let planted = self.shell.planted;
-        self.salt += 1;
-        self.reading.clear();
-        self.effects.clear();
-        self.shell = Shell::new(disk, planted, SHARD, self.world.journal_file_bytes);
-        let first = reopen(&mut self.shell, &self.world, &self.pool, self.salt);
-        let second = reopen(&mut self.shell, &self.world, &self.pool, self.salt);
-        assert_eq!(
-            outcome(&first),
-            outcome(&second),
-            "a recovery that is interrupted and done again comes to the same"
-        );
-        second.dropped.iter().for_each(|log| self.shell.remove_log(*log));
-        self.counts.groups_replayed += second.groups_replayed as u64;
-        self.counts.groups_cut += second.groups_cut as u64;
-        self.counts.drops_replayed += second.dropped.len() as u64;
-        self.store = second.store;
-        self.counts.leftovers += self.shell.leftovers(&self.store).len() as u64;
-        self.shell.remove_leftovers(&self.store);
-        let names_segment = |name: &Name| match name {
-            Name::Segment(id, base) => {
-                self.store.log(*id).is_some_and(|log| log.segments().iter().any(|segment| segment.base_offset == *base))
-            }
-            _ => true,
-        };
-        self.strays = self.shell.disk.names().filter(|name| !names_segment(name)).collect();
-        self.model.on_reopened(&self.store);
-        for id in self.model.alive() {
-            // Some run on with the default of one gibibyte, as until somebody configures them.
-            let log = self.model.logs.get_mut(&id).expect("alive");
-            if self.random.one_in(2) {
-                log.config = self.world.log_config(&mut self.random);
-            }
-            self.store.create_log(id, log.config);
-        }
-        self.model.check_ladders(&self.store);
-        self.read_everything();
-    }
-}
-
-fn reopen(shell: &mut Shell, world: &World, pool: &BufPool, salt: u32) -> Reopened {
-    let reopened = shell.reopen(world.limits, world.files(salt), pool);
-    reopened.unwrap_or_else(|error| panic!("the shard does not open: {error}"))
-}
-
-/// All that two recoveries of the same disk must agree on.
-fn outcome(reopened: &Reopened) -> (Vec<(LogId, LogView)>, engine::GroupSeq, usize, u64, usize) {
-    let store = &reopened.store;
-    let views = store.log_ids().map(|id| (id, store.view(id).expect("listed"))).collect();
-    (views, store.durable_group(), reopened.groups_replayed, reopened.bytes_replayed, reopened.groups_cut)
 }

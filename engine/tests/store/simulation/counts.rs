@@ -1,0 +1,70 @@
+//! What a run has seen.
+
+/// How often things came up, so that the test can say what it has tested.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counts {
+    pub acknowledged_groups: u64,
+    pub busy: u64,
+    pub checkpoints: u64,
+    pub recycled: u64,
+    pub sealed: u64,
+    pub logs_dropped: u64,
+    pub reads_from_memory: u64,
+    pub reads_from_files: u64,
+    /// Reads that began in a file and went on in memory.
+    pub reads_from_both: u64,
+    pub failures: u64,
+    pub power_cuts: u64,
+    pub kills: u64,
+    pub clean_stops: u64,
+    pub groups_replayed: u64,
+    pub groups_cut: u64,
+    pub drops_replayed: u64,
+    pub disk_full: u64,
+    pub disk_refusals: u64,
+    pub disk_cleared: u64,
+    pub cuts: u64,
+    pub segments_removed: u64,
+    /// Reads whose records went while they were under way.
+    pub reads_cut_off: u64,
+    pub leftovers: u64,
+}
+
+impl Counts {
+    pub fn add(&mut self, more: Counts) {
+        let pairs = self.each().into_iter().zip(more.each_copied());
+        pairs.for_each(|((_, count), more)| *count += more);
+    }
+
+    pub fn each(&mut self) -> Vec<(&'static str, &mut u64)> {
+        vec![
+            ("groups acknowledged", &mut self.acknowledged_groups),
+            ("appends refused as busy", &mut self.busy),
+            ("checkpoints", &mut self.checkpoints),
+            ("journal files recycled", &mut self.recycled),
+            ("segments sealed", &mut self.sealed),
+            ("logs dropped", &mut self.logs_dropped),
+            ("reads from memory", &mut self.reads_from_memory),
+            ("reads from files", &mut self.reads_from_files),
+            ("reads from both", &mut self.reads_from_both),
+            ("failed calls", &mut self.failures),
+            ("power cuts", &mut self.power_cuts),
+            ("kills", &mut self.kills),
+            ("clean stops", &mut self.clean_stops),
+            ("groups replayed", &mut self.groups_replayed),
+            ("groups cut", &mut self.groups_cut),
+            ("deletions replayed", &mut self.drops_replayed),
+            ("appends refused on a full disk", &mut self.disk_full),
+            ("effects that found no space", &mut self.disk_refusals),
+            ("times that space returned", &mut self.disk_cleared),
+            ("starts moved", &mut self.cuts),
+            ("segments removed", &mut self.segments_removed),
+            ("reads cut off", &mut self.reads_cut_off),
+            ("segments left over by a crash", &mut self.leftovers),
+        ]
+    }
+
+    fn each_copied(mut self) -> Vec<u64> {
+        self.each().into_iter().map(|(_, count)| *count).collect()
+    }
+}

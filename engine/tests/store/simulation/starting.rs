@@ -1,0 +1,63 @@
+//! The start after a stop, a kill or a power cut.
+
+use engine::memory::BufPool;
+use engine::store::recovery::Reopened;
+use engine::{LogId, LogView};
+
+use super::{SHARD, Simulation, World};
+use crate::disk::{Disk, Name};
+use crate::shell::Shell;
+
+impl Simulation {
+    pub(super) fn restart(&mut self, disk: Disk) {
+        self.counts.disk_refusals += self.shell.refusals;
+        let planted = self.shell.planted;
+        self.salt += 1;
+        self.reading.clear();
+        self.effects.clear();
+        self.shell = Shell::new(disk, planted, SHARD, self.world.journal_file_bytes);
+        let first = reopen(&mut self.shell, &self.world, &self.pool, self.salt);
+        let second = reopen(&mut self.shell, &self.world, &self.pool, self.salt);
+        assert_eq!(
+            outcome(&first),
+            outcome(&second),
+            "a recovery that is interrupted and done again comes to the same"
+        );
+        second.dropped.iter().for_each(|log| self.shell.remove_log(*log));
+        self.counts.groups_replayed += second.groups_replayed as u64;
+        self.counts.groups_cut += second.groups_cut as u64;
+        self.counts.drops_replayed += second.dropped.len() as u64;
+        self.store = second.store;
+        self.counts.leftovers += self.shell.leftovers(&self.store).len() as u64;
+        self.shell.remove_leftovers(&self.store);
+        let names_segment = |name: &Name| match name {
+            Name::Segment(id, base) => {
+                self.store.log(*id).is_some_and(|log| log.segments().iter().any(|segment| segment.base_offset == *base))
+            }
+            _ => true,
+        };
+        self.strays = self.shell.disk.names().filter(|name| !names_segment(name)).collect();
+        self.model.on_reopened(&self.store);
+        for id in self.model.alive() {
+            // Some run on with the default of one gibibyte, as until somebody configures them.
+            let log = self.model.logs.get_mut(&id).expect("alive");
+            if self.random.one_in(2) {
+                log.config = self.world.log_config(&mut self.random);
+            }
+            self.store.create_log(id, log.config);
+        }
+        self.model.check_ladders(&self.store);
+        self.read_everything();
+    }
+}
+pub(super) fn reopen(shell: &mut Shell, world: &World, pool: &BufPool, salt: u32) -> Reopened {
+    let reopened = shell.reopen(world.limits, world.files(salt), pool);
+    reopened.unwrap_or_else(|error| panic!("the shard does not open: {error}"))
+}
+
+/// All that two recoveries of the same disk must agree on.
+fn outcome(reopened: &Reopened) -> (Vec<(LogId, LogView)>, engine::GroupSeq, usize, u64, usize) {
+    let store = &reopened.store;
+    let views = store.log_ids().map(|id| (id, store.view(id).expect("listed"))).collect();
+    (views, store.durable_group(), reopened.groups_replayed, reopened.bytes_replayed, reopened.groups_cut)
+}

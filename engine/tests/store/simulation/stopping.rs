@@ -1,0 +1,69 @@
+//! Coming to rest, and the clean stop.
+
+use engine::store::Effect;
+
+use super::{STEPS_MAX, Simulation};
+use crate::disk::Name;
+use crate::model::Fate;
+
+impl Simulation {
+    /// Nobody appends any more: all that is under way comes to an end, and nothing stays behind.
+    pub(super) fn settle(&mut self) {
+        self.store.want_checkpoint();
+        self.clear_disk();
+        self.look_at_space();
+        for _ in 0..STEPS_MAX {
+            self.poll();
+            if self.shell.is_idle() {
+                self.now_ms += 150;
+                self.poll();
+                if self.shell.is_idle() {
+                    break;
+                }
+            }
+            self.step();
+        }
+        assert!(self.shell.is_idle(), "{} tasks do not end", self.shell.tasks());
+        self.look_at_space();
+        assert!(!self.store.is_disk_full() && !self.store.waits_for_free_space(), "full although there is space");
+        assert!(self.store.is_quiet() && !self.store.is_checkpointing(), "idle but not quiet");
+        assert!(!self.store.is_busy(), "idle but busy");
+        assert_eq!(self.store.deadline_ms(), None, "idle but with a deadline");
+        self.model.check_ladders(&self.store);
+        for id in self.model.alive() {
+            let view = self.store.view(id).expect("alive");
+            assert_eq!(view.durable_end, view.end, "log {id}: not all of it has become durable");
+        }
+        for log in self.model.logs.values() {
+            assert!(!matches!(log.fate, Fate::Dropping(_)), "a deletion was never acknowledged");
+        }
+        let leftovers: Vec<Name> =
+            self.shell.leftovers(&self.store).into_iter().filter(|name| !self.strays.contains(name)).collect();
+        assert!(leftovers.is_empty() || self.shell.removals_failed, "{leftovers:?} stay for ever");
+        for id in self.model.alive() {
+            let log = self.store.log(id).expect("alive");
+            let dead = log
+                .segments()
+                .iter()
+                .filter(|segment| !segment.is_empty() && segment.next_offset <= log.start_offset());
+            assert_eq!(dead.count(), 0, "log {id}: segments before its start stay for ever");
+        }
+        self.read_everything();
+    }
+
+    /// A clean shutdown: every segment file is then exactly its batches.
+    pub(super) fn close(&mut self) {
+        for (log, write) in self.store.closing_writes() {
+            let segment = write.segment;
+            self.shell.start(Effect::SealSegment { log, write });
+            self.shell.finish(&[(log, segment)]);
+        }
+        for id in self.model.alive() {
+            for segment in self.store.log(id).expect("alive").segments().iter().filter(|segment| segment.bytes > 0) {
+                let file = self.shell.disk.read(Name::Segment(id, segment.base_offset)).expect("written");
+                let expected = self.model.logs[&id].bytes(segment.base_offset, segment.next_offset);
+                assert!(file == expected, "log {id}: segment {} is not exactly its batches", segment.base_offset);
+            }
+        }
+    }
+}

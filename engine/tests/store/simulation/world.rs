@@ -1,0 +1,76 @@
+//! The sizes of one seed's world, and how often things go wrong in it.
+
+use engine::LogConfig;
+use engine::journal::FilesConfig;
+use engine::store::StoreLimits;
+
+use crate::random::Random;
+
+pub const RESERVE_BYTES: u64 = 64 << 10;
+
+/// Sizes of one seed's world.
+pub struct World {
+    pub limits: StoreLimits,
+    pub journal_file_bytes: u64,
+    pub journal_files_max: u64,
+    pub value_bytes_max: usize,
+    pub segment_bytes_max: usize,
+    pub steps: usize,
+    /// Of so many actions one lets the disk do a step more; below, the disk lags behind.
+    pub disk_share: usize,
+    pub fails: bool,
+    /// Of so many actions one fills the disk or clears it.
+    pub fill_share: usize,
+    /// Of so many chances to delete a log one is taken.
+    pub drop_share: usize,
+    /// Of so many chances to move a log's start one is taken.
+    pub cut_share: usize,
+}
+
+impl World {
+    pub fn random(random: &mut Random) -> World {
+        let journal_files_max = 4 + random.below(4) as u64;
+        let journal_file_bytes = [128u64, 256, 512][random.below(3)] << 10;
+        let journal_bytes = journal_files_max * journal_file_bytes;
+        let limits = StoreLimits {
+            group_bytes: [16usize, 32, 64][random.below(3)] << 10,
+            segment_write_bytes_min: [4u64, 16, 64][random.below(3)] << 10,
+            unflushed_bytes_max: [128u64, 512, 4096][random.below(3)] << 10,
+            disk_reserve_bytes: RESERVE_BYTES,
+            disk_sharers: 1,
+            ..StoreLimits::new([0usize, 64, 512][random.below(3)] << 10, journal_bytes / 4)
+        };
+        World {
+            limits,
+            journal_file_bytes,
+            journal_files_max,
+            value_bytes_max: [50, 700, 9000, 60_000][random.below(4)],
+            segment_bytes_max: [20_000, 90_000, 600_000][random.below(3)],
+            steps: [60, 300, 900][random.below(3)],
+            disk_share: [1, 3, 6][random.below(3)],
+            fails: random.one_in(4),
+            fill_share: [usize::MAX, 300, 60][random.below(3)],
+            drop_share: [2, 10, 1000][random.below(3)],
+            cut_share: [1, 5, 1000][random.below(3)],
+        }
+    }
+
+    pub fn files(&self, salt: u32) -> FilesConfig {
+        FilesConfig {
+            file_bytes: self.journal_file_bytes,
+            bytes_max: self.journal_files_max * self.journal_file_bytes,
+            salt,
+        }
+    }
+
+    pub fn log_config(&self, random: &mut Random) -> LogConfig {
+        LogConfig {
+            segment_bytes: 4096 + random.below(self.segment_bytes_max) as u64,
+            relaxed: random.one_in(4),
+            // Timestamps are the numbers of the batches.
+            segment_ms: random.one_in(4).then(|| random.below(200) as u64),
+            retention_ms: random.one_in(4).then(|| random.below(400) as u64),
+            retention_bytes: random.one_in(4).then(|| random.below(self.segment_bytes_max * 4) as u64),
+        }
+    }
+}
