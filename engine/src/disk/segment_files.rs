@@ -154,6 +154,9 @@ impl SegmentShelf {
         let step = end.next_power_of_two().min(self.step_bytes_max.get());
         let reserved = if step < SEGMENT_PREALLOCATE_BYTES_MIN { end } else { end.next_multiple_of(step) };
         open.allocated.set(reserved);
+        if reserved == end {
+            return Ok(());
+        }
         match self.ring.fallocate(&open.file, 0, allocated, reserved - allocated).await {
             // A file system that cannot reserve still grows the file as it is written. One that has no room for what is reserved
             // ahead may have some for what is written now; if not, the write finds out.

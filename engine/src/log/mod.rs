@@ -25,6 +25,7 @@ pub use tail::{BlockWrite, block_start};
 
 use crate::checkpoint::LogCheckpoint;
 use crate::ids::{GroupSeq, LogId};
+use crate::limits::CHUNK_BYTES_MIN;
 use crate::memory::{BufPool, Span};
 use tail::Tail;
 
@@ -357,6 +358,26 @@ impl Log {
             tail_block: self.tail.partial_block(active.base_offset, active.bytes),
             leader_epochs: self.leader_epochs.clone(),
         }
+    }
+
+    /// New chunks of the tail have at most so many bytes, unless a batch needs more.
+    pub fn limit_chunks(&mut self, bytes_max: usize) {
+        self.tail.limit_chunks(bytes_max);
+    }
+
+    /// Whether it holds more memory than a log needs that nobody appends to.
+    pub fn holds_spare_memory(&self) -> bool {
+        self.tail.memory_bytes() > CHUNK_BYTES_MIN
+    }
+
+    /// Gives up all memory but the last, partly filled block, if the files hold everything else. Returns the memory freed.
+    pub fn rest(&mut self, pool: &BufPool) -> Option<usize> {
+        let in_file = |segment: &Segment| {
+            segment.is_closed() || (!segment.sealed && segment.flushed == block_start(segment.bytes))
+        };
+        let all_in_files = !self.write_in_flight && self.segments.iter().all(in_file);
+        let (segment, end) = (self.active().base_offset, self.active().bytes);
+        all_in_files.then(|| self.tail.rest(pool, segment, end))
     }
 
     /// Frees the oldest chunk of the tail if nobody needs it. Returns the memory freed.

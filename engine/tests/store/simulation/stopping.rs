@@ -15,9 +15,9 @@ impl Simulation {
         for _ in 0..STEPS_MAX {
             self.poll();
             if self.shell.is_idle() {
-                self.now_ms += 150;
+                self.now_ms = self.store.deadline_ms().unwrap_or(0).max(self.now_ms + 150);
                 self.poll();
-                if self.shell.is_idle() {
+                if self.shell.is_idle() && self.store.deadline_ms().is_none() {
                     break;
                 }
             }
@@ -42,6 +42,8 @@ impl Simulation {
         assert!(leftovers.is_empty() || self.shell.removals_failed, "{leftovers:?} stay for ever");
         for id in self.model.alive() {
             let log = self.store.log(id).expect("alive");
+            let resting_bytes = engine::limits::CHUNK_BYTES_MIN;
+            assert!(log.memory_bytes() <= resting_bytes, "log {id}: idle, and holds {} bytes", log.memory_bytes());
             let dead = log
                 .segments()
                 .iter()
