@@ -166,6 +166,11 @@ fn a_log_waits_for_enough_blocks_but_not_for_a_finished_chunk() {
 fn memory_is_given_up_only_when_the_file_has_it() {
     let mut written = twenty();
     let before = written.log.memory_bytes();
+    assert_eq!(
+        written.log.evict_oldest(),
+        Some(CHUNK_BYTES_MIN),
+        "the second chunk repeats the first one's only block"
+    );
     assert_eq!(written.log.evict_oldest(), None, "nothing is in the file");
     written.write(1);
     assert!(written.log.evict_oldest().is_some_and(|freed| freed >= CHUNK_BYTES_MIN));
@@ -185,6 +190,11 @@ fn a_closed_segment_leaves_memory_whole_and_is_read_from_its_file() {
     (0..10).for_each(|_| written.append(1000, 1));
     written.write(1);
     assert_eq!(written.log.segments().len(), 1);
+    assert_eq!(
+        written.log.evict_oldest(),
+        Some(CHUNK_BYTES_MIN),
+        "the second chunk repeats the first one's only block"
+    );
     assert_eq!(written.log.evict_oldest(), None, "the segment's last block is not whole");
     let mut next = BatchBuilder::new(Compression::None);
     next.append(0, None, None, &[]);
@@ -204,7 +214,7 @@ fn a_closed_segment_leaves_memory_whole_and_is_read_from_its_file() {
 fn a_read_goes_on_in_memory_behind_its_index_entry() {
     let mut written = twenty();
     written.write(1);
-    written.log.evict_oldest().expect("the first chunk is in the file");
+    (0..2).for_each(|_| drop(written.log.evict_oldest().expect("the first chunks are in the file")));
     let start = written.batches[17].2;
     let request = ReadRequest { from: Offset(51), until: Offset(57), bytes_max: 1 << 20, at_least_one: false };
     let ReadPlan::Memory(memory) = written.log.plan_from_position(Offset(0), start, request) else {
@@ -254,4 +264,35 @@ fn looking_through_a_file_finds_the_batch_or_says_how_to_go_on() {
     let mut damaged = from_2000.to_vec();
     damaged[1016] = 7;
     assert_eq!(cut(&damaged, &plan(10, 60, 5000, false)), Cut::Damaged { position: 3000 });
+}
+
+#[test]
+fn a_log_that_rests_keeps_its_last_block_and_goes_on_behind_it() {
+    let mut written = twenty();
+    assert_eq!(written.log.rest(&written.pool), None, "the file does not have its blocks");
+    written.write(1);
+    assert!(written.log.holds_spare_memory());
+    let before = written.log.memory_bytes();
+    assert_eq!(written.log.rest(&written.pool), Some(before - CHUNK_BYTES_MIN));
+    assert!(!written.log.holds_spare_memory() && written.log.rest(&written.pool) == Some(0));
+    assert!(matches!(written.plan(0, 60, 5000, false), ReadPlan::Disk(DiskRead { scan_from: 0, .. })));
+    for size in [700, 5000, 100_000] {
+        written.append(size, 2);
+        written.write(1);
+    }
+    let whole = written.all.len() / BLOCK_BYTES * BLOCK_BYTES;
+    assert_eq!(written.file, written.all[..whole]);
+    assert_eq!(written.log.to_checkpoint().tail_block, written.all[whole..]);
+}
+
+#[test]
+fn chunks_grow_no_larger_than_they_may() {
+    let mut written = Written::new(1 << 30);
+    written.log.limit_chunks(BLOCK_BYTES * 2);
+    (0..40).for_each(|_| written.append(1000, 1));
+    written.write(1);
+    while let Some(freed) = written.log.evict_oldest() {
+        assert!(freed <= BLOCK_BYTES * 2);
+    }
+    assert_eq!(written.log.memory_bytes(), BLOCK_BYTES * 2);
 }
