@@ -21,14 +21,14 @@ use rkyv::with::{ArchiveWith, DeserializeWith, Map, SerializeWith};
 use rkyv::{Archive, Archived, Deserialize, Place, Resolver, Serialize};
 
 use crate::frame::{archive_fixed, crc_matches, seal_crc};
-use crate::ids::{GroupSeq, JournalFileId, LogId};
+use crate::ids::{GroupSeq, JournalFileId, LogId, SegmentName};
 use crate::limits::BLOCK_BYTES;
 
 /// Bytes in front of the archive.
 pub const CHECKPOINT_HEADER_BYTES: usize = 32;
 
 const MAGIC: [u8; 8] = *b"RMCHECKP";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 
 const _: () = assert!(size_of::<ArchivedHeader>() == CHECKPOINT_HEADER_BYTES);
 
@@ -70,14 +70,19 @@ pub struct LogCheckpoint {
     /// Each leader epoch with its first offset, both growing.
     #[rkyv(with = Map<EpochStart>)]
     pub leader_epochs: Vec<(LeaderEpoch, Offset)>,
+    /// Compaction has been through everything before this offset.
+    #[rkyv(with = OffsetBytes)]
+    pub cleaned_until: Offset,
 }
 
 /// One segment file.
 #[derive(Debug, Clone, PartialEq, Eq, Archive, Serialize, Deserialize)]
 pub struct SegmentCheckpoint {
-    /// Offset of the first record; also the file's name.
+    /// No record has a smaller offset; also the file's name, together with the revision.
     #[rkyv(with = OffsetBytes)]
     pub base_offset: Offset,
+    /// 0 for a file that was appended to, more for one that compaction wrote.
+    pub revision: u32,
     /// The offset after the last record.
     #[rkyv(with = OffsetBytes)]
     pub next_offset: Offset,
@@ -91,6 +96,13 @@ pub struct SegmentCheckpoint {
     /// No batch is appended any more.
     pub sealed: bool,
     pub index: Vec<IndexEntry>,
+}
+
+impl SegmentCheckpoint {
+    /// The name of its file.
+    pub fn name(&self) -> SegmentName {
+        SegmentName { base: self.base_offset, revision: self.revision }
+    }
 }
 
 /// Where a batch starts, for about one batch in each index interval.
@@ -193,11 +205,17 @@ fn check_log(log: &LogCheckpoint) -> Result<(), &'static str> {
     if log.segments.iter().any(|segment| segment.next_offset < segment.base_offset) {
         return Err("a segment ends before it starts");
     }
+    if active.revision > 0 {
+        return Err("its active segment is compacted");
+    }
     if log.segments.iter().any(|segment| !is_index_sorted(segment)) {
         return Err("an index is not in order");
     }
     if log.next_offset != active.next_offset || log.log_start_offset > log.next_offset {
         return Err("its offsets are not in order");
+    }
+    if log.cleaned_until > active.base_offset {
+        return Err("it is cleaned past what is sealed");
     }
     if !log.flushed_position.is_multiple_of(BLOCK_BYTES as u64) || log.tail_block.len() >= BLOCK_BYTES {
         return Err("its tail is not cut at a block");

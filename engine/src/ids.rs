@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use batch::Offset;
+
 /// Names one partition's log: the topic's UUID and the partition's index. The engine knows no topic name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LogId {
@@ -12,6 +14,29 @@ pub struct LogId {
 impl fmt::Display for LogId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}/{}", self.topic, self.partition)
+    }
+}
+
+/// Names one segment file of a log. Appends make files of revision 0; compaction writes what it keeps of some neighbouring segments
+/// to a new file, whose revision is higher than those of all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SegmentName {
+    pub base: Offset,
+    pub revision: u32,
+}
+
+impl SegmentName {
+    /// The file that appends go to.
+    pub const fn appended(base: Offset) -> SegmentName {
+        SegmentName { base, revision: 0 }
+    }
+}
+
+/// The file's name without its extension: `00000000000000000042`, or `00000000000000000042.r7`.
+impl fmt::Display for SegmentName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:020}", self.base.0)?;
+        if self.revision == 0 { Ok(()) } else { write!(f, ".r{}", self.revision) }
     }
 }
 

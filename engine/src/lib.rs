@@ -17,6 +17,6 @@ pub mod run;
 pub mod store;
 
 pub use batch::{LeaderEpoch, Offset};
-pub use ids::{GroupSeq, JournalFileId, LogId};
+pub use ids::{GroupSeq, JournalFileId, LogId, SegmentName};
 pub use run::{Engine, EngineConfig, OpenError, Read, Recovered, StorageError};
 pub use store::{AppendError, Appended, CutError, LogConfig, LogView, ReadError};

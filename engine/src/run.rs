@@ -15,7 +15,7 @@ use crate::disk::checkpoint_files;
 use crate::disk::journal_files::JournalShelf;
 use crate::disk::layout::Layout;
 use crate::disk::segment_files::SegmentShelf;
-use crate::ids::{GroupSeq, LogId};
+use crate::ids::{GroupSeq, LogId, SegmentName};
 use crate::limits::{JOURNAL_BYTES_DEFAULT, RETENTION_CHECK_MS_DEFAULT};
 use crate::log::{ReadPlan, ReadRequest};
 use crate::memory::Span;
@@ -308,7 +308,7 @@ impl Engine {
         for (log, write) in closing {
             let sealed = self.inner.segments.seal(log, &write).await;
             self.inner.excuse(sealed, format_args!("closing log {log}"))?;
-            let synced = self.inner.segments.sync(&[(log, write.segment)]).await;
+            let synced = self.inner.segments.sync(&[(log, SegmentName::appended(write.segment))]).await;
             synced.map_err(|error| StorageError(format!("closing log {log}: {error}")))?;
         }
         Ok(())
@@ -417,7 +417,8 @@ async fn carry_out(inner: &Rc<Inner>, effect: Effect) -> io::Result<()> {
             inner.store.borrow_mut().on_sealed(log, write.segment, write.partial_block.len() as u64);
         }
         Effect::SyncSegments { files } => {
-            inner.segments.sync(&files).await?;
+            let keys: Vec<_> = files.into_iter().map(|(log, base)| (log, SegmentName::appended(base))).collect();
+            inner.segments.sync(&keys).await?;
             inner.store.borrow_mut().on_segments_synced(&mut effects);
         }
         Effect::WriteCheckpoint(checkpoint) => {
@@ -437,7 +438,7 @@ async fn carry_out(inner: &Rc<Inner>, effect: Effect) -> io::Result<()> {
             for segment in segments {
                 // Nobody reads it any more; the next start tries again.
                 if let Err(error) = inner.segments.remove_segment(log, segment).await {
-                    tracing::warn!(%log, segment = segment.0, %error, "a segment that is not needed any more is left behind");
+                    tracing::warn!(%log, %segment, %error, "a segment that is not needed any more is left behind");
                 }
             }
         }

@@ -4,6 +4,7 @@ use crate::kafka::Client;
 use crate::records;
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::PartitionData;
@@ -13,8 +14,8 @@ use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
 use kafka_protocol::messages::{
-    ApiVersionsRequest, BrokerId, CreateTopicsRequest, DeleteTopicsRequest, FetchRequest, InitProducerIdRequest,
-    ListOffsetsRequest, MetadataRequest, MetadataResponse, ProduceRequest, TopicName,
+    ApiVersionsRequest, BrokerId, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, FetchRequest,
+    InitProducerIdRequest, ListOffsetsRequest, MetadataRequest, MetadataResponse, ProduceRequest, TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
 use kafka_protocol::records::Record;
@@ -74,6 +75,19 @@ pub fn fetch_request(from: Partition<'_>, offset: i64, max_wait_ms: i32, min_byt
         .with_topics(vec![topic])
 }
 
+/// A request to delete the records of one partition before an offset.
+pub fn delete_records_request(of: Partition<'_>, offset: i64) -> DeleteRecordsRequest {
+    let data = DeleteRecordsPartition::default().with_partition_index(of.index).with_offset(offset);
+    let topic = DeleteRecordsTopic::default().with_name(topic_name(of.topic)).with_partitions(vec![data]);
+    DeleteRecordsRequest::default().with_topics(vec![topic]).with_timeout_ms(10_000)
+}
+
+/// A request to delete one topic.
+pub fn delete_topics_request(topic: &str) -> DeleteTopicsRequest {
+    let state = DeleteTopicState::default().with_name(Some(topic_name(topic)));
+    DeleteTopicsRequest::default().with_topics(vec![state]).with_timeout_ms(30_000)
+}
+
 impl Client {
     /// What the broker offers: api key to lowest and highest version.
     pub fn api_versions(&mut self) -> BTreeMap<i16, (i16, i16)> {
@@ -90,7 +104,7 @@ impl Client {
         }
     }
 
-    /// Creates a topic and gives its id, or the error code and text.
+    /// Creates a topic and gives its id, or the error code and text; UNKNOWN_SERVER_ERROR where no answer came.
     pub fn try_create_topic(
         &mut self,
         topic: &str,
@@ -107,7 +121,7 @@ impl Client {
             .with_replication_factor(1)
             .with_configs(configs.collect());
         let request = CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(30_000);
-        let answer = self.call(7, &request);
+        let answer = self.try_call(7, &request).map_err(|error| (-1, error.to_string()))?;
         let result = &answer.topics[0];
         match result.error_code {
             0 => Ok(result.topic_id),
@@ -117,9 +131,7 @@ impl Client {
 
     /// Deletes a topic and gives the error code.
     pub fn delete_topic(&mut self, topic: &str) -> i16 {
-        let state = DeleteTopicState::default().with_name(Some(topic_name(topic)));
-        let request = DeleteTopicsRequest::default().with_topics(vec![state]).with_timeout_ms(30_000);
-        self.call(6, &request).responses[0].error_code
+        self.call(6, &delete_topics_request(topic)).responses[0].error_code
     }
 
     /// Metadata of these topics, without creating them.

@@ -3,12 +3,15 @@
 //!
 //! Nothing here links the broker: the tests see only the binary, its port and its data directory.
 
+pub mod administrator;
 pub mod binary;
 pub mod calls;
 pub mod clock;
 pub mod jobs;
 pub mod kafka;
 pub mod loop_disk;
+pub mod mounts;
+pub mod power_disk;
 pub mod process;
 pub mod random;
 pub mod real_clients;

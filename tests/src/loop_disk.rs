@@ -1,9 +1,10 @@
-//! A small file system of its own, for tests that fill one: ext4 in a file below `target/`, mounted through a loop device.
+//! A small file system of its own, for tests that fill one: in a file below `target/`, mounted through a loop device.
 
 use crate::binary;
+use crate::mounts::{FileSystem, is_mounted, run};
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// A mounted file system; dropping it, also on a panic, unmounts it and lets the loop device go.
@@ -13,20 +14,16 @@ pub struct LoopDisk {
 }
 
 impl LoopDisk {
-    /// Makes and mounts one. An error says what this machine lacks for it: root, loop devices, `mkfs.ext4`.
-    pub fn mount(name: &str, mib: u64) -> Result<LoopDisk, String> {
-        // SAFETY: geteuid takes nothing and cannot fail.
-        if unsafe { libc::geteuid() } != 0 {
-            return Err("mounting a file system needs root".to_owned());
-        }
+    /// Makes and mounts one. An error says what this machine lacks for it: root, loop devices, the program that makes it.
+    pub fn mount(name: &str, file_system: FileSystem, mib: u64) -> Result<LoopDisk, String> {
+        file_system.is_possible()?;
         let dir = binary::target_dir().join("tests-data").join(format!("{name}-disk-{}", std::process::id()));
         fs::create_dir_all(dir.join("mounted")).map_err(|error| error.to_string())?;
         // From here on dropping it clears up, however far the rest gets.
         let disk = LoopDisk { dir };
         let image = File::create(disk.image()).map_err(|error| error.to_string())?;
         image.set_len(mib << 20).map_err(|error| error.to_string())?;
-        // No blocks for root alone: full is to mean full for a broker that runs as root as well.
-        run(Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0"]).arg(disk.image()))?;
+        file_system.make(disk.image())?;
         run(Command::new("mount").args(["-o", "loop"]).arg(disk.image()).arg(disk.path()))?;
         Ok(disk)
     }
@@ -63,17 +60,6 @@ fn write_synced(file: &mut File, block: &[u8]) -> io::Result<()> {
     file.write_all(block)?;
     // Blocks are given out when the data leaves the page cache.
     file.sync_data()
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
-    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    output.status.success().then_some(()).ok_or(format!("{command:?}: {said}"))
-}
-
-fn is_mounted(path: &Path) -> bool {
-    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    mounts.lines().any(|line| line.split(' ').nth(1).is_some_and(|at| Path::new(at) == path))
 }
 
 impl Drop for LoopDisk {

@@ -17,8 +17,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Requests that one writer has on their way at once.
 const PIPELINED_MAX: usize = 5;
-/// Longest filler of a record; the shortest is empty.
-const FILLER_BYTES_MAX: u64 = 3_000;
+/// A filler that makes records as large as those of most applications, [`Writer::filler_bytes_max`].
+pub const FILLER_BYTES_ORDINARY: u64 = 3_000;
+/// What a partition answers whose shard's storage has failed, or has no room.
+pub const KAFKA_STORAGE_ERROR: i16 = 56;
 /// Most records in one batch.
 const BATCH_RECORDS_MAX: u64 = 12;
 
@@ -40,6 +42,10 @@ pub struct Writer {
     pub acks: i16,
     /// Decides partitions, sizes and contents.
     pub seed: u64,
+    /// Longest filler of a record; the shortest is empty.
+    pub filler_bytes_max: u64,
+    /// Whether a partition may be refused for good because its shard's storage has failed. Without it a refusal is a failure.
+    pub storage_may_fail: bool,
 }
 
 /// What was acknowledged, or seen by a consumer, at each place.
@@ -49,16 +55,18 @@ pub struct Ledger {
 }
 
 impl Writer {
-    /// Writes until the connection fails, and gives what was acknowledged. Counts acknowledged records as they come.
+    /// Writes until the connection fails, or every partition has refused, and gives what was acknowledged. Counts acknowledged records
+    /// as they come.
     pub fn run(&self, acknowledged: &AtomicU64) -> Ledger {
         let mut random = Random::from_seed(self.seed);
         let mut ledger = Ledger::default();
         let mut waiting: VecDeque<(Pending<ProduceRequest>, i32, Vec<Bytes>)> = VecDeque::new();
         let mut number = 0_u64;
+        let mut left: Vec<i32> = (0..self.partitions).collect();
         let Ok(mut client) = Client::try_connect(self.address) else { return ledger };
         loop {
-            while waiting.len() < PIPELINED_MAX {
-                let index = i32::try_from(random.between(0, self.partitions.unsigned_abs().into())).expect("small");
+            while waiting.len() < PIPELINED_MAX && !left.is_empty() {
+                let index = left[usize::try_from(random.between(0, left.len() as u64)).expect("small")];
                 let values = self.next_values(&mut number, &mut random);
                 let batch = records::batch_of(wall_ms(), &values);
                 let request = produce_request(partition(&self.topic, index), self.acks, batch);
@@ -70,7 +78,17 @@ impl Writer {
             let Some((pending, index, values)) = waiting.pop_front() else { return ledger };
             let Ok(answer) = client.receive(&pending) else { return ledger };
             let answer = &answer.responses[0].partition_responses[0];
+            if self.storage_may_fail && answer.error_code == KAFKA_STORAGE_ERROR {
+                left.retain(|other| *other != index);
+                continue;
+            }
             assert_eq!(answer.error_code, 0, "{}: produce to {} {index}", self.name, self.topic);
+            assert!(
+                left.contains(&index),
+                "{}: {} {index} acknowledges after its storage failed",
+                self.name,
+                self.topic
+            );
             acknowledged.fetch_add(values.len() as u64, Ordering::Relaxed);
             for (offset, value) in (answer.base_offset..).zip(values) {
                 ledger.insert((index, offset), value);
@@ -82,7 +100,7 @@ impl Writer {
         let count = random.between(1, BATCH_RECORDS_MAX + 1);
         let values = (0..count).map(|_| {
             *number += 1;
-            let filler_len = usize::try_from(random.between(0, FILLER_BYTES_MAX)).expect("small");
+            let filler_len = usize::try_from(random.between(0, self.filler_bytes_max)).expect("small");
             let mut value = format!("{} {number} ", self.name).into_bytes();
             value.extend_from_slice(&random.bytes(filler_len));
             Bytes::from(value)
@@ -118,25 +136,29 @@ impl Ledger {
 
     /// Panics unless every known record of this partition is among these, at its offset, unchanged; then knows all of them.
     pub fn check_and_learn(&mut self, index: i32, read: &[Record]) {
-        let mut known = self.values.range((index, 0)..=(index, i64::MAX));
-        let mut missing = 0_usize;
-        let mut first_missing = None;
-        let mut found = read.iter();
-        for (place, value) in &mut known {
-            match found.find(|record| record.offset >= place.1) {
-                Some(record) if record.offset == place.1 => {
-                    assert_eq!(record.value.as_ref(), Some(value), "content at partition and offset {place:?}");
-                }
-                _ => {
-                    missing += 1;
-                    first_missing.get_or_insert(*place);
-                }
-            }
-        }
-        assert_eq!(missing, 0, "acknowledged records are missing, the first at partition and offset {first_missing:?}");
+        let missing = self.missing(index, read);
+        let (number, first) = (missing.len(), missing.first());
+        assert_eq!(number, 0, "acknowledged records are missing, the first at partition and offset {first:?}");
         for record in read {
             let value = record.value.clone().expect("the writers send no null values");
             self.values.insert((index, record.offset), value);
         }
+    }
+
+    /// The known places of this partition that none of these records is at. Panics if another content is there.
+    pub fn missing(&self, index: i32, read: &[Record]) -> Vec<Place> {
+        let known = self.values.range((index, 0)..=(index, i64::MAX));
+        let mut missing = Vec::new();
+        let mut found = read.iter().peekable();
+        for (place, value) in known {
+            while found.next_if(|record| record.offset < place.1).is_some() {}
+            match found.peek() {
+                Some(record) if record.offset == place.1 => {
+                    assert_eq!(record.value.as_ref(), Some(value), "content at partition and offset {place:?}");
+                }
+                _ => missing.push(*place),
+            }
+        }
+        missing
     }
 }

@@ -4,14 +4,14 @@
 //! kernel delivers the signal stays its own).
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
 use std::time::Duration;
 use tests::calls::{partition, produce_request};
+use tests::clock::pause;
 use tests::kafka::Client;
 use tests::random::{Random, count_from_env, seed_of_run};
 use tests::records;
 use tests::server::{Options, Server, run_ringmain};
-use tests::workload::{Ledger, Writer};
+use tests::workload::{FILLER_BYTES_ORDINARY, Ledger, Writer};
 
 const TOPIC: &str = "crash";
 const PARTITIONS: i32 = 6;
@@ -200,13 +200,13 @@ fn load_and_end(
             partitions: PARTITIONS,
             acks: if number % 2 == 0 { -1 } else { 1 },
             seed: random.next_u64(),
+            filler_bytes_max: FILLER_BYTES_ORDINARY,
+            storage_may_fail: false,
         })
         .collect();
     std::thread::scope(|scope| {
         let running: Vec<_> = writers.iter().map(|writer| scope.spawn(|| writer.run(&acknowledged))).collect();
-        let (_never_sent, moment) = mpsc::channel::<()>();
-        // Nothing is ever sent: this is the random moment's wait, no part of any verdict.
-        let _ = moment.recv_timeout(before_end);
+        pause(before_end);
         end(server);
         let mut ledger = Ledger::default();
         for writer in running {

@@ -2,21 +2,20 @@
 //! on by itself when space returns, and nothing that was acknowledged is lost, not even by a kill on the full disk.
 
 use std::net::SocketAddr;
-use std::sync::mpsc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tests::calls::partition;
-use tests::clock::{Stopwatch, wall_ms};
+use tests::clock::{Stopwatch, pause, wall_ms};
 use tests::kafka::Client;
 use tests::loop_disk::LoopDisk;
+use tests::mounts::FileSystem;
 use tests::random::{Random, seed_of_run};
 use tests::records;
 use tests::server::{Options, Server, run_ringmain};
-use tests::workload::Ledger;
+use tests::workload::{KAFKA_STORAGE_ERROR, Ledger};
 
 const DISK_MIB: u64 = 256;
-const KAFKA_STORAGE_ERROR: i16 = 56;
 /// A producer takes the disk for full after so many refusals without a success.
 const REFUSALS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(100);
@@ -98,7 +97,7 @@ fn journals_that_do_not_fit_the_disk_are_refused_with_a_remedy() {
 }
 
 fn disk(name: &str) -> Option<LoopDisk> {
-    match LoopDisk::mount(name, DISK_MIB) {
+    match LoopDisk::mount(name, FileSystem::Ext4, DISK_MIB) {
         Ok(disk) => Some(disk),
         Err(reason) => {
             println!("skipped: this machine gives no file system to fill ({reason})");
@@ -153,7 +152,7 @@ fn fill_partition(
             code => {
                 assert_eq!(code, KAFKA_STORAGE_ERROR, "{topic} {index}: {:?}", answer.error_message);
                 refusals += 1;
-                pause();
+                pause(PAUSE);
             }
         }
     }
@@ -172,7 +171,7 @@ fn produce_again(client: &mut Client, ledger: &mut Ledger) {
         }
         assert_eq!(answer.error_code, KAFKA_STORAGE_ERROR);
         assert!(watch.elapsed() < RETURNS_WITHIN, "space has returned and producing is still refused");
-        pause();
+        pause(PAUSE);
     }
 }
 
@@ -182,10 +181,4 @@ fn check(server: &Server, topic: &str, partitions: i32, ledger: &mut Ledger) {
         let read = client.read_records(partition(topic, index));
         ledger.check_and_learn(index, &read);
     }
-}
-
-/// Between two attempts of a producer; no part of any verdict.
-fn pause() {
-    let (_never_sent, moment) = mpsc::channel::<()>();
-    let _ = moment.recv_timeout(PAUSE);
 }

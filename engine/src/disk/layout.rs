@@ -5,13 +5,14 @@
 //!                      /checkpoint-<16 hex>
 //!                      /ballast
 //!       /topics/<topic id, 32 hex>/<partition>/<base offset, 20 digits>.log
+//!                                             /<base offset, 20 digits>.r<revision>.log
 //! ```
 
 use std::path::{Path, PathBuf};
 
 use batch::Offset;
 
-use crate::ids::{JournalFileId, LogId};
+use crate::ids::{JournalFileId, LogId, SegmentName};
 
 #[derive(Debug, Clone)]
 pub struct Layout {
@@ -68,14 +69,21 @@ impl Layout {
         self.topic_dir(log).join(log.partition.to_string())
     }
 
-    pub fn segment(&self, log: LogId, base_offset: Offset) -> PathBuf {
-        self.log_dir(log).join(format!("{:020}.log", base_offset.0))
+    pub fn segment(&self, log: LogId, segment: SegmentName) -> PathBuf {
+        self.log_dir(log).join(format!("{segment}.log"))
     }
 
-    /// The base offset that a segment file's name says.
-    pub fn segment_base(path: &Path) -> Option<Offset> {
+    /// The segment that a file's name says.
+    pub fn segment_name(path: &Path) -> Option<SegmentName> {
         let name = path.file_name()?.to_str()?.strip_suffix(".log")?;
-        (name.len() == 20).then(|| name.parse().ok().map(Offset))?
+        let (base, revision) = match name.split_once(".r") {
+            Some((base, revision)) => (base, revision.parse().ok().filter(|number| *number > 0)?),
+            None => (name, 0),
+        };
+        let base = (base.len() == 20).then(|| base.parse().ok().map(Offset))??;
+        let segment = SegmentName { base, revision };
+        // A number may be written in many ways, a name in one.
+        (segment.to_string() == name).then_some(segment)
     }
 }
 
@@ -92,9 +100,17 @@ mod tests {
         assert_eq!(Layout::journal_file_id(Path::new("/d/lost+found")), None);
         assert_eq!(Layout::checkpoint_seq(Path::new("/d/checkpoint-00ff.tmp")), None);
         let log = LogId { topic: 5, partition: 7 };
-        let segment = layout.segment(log, Offset(42));
+        let segment = layout.segment(log, SegmentName::appended(Offset(42)));
         assert!(segment.ends_with("topics/00000000000000000000000000000005/7/00000000000000000042.log"));
-        assert_eq!(Layout::segment_base(&segment), Some(Offset(42)));
-        assert_eq!(Layout::segment_base(Path::new("/d/42.log")), None);
+        assert_eq!(Layout::segment_name(&segment), Some(SegmentName::appended(Offset(42))));
+        let compacted = SegmentName { base: Offset(42), revision: 7 };
+        let path = layout.segment(log, compacted);
+        assert!(path.ends_with("7/00000000000000000042.r7.log"));
+        assert_eq!(Layout::segment_name(&path), Some(compacted));
+        for foreign in
+            ["42.log", "00000000000000000042.r0.log", "00000000000000000042.r07.log", "00000000000000000042.idx"]
+        {
+            assert_eq!(Layout::segment_name(Path::new(foreign)), None, "{foreign}");
+        }
     }
 }

@@ -4,12 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use batch::Offset;
-
-use crate::ids::LogId;
+use crate::ids::{LogId, SegmentName};
 
 /// A segment file.
-pub type Key = (LogId, Offset);
+pub type Key = (LogId, SegmentName);
 
 /// Files in the order of their last uses. Every file stands in both maps.
 #[derive(Debug, Default)]
@@ -55,10 +53,12 @@ impl Recency {
 
 #[cfg(test)]
 mod tests {
+    use batch::Offset;
+
     use super::*;
 
     fn key(partition: u32) -> Key {
-        (LogId { topic: 1, partition }, Offset(0))
+        (LogId { topic: 1, partition }, SegmentName::appended(Offset(0)))
     }
 
     #[test]

@@ -6,14 +6,13 @@ use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use batch::Offset;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::free_space::is_exhausted;
 use super::journal_files::sync_dir;
 use super::layout::Layout;
 use super::recency::{Key, Recency};
-use crate::ids::LogId;
+use crate::ids::{LogId, SegmentName};
 use crate::limits::{
     BLOCK_BYTES, OPEN_SEGMENTS_MAX, SEGMENT_PREALLOCATE_BYTES_MAX, SEGMENT_PREALLOCATE_BYTES_MIN,
     SEGMENT_PREALLOCATE_SHARE, SYNCS_IN_FLIGHT_MAX,
@@ -139,7 +138,7 @@ impl SegmentShelf {
 
     /// Writes whole blocks. They are durable after the next `sync`.
     pub async fn write_blocks(&self, log: LogId, write: BlockWrite) -> io::Result<()> {
-        let open = self.file_to_write((log, write.segment)).await?;
+        let open = self.file_to_write((log, SegmentName::appended(write.segment))).await?;
         let end = write.position + write.span.len() as u64;
         self.reserve(&open, end).await?;
         self.ring.write_all_at(&open.file, write.span, write.position).await.0
@@ -170,7 +169,7 @@ impl SegmentShelf {
 
     /// Writes the last block padded with zeros, then cuts the file to its exact size.
     pub async fn seal(&self, log: LogId, write: &SealWrite) -> io::Result<()> {
-        let open = self.file_to_write((log, write.segment)).await?;
+        let open = self.file_to_write((log, SegmentName::appended(write.segment))).await?;
         if !write.partial_block.is_empty() {
             let mut block = self.pool.take(BLOCK_BYTES);
             block.fill(0);
@@ -219,7 +218,7 @@ impl SegmentShelf {
     pub async fn read(
         &self,
         log: LogId,
-        segment: Offset,
+        segment: SegmentName,
         position: u64,
         end: u64,
     ) -> io::Result<(AlignedBuf, usize, usize)> {
@@ -233,7 +232,7 @@ impl SegmentShelf {
     }
 
     /// Removes a segment's file. Reads of it that are under way have it open, and end as they would have.
-    pub async fn remove_segment(&self, log: LogId, segment: Offset) -> io::Result<()> {
+    pub async fn remove_segment(&self, log: LogId, segment: SegmentName) -> io::Result<()> {
         self.close((log, segment));
         self.fresh.borrow_mut().remove(&(log, segment));
         match self.ring.unlink(&self.layout.segment(log, segment)).await {
@@ -243,14 +242,14 @@ impl SegmentShelf {
     }
 
     /// The segment files of a log, by their names.
-    pub fn found(&self, log: LogId) -> io::Result<Vec<Offset>> {
+    pub fn found(&self, log: LogId) -> io::Result<Vec<SegmentName>> {
         let entries = match std::fs::read_dir(self.layout.log_dir(log)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries?,
         };
         let mut segments = Vec::new();
         for entry in entries {
-            segments.extend(Layout::segment_base(&entry?.path()));
+            segments.extend(Layout::segment_name(&entry?.path()));
         }
         Ok(segments)
     }

@@ -170,7 +170,7 @@ pub(super) fn open_segment(
     if file_end == 0 {
         return Ok(SegmentReader::new(None, 0, tail));
     }
-    let path = layout.segment(saved.log, segment.base_offset);
+    let path = layout.segment(saved.log, segment.name());
     let file = File::open(&path).map_err(cannot_read(&path))?;
     let file_bytes = file.metadata().map_err(cannot_read(&path))?.len();
     if file_bytes < file_end {
@@ -232,7 +232,7 @@ fn of_checkpoint(layout: &Layout, saved: &LogCheckpoint) -> LogPicture {
 }
 
 fn segment_picture(layout: &Layout, log: LogId, segment: &SegmentCheckpoint) -> SegmentPicture {
-    let path = layout.segment(log, segment.base_offset);
+    let path = layout.segment(log, segment.name());
     SegmentPicture {
         file_bytes: file_bytes(&path),
         path,

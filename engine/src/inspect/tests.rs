@@ -9,7 +9,7 @@ use super::{Finding, Severity, ShardPicture, Summary, Verdict, Verify, verify_sh
 use crate::checkpoint::{self, Checkpoint, IndexEntry, LogCheckpoint, SegmentCheckpoint};
 use crate::disk::layout::Layout;
 use crate::frame::{FrameFields, FrameKind};
-use crate::ids::{GroupSeq, JournalFileId, LogId};
+use crate::ids::{GroupSeq, JournalFileId, LogId, SegmentName};
 use crate::journal::group::GroupContext;
 use crate::journal::{End, FileHeader, GroupBuilder};
 use crate::limits::BLOCK_BYTES;
@@ -37,8 +37,8 @@ fn write_shard(data: &Path) -> Layout {
     let (mut active, active_bytes) = segment(6);
     active.sealed = false;
     let flushed = active_bytes.len() / BLOCK_BYTES * BLOCK_BYTES;
-    fs::write(layout.segment(LOG, Offset(0)), &sealed_bytes).unwrap();
-    fs::write(layout.segment(LOG, Offset(6)), &active_bytes[..flushed]).unwrap();
+    fs::write(layout.segment(LOG, SegmentName::appended(Offset(0))), &sealed_bytes).unwrap();
+    fs::write(layout.segment(LOG, SegmentName::appended(Offset(6))), &active_bytes[..flushed]).unwrap();
     let log = LogCheckpoint {
         log: LOG,
         log_start_offset: Offset(0),
@@ -47,6 +47,7 @@ fn write_shard(data: &Path) -> Layout {
         flushed_position: flushed as u64,
         tail_block: active_bytes[flushed..].to_vec(),
         leader_epochs: vec![(EPOCH, Offset(0))],
+        cleaned_until: Offset(0),
     };
     let saved = Checkpoint {
         shard: 0,
@@ -72,6 +73,7 @@ fn segment(base: i64) -> (SegmentCheckpoint, Vec<u8>) {
     index.remove(1);
     let segment = SegmentCheckpoint {
         base_offset: Offset(base),
+        revision: 0,
         next_offset: Offset(base + 6),
         bytes: bytes.len() as u64,
         max_timestamp: 1_005 + base,
@@ -173,7 +175,7 @@ fn every_flipped_bit_of_a_segment_file_is_found_in_the_batch_that_it_hit() {
     let data = tempfile::tempdir().unwrap();
     let layout = write_shard(data.path());
     for base in [0, 6] {
-        let path = layout.segment(LOG, Offset(base));
+        let path = layout.segment(LOG, SegmentName::appended(Offset(base)));
         let (_, bytes) = segment(base);
         let batch_bytes = bytes.len() as u64 / 3;
         let file_bytes = fs::metadata(&path).unwrap().len();
@@ -194,7 +196,7 @@ fn every_flipped_bit_of_a_segment_file_is_found_in_the_batch_that_it_hit() {
 fn behind_a_broken_header_the_check_goes_on_where_the_index_knows_a_batch() {
     let data = tempfile::tempdir().unwrap();
     let layout = write_shard(data.path());
-    let path = layout.segment(LOG, Offset(0));
+    let path = layout.segment(LOG, SegmentName::appended(Offset(0)));
     let batch_bytes = fs::metadata(&path).unwrap().len() / 3;
     // The magic of the first batch and a record of the third.
     flip(&path, 16, 3);
@@ -207,7 +209,7 @@ fn behind_a_broken_header_the_check_goes_on_where_the_index_knows_a_batch() {
 fn a_short_and_a_missing_segment_file_are_found() {
     let data = tempfile::tempdir().unwrap();
     let layout = write_shard(data.path());
-    let path = layout.segment(LOG, Offset(0));
+    let path = layout.segment(LOG, SegmentName::appended(Offset(0)));
     let bytes = fs::read(&path).unwrap();
     fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
     assert_eq!(problems(&verify(data.path()).0), [(path.clone(), Some(bytes.len() as u64 / 3 * 2))]);

@@ -213,7 +213,7 @@ impl Verify<'_> {
         saved: &LogCheckpoint,
         segment: &SegmentCheckpoint,
     ) -> Result<(), InspectError> {
-        let path = picture.layout.segment(saved.log, segment.base_offset);
+        let path = picture.layout.segment(saved.log, segment.name());
         let log = Some(saved.log);
         let reader = match open_segment(&picture.layout, saved, segment) {
             Ok(reader) => reader,

@@ -91,6 +91,8 @@ pub struct Log {
     durable_end: Offset,
     segments: VecDeque<Segment>,
     leader_epochs: Vec<(LeaderEpoch, Offset)>,
+    /// Compaction has been through everything before this offset.
+    cleaned_until: Offset,
     /// Groups on their way to the device and where the log ends with each.
     pending: VecDeque<(GroupSeq, Offset)>,
     tail: Tail,
@@ -109,6 +111,7 @@ impl Log {
             durable_end: Offset(0),
             segments: VecDeque::from([Segment::new(Offset(0))]),
             leader_epochs: Vec::new(),
+            cleaned_until: Offset(0),
             pending: VecDeque::new(),
             tail: Tail::default(),
             write_in_flight: false,
@@ -137,6 +140,7 @@ impl Log {
             durable_end: saved.next_offset,
             segments,
             leader_epochs: saved.leader_epochs.clone(),
+            cleaned_until: saved.cleaned_until,
             pending: VecDeque::new(),
             tail,
             write_in_flight: false,
@@ -357,6 +361,7 @@ impl Log {
             flushed_position: block_start(active.bytes),
             tail_block: self.tail.partial_block(active.base_offset, active.bytes),
             leader_epochs: self.leader_epochs.clone(),
+            cleaned_until: self.cleaned_until,
         }
     }
 

@@ -3,6 +3,7 @@
 use batch::{BatchInfo, Offset};
 
 use super::{Log, Segment};
+use crate::ids::SegmentName;
 use crate::limits::COLD_READ_BYTES_MAX;
 use crate::memory::Span;
 
@@ -34,7 +35,7 @@ pub struct MemoryRead {
 /// A stretch of a segment file: a batch starts at `scan_from`, and the file holds every byte before `file_end`.
 #[derive(Debug, Clone, Copy)]
 pub struct DiskRead {
-    pub segment: Offset,
+    pub segment: SegmentName,
     pub scan_from: u64,
     pub file_end: u64,
     /// How many bytes from `scan_from` on should be enough.
@@ -70,8 +71,8 @@ impl Log {
     }
 
     /// Plans a read whose first batch starts at or after `scan_from`, itself the start of a batch.
-    pub fn plan_from_position(&self, base: Offset, scan_from: u64, request: ReadRequest) -> ReadPlan {
-        match self.segments.iter().find(|segment| segment.base_offset == base) {
+    pub fn plan_from_position(&self, name: SegmentName, scan_from: u64, request: ReadRequest) -> ReadPlan {
+        match self.segments.iter().find(|segment| segment.name() == name) {
             Some(segment) => self.plan_from(segment, scan_from, request),
             None => ReadPlan::OutOfRange,
         }
@@ -85,7 +86,7 @@ impl Log {
         let slack = segment.index.batch_start_after(scan_from).map_or(0, |next| (next - scan_from) as usize);
         let bytes = request.bytes_max.saturating_add(slack).min(COLD_READ_BYTES_MAX);
         let file_end = segment.flushed;
-        ReadPlan::Disk(DiskRead { segment: segment.base_offset, scan_from, file_end, bytes, request })
+        ReadPlan::Disk(DiskRead { segment: segment.name(), scan_from, file_end, bytes, request })
     }
 
     /// The segment that holds `offset`, or the one after a gap before it.

@@ -13,6 +13,7 @@
 use batch::{BatchInfo, Offset};
 
 use super::{Log, Segment};
+use crate::ids::SegmentName;
 
 impl Log {
     /// Where the log is to start by its configuration, if further on than now. As in Kafka a segment goes by the largest timestamp
@@ -67,11 +68,11 @@ impl Log {
 
     /// A checkpoint that begins with the segment `first` is on stable storage: those before it are forgotten and returned, for
     /// their files to be removed. All of them are whole in their files, because the checkpoint has waited for that.
-    pub fn forget_before(&mut self, first: Offset) -> Vec<Offset> {
+    pub fn forget_before(&mut self, first: Offset) -> Vec<SegmentName> {
         let mut forgotten = Vec::new();
         while let Some(segment) = self.segments.pop_front_if(|segment| segment.base_offset < first) {
             assert!(segment.is_closed() && segment.next_offset <= self.start_offset);
-            forgotten.push(segment.base_offset);
+            forgotten.push(segment.name());
         }
         assert_eq!(self.segments.front().map(|segment| segment.base_offset), Some(first));
         self.tail.forget_before(first);

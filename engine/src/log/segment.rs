@@ -6,6 +6,7 @@ use batch::{BatchInfo, Offset};
 
 use super::sparse_index::SparseIndex;
 use crate::checkpoint::SegmentCheckpoint;
+use crate::ids::SegmentName;
 use crate::limits::{INDEX_INTERVAL_BYTES, SEALED_INDEX_INTERVAL_BYTES};
 
 /// ```text
@@ -16,6 +17,8 @@ use crate::limits::{INDEX_INTERVAL_BYTES, SEALED_INDEX_INTERVAL_BYTES};
 #[derive(Debug, Clone)]
 pub struct Segment {
     pub base_offset: Offset,
+    /// See [`SegmentName`].
+    pub revision: u32,
     /// The offset after the last record.
     pub next_offset: Offset,
     pub bytes: u64,
@@ -35,6 +38,7 @@ impl Segment {
     pub fn new(base_offset: Offset) -> Self {
         Self {
             base_offset,
+            revision: 0,
             next_offset: base_offset,
             bytes: 0,
             flushed: 0,
@@ -49,6 +53,7 @@ impl Segment {
     pub fn from_checkpoint(saved: &SegmentCheckpoint, flushed: u64) -> Self {
         Self {
             base_offset: saved.base_offset,
+            revision: saved.revision,
             next_offset: saved.next_offset,
             bytes: saved.bytes,
             flushed,
@@ -63,6 +68,7 @@ impl Segment {
     pub fn to_checkpoint(&self) -> SegmentCheckpoint {
         SegmentCheckpoint {
             base_offset: self.base_offset,
+            revision: self.revision,
             next_offset: self.next_offset,
             bytes: self.bytes,
             max_timestamp: self.max_timestamp,
@@ -70,6 +76,11 @@ impl Segment {
             sealed: self.sealed,
             index: self.index.entries().to_vec(),
         }
+    }
+
+    /// The name of its file.
+    pub fn name(&self) -> SegmentName {
+        SegmentName { base: self.base_offset, revision: self.revision }
     }
 
     pub fn is_empty(&self) -> bool {

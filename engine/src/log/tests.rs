@@ -3,7 +3,7 @@
 use batch::{BatchBuilder, Compression, LeaderEpoch, Offset};
 
 use super::{Cut, DiskRead, FileWrite, Log, LogConfig, ReadPlan, ReadRequest, cut};
-use crate::ids::{GroupSeq, LogId};
+use crate::ids::{GroupSeq, LogId, SegmentName};
 use crate::limits::{BLOCK_BYTES, CHUNK_BYTES_MIN};
 use crate::memory::BufPool;
 
@@ -177,7 +177,7 @@ fn memory_is_given_up_only_when_the_file_has_it() {
     assert!(written.log.memory_bytes() < before);
     assert_eq!(written.log.evict_oldest(), None, "the last chunk still takes batches");
     let ReadPlan::Disk(plan) = written.plan(0, 60, 5000, false) else { panic!("memory has given it up") };
-    assert_eq!((plan.segment, plan.scan_from, plan.file_end), (Offset(0), 0, BLOCK * 4));
+    assert_eq!((plan.segment, plan.scan_from, plan.file_end), (SegmentName::appended(Offset(0)), 0, BLOCK * 4));
     assert_eq!(cut(&written.file, &plan), Cut::Whole { start: 0, end: 5000 });
     let start = written.batches[17].2;
     assert!(written.log.memory_spans(Offset(0), start, written.end_of(19)).is_some());
@@ -214,10 +214,13 @@ fn a_closed_segment_leaves_memory_whole_and_is_read_from_its_file() {
 fn a_read_goes_on_in_memory_behind_its_index_entry() {
     let mut written = twenty();
     written.write(1);
-    (0..2).for_each(|_| drop(written.log.evict_oldest().expect("the first chunks are in the file")));
+    for _ in 0..2 {
+        written.log.evict_oldest().expect("the first chunks are in the file");
+    }
     let start = written.batches[17].2;
     let request = ReadRequest { from: Offset(51), until: Offset(57), bytes_max: 1 << 20, at_least_one: false };
-    let ReadPlan::Memory(memory) = written.log.plan_from_position(Offset(0), start, request) else {
+    let ReadPlan::Memory(memory) = written.log.plan_from_position(SegmentName::appended(Offset(0)), start, request)
+    else {
         panic!("it is in memory")
     };
     let bytes: Vec<u8> = memory.spans.iter().flat_map(|span| span.to_vec()).collect();
@@ -245,7 +248,7 @@ fn a_restored_log_goes_on_behind_its_partial_block() {
 fn looking_through_a_file_finds_the_batch_or_says_how_to_go_on() {
     let written = twenty();
     let plan = |from: i64, until: i64, bytes_max: usize, at_least_one: bool| DiskRead {
-        segment: Offset(0),
+        segment: SegmentName::appended(Offset(0)),
         scan_from: 2000,
         file_end: 20_000,
         bytes: 0,

@@ -25,7 +25,7 @@ pub(super) async fn from_disk(inner: Rc<Inner>, mut read: ColdRead) -> Result<Ve
         // The file of a segment that has gone meanwhile may be gone too.
         read.check(&inner.store.borrow())?;
         let (buf, start, filled) = result.map_err(|error| {
-            tracing::error!(%log, segment = segment.0, position, %error, "reading a segment failed");
+            tracing::error!(%log, %segment, position, %error, "reading a segment failed");
             ReadError::Failed
         })?;
         inner.count(|stats| {
@@ -33,7 +33,7 @@ pub(super) async fn from_disk(inner: Rc<Inner>, mut read: ColdRead) -> Result<Ve
         });
         let corrupt = |error| {
             if error == ReadError::Corrupt {
-                tracing::error!(%log, segment = segment.0, position, "the segment file does not hold what was written to it");
+                tracing::error!(%log, %segment, position, "the segment file does not hold what was written to it");
             }
             error
         };

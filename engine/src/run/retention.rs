@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::Engine;
-use crate::ids::LogId;
+use crate::ids::{LogId, SegmentName};
 use crate::limits::RETENTION_FIRST_CHECK_MS;
 use crate::store::CutError;
 
@@ -55,7 +55,7 @@ async fn check(engine: &Engine) {
 async fn remove_leftovers(engine: &Engine, log: LogId) {
     let inner = &engine.inner;
     // Where nothing was ever removed there is nothing to look for.
-    if !inner.store.borrow().is_leftover(log, batch::Offset(0)) {
+    if !inner.store.borrow().is_leftover(log, SegmentName::appended(batch::Offset(0))) {
         return;
     }
     let found = match inner.segments.found(log) {
@@ -68,7 +68,7 @@ async fn remove_leftovers(engine: &Engine, log: LogId) {
     for segment in found {
         let is_leftover = inner.store.borrow().is_leftover(log, segment);
         if is_leftover && let Err(error) = inner.segments.remove_segment(log, segment).await {
-            tracing::warn!(%log, segment = segment.0, %error, "a segment that is not needed any more is left behind");
+            tracing::warn!(%log, %segment, %error, "a segment that is not needed any more is left behind");
         }
     }
 }

@@ -11,11 +11,11 @@
 
 use std::ops::Range;
 
+use batch::BatchInfo;
 use batch::layout::HEADER_BYTES;
-use batch::{BatchInfo, Offset};
 
 use super::{ReadError, Store};
-use crate::ids::LogId;
+use crate::ids::{LogId, SegmentName};
 use crate::limits::BLOCK_BYTES;
 use crate::log::{Cut, DiskRead, ReadPlan, cut, last_offset};
 use crate::memory::Span;
@@ -36,7 +36,7 @@ impl ColdRead {
         self.log
     }
 
-    pub fn segment(&self) -> Offset {
+    pub fn segment(&self) -> SegmentName {
         self.plan.segment
     }
 
@@ -93,7 +93,7 @@ impl ColdRead {
         }
         let read_end = self.plan.scan_from + bytes.len() as u64;
         let log = store.log(self.log).ok_or(ReadError::UnknownLog)?;
-        let segment = log.segments().iter().find(|segment| segment.base_offset == self.plan.segment);
+        let segment = log.segments().iter().find(|segment| segment.name() == self.plan.segment);
         let file_end = segment.ok_or(ReadError::OutOfRange)?.flushed;
         if position < read_end && position + bytes_min as u64 > file_end && read_end == file_end {
             return self.across(store, bytes, position);
@@ -123,7 +123,7 @@ impl ColdRead {
         let read_end = self.plan.scan_from + bytes.len() as u64;
         let start = (position - self.plan.scan_from) as usize;
         let in_file = bytes.slice(start..bytes.len()).ok_or(ReadError::Corrupt)?;
-        let spans_to = |to: u64| log.memory_spans(self.plan.segment, read_end, to).ok_or(ReadError::Corrupt);
+        let spans_to = |to: u64| log.memory_spans(self.plan.segment.base, read_end, to).ok_or(ReadError::Corrupt);
         let mut header = in_file[..in_file.len().min(HEADER_BYTES)].to_vec();
         for span in spans_to(position.max(read_end) + (HEADER_BYTES - header.len()) as u64)? {
             header.extend_from_slice(&span);

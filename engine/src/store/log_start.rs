@@ -6,7 +6,7 @@ use batch::Offset;
 
 use super::{Effect, Store};
 use crate::frame::FrameFields;
-use crate::ids::{GroupSeq, LogId};
+use crate::ids::{GroupSeq, LogId, SegmentName};
 
 /// Why a log does not start where it was to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -50,8 +50,8 @@ impl Store {
     }
 
     /// Whether a segment file of a log is left over from a process that ended before it had removed it.
-    pub fn is_leftover(&self, id: LogId, segment: Offset) -> bool {
-        self.log(id).is_some_and(|log| log.segments()[0].base_offset > segment)
+    pub fn is_leftover(&self, id: LogId, segment: SegmentName) -> bool {
+        self.log(id).is_some_and(|log| log.segments()[0].base_offset > segment.base)
     }
 
     /// The frames that say so are on stable storage. Memory follows now, the files after a checkpoint.

@@ -21,7 +21,7 @@ use batch::{Checked, LeaderEpoch, Offset};
 
 use crate::checkpoint::Checkpoint;
 use crate::frame::{FrameFields, FrameKind};
-use crate::ids::{GroupSeq, LogId};
+use crate::ids::{GroupSeq, LogId, SegmentName};
 use crate::journal::{ChainEnd, FileRequest, JournalFiles};
 use crate::limits::{
     BATCH_BYTES_MAX, BLOCK_BYTES, GROUP_BYTES, REST_AFTER_MS, SEGMENT_WRITE_BYTES_MIN, SEGMENT_WRITES_IN_FLIGHT_MAX,
@@ -109,7 +109,7 @@ pub enum Effect {
     /// Remove the log's directory; nothing is reported back.
     RemoveLog(LogId),
     /// Remove these segment files; nothing is reported back.
-    RemoveSegments { log: LogId, segments: Vec<Offset> },
+    RemoveSegments { log: LogId, segments: Vec<SegmentName> },
 }
 
 /// What became durable.

@@ -48,6 +48,7 @@ fn sample_fields(batch: &[u8]) -> FrameFields {
 pub fn sample_checkpoint() -> Checkpoint {
     let segment = |base: i64, next: i64, bytes: u64, sealed: bool| SegmentCheckpoint {
         base_offset: Offset(base),
+        revision: u32::from(base == 0) * 3,
         next_offset: Offset(next),
         bytes,
         max_timestamp: 1_700_000_000_000 + next,
@@ -66,6 +67,7 @@ pub fn sample_checkpoint() -> Checkpoint {
         flushed_position: 8192,
         tail_block: b"hello world".to_vec(),
         leader_epochs: vec![(LeaderEpoch(0), Offset(0)), (LeaderEpoch(3), Offset(120))],
+        cleaned_until: Offset(100),
     };
     Checkpoint {
         shard: 1,
@@ -183,7 +185,7 @@ fn a_journal_file_header_has_the_bytes_it_always_had() {
 fn a_checkpoint_has_the_bytes_it_always_had() {
     let checkpoint = sample_checkpoint();
     let bytes = checkpoint::encode(&checkpoint);
-    assert_fixture("checkpoint-1.bin", &bytes);
+    assert_fixture("checkpoint-2.bin", &bytes);
     assert_eq!(checkpoint::decode(&bytes), Ok(checkpoint.clone()));
     let padded = [&bytes[..], &[0; 4096]].concat();
     assert_eq!(checkpoint::decode(&padded[1..]), Err(CheckpointError::NotACheckpoint));
@@ -201,6 +203,12 @@ fn every_bit_of_a_checkpoint_is_protected_and_a_torn_one_is_refused() {
     for len in 0..bytes.len() {
         assert!(checkpoint::decode(&bytes[..len]).is_err(), "cut at {len}");
     }
+}
+
+#[test]
+fn a_checkpoint_of_the_first_version_is_refused_by_its_number() {
+    let bytes = include_bytes!("../fixtures/checkpoint-1.bin");
+    assert_eq!(checkpoint::decode(bytes), Err(CheckpointError::UnsupportedVersion(1)));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::{JournalFileId, LogId, Offset};
+use engine::{JournalFileId, LogId, SegmentName};
 
 use crate::random::Random;
 
@@ -16,7 +16,7 @@ pub enum Name {
     Checkpoint(u64),
     /// A checkpoint that is being written.
     Temporary(u64),
-    Segment(LogId, Offset),
+    Segment(LogId, SegmentName),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

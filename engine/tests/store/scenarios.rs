@@ -270,7 +270,7 @@ fn a_log_that_loses_everything_goes_on_at_its_end() {
     shard.run();
     let view = shard.store.view(LOG).expect("there");
     assert_eq!((view.start, view.end, view.bytes), (Offset(5), Offset(5), 0));
-    assert!(!shard.shell.disk.exists(Name::Segment(LOG, Offset(0))));
+    assert!(!shard.shell.disk.exists(Name::Segment(LOG, engine::SegmentName::appended(Offset(0)))));
     shard.append(LOG, 3000).expect("room");
     shard.run();
     shard.restart();

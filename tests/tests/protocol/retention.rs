@@ -1,10 +1,8 @@
 //! Records that leave a log at its front: by DeleteRecords, and by retention.
 
 use super::{code, start};
-use kafka_protocol::messages::DeleteRecordsRequest;
-use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use std::path::Path;
-use tests::calls::{partition, topic_name};
+use tests::calls::{delete_records_request, partition};
 use tests::clock::Stopwatch;
 use tests::kafka::Client;
 use tests::records;
@@ -17,10 +15,7 @@ const GONE_WITHIN_MS: u64 = 60_000;
 
 /// Deletes what lies before `offset` and gives the error code and where the partition starts.
 fn delete_records(client: &mut Client, version: i16, topic: &str, offset: i64) -> (i16, i64) {
-    let wanted = DeleteRecordsPartition::default().with_partition_index(0).with_offset(offset);
-    let wanted = DeleteRecordsTopic::default().with_name(topic_name(topic)).with_partitions(vec![wanted]);
-    let request = DeleteRecordsRequest::default().with_topics(vec![wanted]).with_timeout_ms(10_000);
-    let answer = client.call(version, &request);
+    let answer = client.call(version, &delete_records_request(partition(topic, 0), offset));
     let result = &answer.topics[0].partitions[0];
     (result.error_code, result.low_watermark)
 }

@@ -6,7 +6,7 @@ use engine::checkpoint::{self, Checkpoint};
 use engine::journal::{FileHeader, FileRequest};
 use engine::memory::AlignedBuf;
 use engine::store::Effect;
-use engine::{GroupSeq, LogId, Offset};
+use engine::{GroupSeq, LogId, Offset, SegmentName};
 
 use super::{BLOCK_BYTES, Planted, Shell};
 use crate::disk::{Dir, Name};
@@ -54,7 +54,7 @@ impl Shell {
             }
             Effect::PrepareJournalFile(request) => (self.prepare(request), Report::FileReady(request)),
             Effect::WriteBlocks { log, write } => {
-                let name = Name::Segment(log, write.segment);
+                let name = Name::Segment(log, SegmentName::appended(write.segment));
                 let bytes = write.span.to_vec();
                 assert!(bytes.len().is_multiple_of(BLOCK_BYTES) && write.position.is_multiple_of(BLOCK_BYTES as u64));
                 let len = bytes.len() as u64;
@@ -62,7 +62,7 @@ impl Shell {
                 (calls, Report::Blocks { log, segment: write.segment, position: write.position, len })
             }
             Effect::SealSegment { log, write } => {
-                let name = Name::Segment(log, write.segment);
+                let name = Name::Segment(log, SegmentName::appended(write.segment));
                 let partial_bytes = write.partial_block.len() as u64;
                 let mut calls = vec![Call::OpenSegment(name)];
                 if partial_bytes > 0 {
@@ -74,7 +74,7 @@ impl Shell {
                 (calls, Report::Sealed { log, segment: write.segment, partial_bytes })
             }
             Effect::SyncSegments { files } => {
-                let names = files.into_iter().map(|(log, segment)| Name::Segment(log, segment));
+                let names = files.into_iter().map(|(log, base)| Name::Segment(log, SegmentName::appended(base)));
                 (names.map(Call::SyncSegment).chain([Call::SyncDirs]).collect(), Report::Synced)
             }
             Effect::WriteCheckpoint(checkpoint) => (self.checkpoint(&checkpoint), Report::CheckpointWritten),

@@ -28,6 +28,8 @@ pub struct Counts {
     /// Reads whose records went while they were under way.
     pub reads_cut_off: u64,
     pub leftovers: u64,
+    /// Logs that nobody appended to any more and that had given up their memory.
+    pub rested: u64,
 }
 
 impl Counts {
@@ -61,6 +63,7 @@ impl Counts {
             ("segments removed", &mut self.segments_removed),
             ("reads cut off", &mut self.reads_cut_off),
             ("segments left over by a crash", &mut self.leftovers),
+            ("logs at rest", &mut self.rested),
         ]
     }
 

@@ -31,9 +31,10 @@ impl Simulation {
         self.counts.leftovers += self.shell.leftovers(&self.store).len() as u64;
         self.shell.remove_leftovers(&self.store);
         let names_segment = |name: &Name| match name {
-            Name::Segment(id, base) => {
-                self.store.log(*id).is_some_and(|log| log.segments().iter().any(|segment| segment.base_offset == *base))
-            }
+            Name::Segment(id, segment_name) => self
+                .store
+                .log(*id)
+                .is_some_and(|log| log.segments().iter().any(|segment| segment.name() == *segment_name)),
             _ => true,
         };
         self.strays = self.shell.disk.names().filter(|name| !names_segment(name)).collect();

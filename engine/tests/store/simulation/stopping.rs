@@ -44,6 +44,7 @@ impl Simulation {
             let log = self.store.log(id).expect("alive");
             let resting_bytes = engine::limits::CHUNK_BYTES_MIN;
             assert!(log.memory_bytes() <= resting_bytes, "log {id}: idle, and holds {} bytes", log.memory_bytes());
+            self.counts.rested += u64::from(log.bytes() > resting_bytes as u64);
             let dead = log
                 .segments()
                 .iter()
@@ -62,7 +63,7 @@ impl Simulation {
         }
         for id in self.model.alive() {
             for segment in self.store.log(id).expect("alive").segments().iter().filter(|segment| segment.bytes > 0) {
-                let file = self.shell.disk.read(Name::Segment(id, segment.base_offset)).expect("written");
+                let file = self.shell.disk.read(Name::Segment(id, segment.name())).expect("written");
                 let expected = self.model.logs[&id].bytes(segment.base_offset, segment.next_offset);
                 assert!(file == expected, "log {id}: segment {} is not exactly its batches", segment.base_offset);
             }
