@@ -62,7 +62,6 @@ pub struct BlockWrite {
 }
 
 /// The chunks of one log, oldest first. Only the last may have a writer.
-#[derive(Default)]
 pub struct Tail {
     chunks: VecDeque<TailChunk>,
     /// So many chunks from the front are finished and their blocks all on their way or in the file.
@@ -71,6 +70,18 @@ pub struct Tail {
     next_chunk_bytes: usize,
     /// Chunks grow up to this.
     chunk_bytes_max: usize,
+}
+
+impl Default for Tail {
+    fn default() -> Self {
+        Self {
+            chunks: VecDeque::new(),
+            handed_out: 0,
+            bytes: 0,
+            next_chunk_bytes: CHUNK_BYTES_MIN,
+            chunk_bytes_max: CHUNK_BYTES_MAX,
+        }
+    }
 }
 
 impl Tail {

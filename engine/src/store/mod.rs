@@ -427,6 +427,7 @@ impl Store {
         let batch = batch::check(payload)
             .map_err(|error| format!("log {}: offset {}: {error}", fields.log, fields.base_offset))?;
         self.create_log_for_replay(fields.log);
+        let chunk_bytes_max = self.chunk_bytes_max();
         let slot = self.logs.get_mut(&fields.log).expect("created above");
         if fields.base_offset != slot.log.end_offset() {
             return Err(format!(
@@ -437,6 +438,7 @@ impl Store {
             ));
         }
         let memory_before = slot.log.memory_bytes();
+        slot.log.limit_chunks(chunk_bytes_max);
         self.resting.on_append(fields.log, &mut slot.idleness, 0);
         slot.log.replay(&self.pool, &batch, fields.base_offset, fields.leader_epoch);
         self.memory_bytes += slot.log.memory_bytes() - memory_before;
