@@ -9,7 +9,7 @@ use batch::{BatchBuilder, Compression};
 use wire::create_topics::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest, CreateTopicsResponse};
 use wire::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic};
 use wire::produce::{PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData};
-use wire::{ApiKey, ErrorCode, Reader, Records, RequestHeader};
+use wire::{ApiKey, ErrorCode, Reader, Records, RequestHeader, Uuid};
 
 use crate::clock::{Stopwatch, pause};
 use crate::failure::Failure;
@@ -42,8 +42,8 @@ impl Client {
         Ok(Client { stream, correlation_id: 0 })
     }
 
-    /// Creates a topic with these settings.
-    pub fn create_topic(&mut self, name: &str, partitions: i32, configs: &[(&str, &str)]) -> Result<(), Failure> {
+    /// Creates a topic with these settings and gives its id.
+    pub fn create_topic(&mut self, name: &str, partitions: i32, configs: &[(&str, &str)]) -> Result<Uuid, Failure> {
         let configs = configs.iter().map(|&(name, value)| CreatableTopicConfig { name, value: Some(value) }).collect();
         let topic =
             CreatableTopic { name, num_partitions: partitions, replication_factor: 1, configs, ..Default::default() };
@@ -54,7 +54,7 @@ impl Client {
         let response =
             CreateTopicsResponse::decode(CREATE_TOPICS_VERSION, &mut Reader::new(&answer)).map_err(unreadable)?;
         match response.topics.first() {
-            Some(topic) if topic.error_code.is_none() => Ok(()),
+            Some(topic) if topic.error_code.is_none() => Ok(topic.topic_id),
             Some(topic) => Err(Failure::Answer(format!("creating topic {name}: {}", topic.error_code))),
             None => Err(Failure::Answer(format!("creating topic {name}: no result"))),
         }

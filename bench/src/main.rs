@@ -8,6 +8,7 @@
 //! ```
 
 mod binaries;
+mod bypass;
 mod ceilings;
 mod client;
 mod clock;

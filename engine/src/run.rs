@@ -429,10 +429,11 @@ async fn carry_out(inner: &Rc<Inner>, effect: Effect) -> io::Result<()> {
             inner.store.borrow_mut().on_checkpoint_written(&mut effects);
         }
         Effect::RemoveLog(log) => {
-            // The log is gone whatever becomes of its files; a write that was under way may have kept the directory.
+            // The log is gone whatever becomes of its files.
             if let Err(error) = inner.segments.remove(log).await {
                 tracing::warn!(%log, %error, "files of a deleted log are left behind");
             }
+            inner.store.borrow_mut().on_log_removed(log);
         }
         Effect::RemoveSegments { log, segments } => {
             for segment in segments {
@@ -441,6 +442,7 @@ async fn carry_out(inner: &Rc<Inner>, effect: Effect) -> io::Result<()> {
                     tracing::warn!(%log, %segment, %error, "a segment that is not needed any more is left behind");
                 }
             }
+            retention::remove_leftovers(inner, log).await;
         }
     }
     start(inner, &mut effects);

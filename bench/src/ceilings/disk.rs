@@ -32,7 +32,7 @@ const SYNC: u64 = 1 << 32;
 /// One page of a buffer for direct I/O, which wants aligned memory.
 #[repr(C, align(4096))]
 #[derive(Clone)]
-struct Page([u8; 4096]);
+pub struct Page([u8; 4096]);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Direction {
@@ -117,7 +117,8 @@ fn open(path: &Path, flags: i32) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)
 }
 
-fn fill_with_zeros(path: &Path, file_bytes: u64) -> io::Result<()> {
+/// Makes a file of so many bytes, whole MiB, all of them written and on stable storage.
+pub fn fill_with_zeros(path: &Path, file_bytes: u64) -> io::Result<()> {
     use std::os::unix::fs::FileExt;
     let zeros = vec![Page([0; 4096]); MIB / 4096];
     let file = OpenOptions::new().write(true).create_new(true).custom_flags(libc::O_DIRECT).open(path)?;
@@ -176,7 +177,7 @@ fn run(file: &File, effort: Effort, load: Load) -> io::Result<Outcome> {
 
 /// Hands over what is queued and sleeps until something is done. If the kernel refuses, transfers may be in flight whose
 /// buffers must not be freed, so the process ends there and then.
-fn wait_for_one(ring: &IoUring<squeue::Entry, cqueue::Entry>) {
+pub fn wait_for_one(ring: &IoUring<squeue::Entry, cqueue::Entry>) {
     loop {
         match ring.submit_and_wait(1) {
             Ok(_) => return,
@@ -205,7 +206,8 @@ fn transfer(file: &File, buffer: &mut [Page], load: Load, position: u64, slot: u
     }
 }
 
-fn whole(result: i32, bytes: usize) -> io::Result<()> {
+/// What the kernel said about a transfer of so many bytes.
+pub fn whole(result: i32, bytes: usize) -> io::Result<()> {
     match result {
         code if code < 0 => Err(io::Error::from_raw_os_error(-code)),
         count if count as usize == bytes => Ok(()),
@@ -214,7 +216,7 @@ fn whole(result: i32, bytes: usize) -> io::Result<()> {
 }
 
 /// Bytes that no disk compresses away.
-fn pages_for(bytes: usize, seed: u8) -> Vec<Page> {
+pub fn pages_for(bytes: usize, seed: u8) -> Vec<Page> {
     let mut state = u64::from(seed) + 1;
     let mut pages = vec![Page([0; 4096]); bytes / 4096];
     for byte in pages.iter_mut().flat_map(|page| page.0.iter_mut()) {

@@ -17,7 +17,7 @@ const RATIOS: [&str; 3] = ["p50, with / without", "p99, with / without", "p99.9,
 const PERCENTILES: [(&str, [&str; 2]); 3] =
     [("/latency/p50_ns", P50), ("/latency/p99_ns", P99), ("/latency/p999_ns", P999)];
 
-/// The rows that [`note_maximum`], [`note_latencies`] and [`note_ratios`] fill.
+/// The rows that [`measure_maximum`], [`note_latencies`] and [`note_ratios`] fill.
 pub const AIMS: &[Aim] = &[
     Aim::higher(MAXIMUM, "records/s"),
     Aim::lower(P50[0], "us"),
@@ -63,11 +63,15 @@ impl Pace {
     }
 }
 
-/// Produces as fast as it goes, to know what half of it is.
-pub fn note_maximum(bed: &mut TestBed, broker: &Broker, pace: Pace) -> Result<(), Failure> {
-    let load = produce(bed, broker, MAXIMUM, &Topic::durable("maximum", &[]), "max", pace)?;
+/// Produces as fast as it goes to a broker of its own, to know what half of it is.
+pub fn measure_maximum(bed: &mut TestBed, pace: Pace) -> Result<(), Failure> {
+    let options = bed.serve_options("maximum");
+    let mut broker = Broker::start(&options)?;
+    let load = produce(bed, &broker, MAXIMUM, &Topic::durable("maximum", &[]), "max", pace);
+    let load = load.map_err(|failure| broker.explain(failure))?;
     bed.note(MAXIMUM, load.number("/produced/records_per_s")?);
-    Ok(())
+    broker.stop()?;
+    bed.remove(&options.data_dir)
 }
 
 /// Produces to `topic` at half of the maximum and notes the latencies for this half of the comparison.

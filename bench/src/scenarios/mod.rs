@@ -9,7 +9,9 @@
 mod aim;
 mod baseline;
 mod beside;
+mod bypass;
 mod ceilings_alone;
+mod compaction;
 mod density;
 mod recovery;
 mod retention;
@@ -68,8 +70,15 @@ pub struct Scenario {
 }
 
 /// All of them.
-pub const ALL: &[Scenario] =
-    &[baseline::SCENARIO, ceilings_alone::SCENARIO, density::SCENARIO, recovery::SCENARIO, retention::SCENARIO];
+pub const ALL: &[Scenario] = &[
+    baseline::SCENARIO,
+    bypass::SCENARIO,
+    ceilings_alone::SCENARIO,
+    compaction::SCENARIO,
+    density::SCENARIO,
+    recovery::SCENARIO,
+    retention::SCENARIO,
+];
 
 /// Runs all rounds of a scenario.
 pub fn run(scenario: &Scenario, settings: &Settings) -> Result<Report, Failure> {

@@ -33,11 +33,7 @@ pub const SCENARIO: Scenario = Scenario {
 fn round(bed: &mut TestBed) -> Result<(), Failure> {
     let pace = Pace::of(bed);
     if bed.round == 1 {
-        let options = bed.serve_options("maximum");
-        let mut broker = Broker::start(&options)?;
-        beside::note_maximum(bed, &broker, pace).map_err(|failure| broker.explain(failure))?;
-        broker.stop()?;
-        bed.remove(&options.data_dir)?;
+        beside::measure_maximum(bed, pace)?;
     }
     for half in Half::in_turn(bed.round) {
         run_half(bed, half, pace)?;

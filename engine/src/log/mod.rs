@@ -322,6 +322,11 @@ impl Log {
         segment
     }
 
+    /// A write to one of its files is under way.
+    pub fn is_writing(&self) -> bool {
+        self.write_in_flight
+    }
+
     /// Bytes in whole blocks that are not on their way to a file yet.
     pub fn unwritten_bytes(&self) -> u64 {
         self.tail.unwritten_bytes()

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::Engine;
+use super::{Engine, Inner};
 use crate::ids::{LogId, SegmentName};
 use crate::limits::RETENTION_FIRST_CHECK_MS;
 use crate::store::CutError;
@@ -21,7 +21,7 @@ pub(super) async fn keep(engine: Engine) {
         wait = every;
         if !std::mem::replace(&mut swept, true) {
             for log in engine.logs() {
-                remove_leftovers(&engine, log).await;
+                remove_leftovers(inner, log).await;
             }
         }
         check(&engine).await;
@@ -50,10 +50,9 @@ async fn check(engine: &Engine) {
     }
 }
 
-/// Removes the files that a process before this one had no time to remove. Only files before the first segment of a log that
-/// recovery has understood are ever touched.
-async fn remove_leftovers(engine: &Engine, log: LogId) {
-    let inner = &engine.inner;
+/// Removes the files that a process before this one had no time to remove, or began where the replay after it did not begin a
+/// segment. Only files before the first segment of a log that recovery has understood are ever touched.
+pub(super) async fn remove_leftovers(inner: &Inner, log: LogId) {
     // Where nothing was ever removed there is nothing to look for.
     if !inner.store.borrow().is_leftover(log, SegmentName::appended(batch::Offset(0))) {
         return;

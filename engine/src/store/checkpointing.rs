@@ -60,6 +60,11 @@ impl Checkpointing {
         self.phase == Phase::Idle
     }
 
+    /// The first group that the checkpoint under way leaves to the journal.
+    pub fn replay_from(&self) -> GroupSeq {
+        self.replay_from
+    }
+
     /// Takes the pictures. Every group before `replay_from` is in them, none from it on.
     pub fn begin<'a>(&mut self, replay_from: GroupSeq, logs: impl Iterator<Item = &'a mut Log>) {
         assert!(self.is_idle());

@@ -12,6 +12,7 @@ mod cold_read;
 mod groups;
 mod log_start;
 pub mod recovery;
+mod removals;
 mod resting;
 mod space;
 
@@ -35,6 +36,7 @@ pub use cold_read::ColdRead;
 pub use groups::GroupWrite;
 use groups::Groups;
 pub use log_start::CutError;
+use removals::Removals;
 use resting::{Idleness, Resting};
 use space::Space;
 
@@ -106,9 +108,9 @@ pub enum Effect {
     SyncSegments { files: Vec<(LogId, Offset)> },
     /// Write durably under a new name, remove the older ones but one, then `on_checkpoint_written`.
     WriteCheckpoint(Checkpoint),
-    /// Remove the log's directory; nothing is reported back.
+    /// Remove the log's directory, then `on_log_removed`.
     RemoveLog(LogId),
-    /// Remove these segment files; nothing is reported back.
+    /// Remove these segment files and all others for which [`Store::is_leftover`] holds; nothing is reported back.
     RemoveSegments { log: LogId, segments: Vec<SegmentName> },
 }
 
@@ -175,6 +177,7 @@ pub struct Store {
     groups: Groups,
     files: JournalFiles,
     checkpointing: Checkpointing,
+    removals: Removals,
     write_queue: VecDeque<LogId>,
     writes_in_flight: usize,
     /// Appended and not yet in a segment file.
@@ -212,6 +215,7 @@ impl Store {
             groups: Groups::new(end, limits.group_bytes),
             files,
             checkpointing: Checkpointing::new(shard, seq, replay_from, pictures),
+            removals: Removals::default(),
             write_queue: VecDeque::new(),
             writes_in_flight: 0,
             unflushed_bytes,
@@ -307,6 +311,7 @@ impl Store {
             Effect::WriteBlocks { log, .. } | Effect::SealSegment { log, .. } if !self.logs.contains_key(&log) => {
                 self.writes_in_flight -= 1;
                 self.space.on_written();
+                self.removals.on_write_ended(log);
                 return;
             }
             Effect::WriteBlocks { .. } | Effect::SealSegment { .. } | Effect::WriteCheckpoint(_) => Some(effect),
@@ -345,12 +350,14 @@ impl Store {
     }
 
     fn forget(&mut self, id: LogId, group: GroupSeq) {
+        let given_up = self.space.on_log_dropped(id);
+        self.writes_in_flight -= given_up;
         if let Some(slot) = self.logs.remove(&id) {
             self.memory_bytes -= slot.log.memory_bytes();
             self.unflushed_bytes -= slot.log.unflushed_bytes();
+            self.removals.on_log_dropped(id, group, slot.log.is_writing() && given_up == 0);
         }
         self.checkpointing.on_log_dropped(id, group);
-        self.writes_in_flight -= self.space.on_log_dropped(id);
     }
 
     /// Whether an append could be refused as busy.
@@ -419,6 +426,8 @@ impl Store {
     pub fn replay(&mut self, fields: &FrameFields, payload: &[u8]) -> Result<(), String> {
         if fields.kind == FrameKind::DropLog {
             self.forget(fields.log, GroupSeq::NONE);
+            // Whoever replays removes the files before anything else is done.
+            self.removals.on_removed(fields.log);
             return Ok(());
         }
         if fields.kind == FrameKind::LogStart {
@@ -466,6 +475,7 @@ impl Store {
             return;
         }
         effects.append(&mut self.space.retries());
+        effects.extend(self.removals.ready().into_iter().map(Effect::RemoveLog));
         while let Some(request) = self.files.wants_file() {
             effects.push(Effect::PrepareJournalFile(request));
         }
@@ -515,7 +525,9 @@ impl Store {
                 }
             }
         }
-        if let Some(files) = self.checkpointing.next_sync(self.groups.settled_seq()) {
+        if self.removals.are_done_before(self.checkpointing.replay_from())
+            && let Some(files) = self.checkpointing.next_sync(self.groups.settled_seq())
+        {
             effects.push(Effect::SyncSegments { files });
         }
     }
@@ -574,7 +586,8 @@ impl Store {
                 }
             }
             self.on_starts_durable(&content.starts);
-            effects.extend(content.dropped.into_iter().map(Effect::RemoveLog));
+            self.removals.on_durable(&content.dropped);
+            effects.extend(self.removals.ready().into_iter().map(Effect::RemoveLog));
         }
         durable
     }
@@ -587,7 +600,7 @@ impl Store {
     pub fn on_blocks_written(&mut self, id: LogId, segment: Offset, position: u64, len: u64) {
         self.writes_in_flight -= 1;
         self.space.on_written();
-        let Some(slot) = self.logs.get_mut(&id) else { return };
+        let Some(slot) = self.logs.get_mut(&id) else { return self.removals.on_write_ended(id) };
         slot.log.on_blocks_written(segment, position, len);
         self.unflushed_bytes -= len;
         self.on_file_written(id, segment);
@@ -596,7 +609,7 @@ impl Store {
     pub fn on_sealed(&mut self, id: LogId, segment: Offset, partial_bytes: u64) {
         self.writes_in_flight -= 1;
         self.space.on_written();
-        let Some(slot) = self.logs.get_mut(&id) else { return };
+        let Some(slot) = self.logs.get_mut(&id) else { return self.removals.on_write_ended(id) };
         slot.log.on_sealed(segment);
         self.unflushed_bytes -= partial_bytes;
         self.on_file_written(id, segment);
@@ -624,6 +637,11 @@ impl Store {
         let needed_from = self.checkpointing.on_written();
         self.files.needed_from(needed_from);
         self.forget_segments(effects);
+    }
+
+    /// The files of a deleted log are gone, or could not be removed and stay.
+    pub fn on_log_removed(&mut self, id: LogId) {
+        self.removals.on_removed(id);
     }
 
     pub fn plan_read(&self, id: LogId, request: ReadRequest) -> Result<ReadPlan, ReadError> {

@@ -62,6 +62,16 @@ fn segment_writes_that_found_no_space_taken_for_written_are_found() {
     assert_found(Planted::TakeNoSpaceForWritten, 0..200);
 }
 
+#[test]
+fn files_of_deleted_logs_left_behind_are_found() {
+    assert_found(Planted::LeaveDeletedLogs, 0..100);
+}
+
+#[test]
+fn files_that_a_replay_did_not_begin_left_behind_are_found() {
+    assert_found(Planted::LeaveLeftovers, 0..1000);
+}
+
 /// Were a segment removed while the newest durable checkpoint still names it, a recovery would go on in a file that is gone: segments
 /// may end elsewhere when the journal is replayed.
 #[test]

@@ -1,6 +1,6 @@
 //! What the logs must hold, by what was appended and what the store has said about it. Everything here is a check.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use batch::{BatchBuilder, Compression, LeaderEpoch};
 use engine::log::ReadRequest;
@@ -186,6 +186,15 @@ impl Model {
                 batch.base
             );
         }
+    }
+
+    /// Logs that were being deleted and of which recovery knows nothing, not even that: neither the deletion nor any record was ever
+    /// durable. Blocks of these records may lie in files.
+    pub fn forgotten(&self, store: &Store, dropped: &BTreeSet<LogId>) -> Vec<LogId> {
+        let is_forgotten = |id: &LogId, log: &ModelLog| {
+            matches!(log.fate, Fate::Dropping(_)) && store.log(*id).is_none() && !dropped.contains(id)
+        };
+        self.logs.iter().filter(|(id, log)| is_forgotten(id, log)).map(|(id, _)| *id).collect()
     }
 
     /// What recovery has found becomes history. All that was acknowledged must be there; what was not may be there, in order and

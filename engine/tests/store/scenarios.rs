@@ -70,7 +70,15 @@ impl Shard {
     }
 
     fn restart(&mut self) {
-        let disk = self.shell.crash(&mut Random(1), true);
+        self.start_again(true);
+    }
+
+    fn kill(&mut self) {
+        self.start_again(false);
+    }
+
+    fn start_again(&mut self, power: bool) {
+        let disk = self.shell.crash(&mut Random(1), power);
         self.shell = Shell::new(disk, Planted::Nothing, 0, FILE_BYTES);
         self.files.salt += 1;
         self.holds_groups = false;
@@ -279,6 +287,52 @@ fn a_log_that_loses_everything_goes_on_at_its_end() {
     let request = ReadRequest { from: Offset(4), until: Offset(6), bytes_max: 1, at_least_one: true };
     assert!(matches!(shard.store.plan_read(LOG, request), Ok(ReadPlan::OutOfRange)));
     assert_eq!(shard.read(ReadRequest { from: Offset(5), ..request }).len(), batch(3000).len());
+}
+
+/// Blocks were still on their way to a file when its log was deleted and the directory removed. They made both again, and nobody
+/// was left to remove them.
+#[test]
+fn a_late_write_to_a_deleted_log_leaves_nothing_behind() {
+    let mut shard = Shard::new(8);
+    for _ in 0..5 {
+        shard.append(LOG, 3000).expect("room");
+    }
+    let mut effects = Vec::new();
+    shard.store.poll(0, &mut effects);
+    let late = effects.iter().position(|effect| matches!(effect, Effect::WriteBlocks { .. })).expect("whole blocks");
+    let late = effects.remove(late);
+    effects.drain(..).for_each(|effect| shard.shell.start(effect));
+    shard.run();
+    shard.store.drop_log(LOG, 0).expect("there");
+    shard.store.want_checkpoint();
+    shard.run();
+    assert!(shard.store.is_checkpointing(), "a checkpoint would let the journal forget the deletion");
+    shard.shell.start(late);
+    shard.run();
+    assert!(shard.shell.orphans(&shard.store).is_empty() && shard.store.is_quiet());
+}
+
+/// Found by seed 70, for as long as the files before a log's start were looked at: a process rolled segments and was killed before
+/// a checkpoint said so. The replay runs before anybody has configured the log and so puts the same records into one segment. The
+/// files that the first process began lie within it, before its end. When the log's start passed them they were no leftovers of the
+/// start and no segments of the store, so that they stayed until the next start.
+#[test]
+fn files_that_a_replay_did_not_begin_go_when_the_start_passes_them() {
+    let mut shard = Shard::new(8);
+    shard.store.create_log(LOG, LogConfig { segment_bytes: 10_000, ..LogConfig::default() });
+    for _ in 0..5 {
+        shard.append(LOG, 9000).expect("room");
+        shard.run();
+    }
+    let files = |shard: &Shard| shard.shell.disk.names().filter(|name| matches!(name, Name::Segment(..))).count();
+    assert_eq!((shard.store.log(LOG).expect("there").segments().len(), files(&shard)), (5, 5));
+    shard.kill();
+    assert_eq!((shard.store.log(LOG).expect("there").segments().len(), files(&shard)), (1, 5));
+    shard.run();
+    shard.store.cut_log(LOG, Offset(5), 0).expect("room");
+    shard.run();
+    assert_eq!(shard.store.log(LOG).expect("there").segments().len(), 1);
+    assert_eq!(files(&shard), 0);
 }
 
 /// The start is in the journal alone when the power fails: the checkpoint before still names the segments.

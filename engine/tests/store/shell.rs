@@ -34,6 +34,8 @@ pub enum Planted {
     ForgetOpenedFilesMayBeNew,
     TrustFoundJournalUnsynced,
     TakeNoSpaceForWritten,
+    LeaveDeletedLogs,
+    LeaveLeftovers,
 }
 
 #[derive(Debug)]
@@ -72,6 +74,8 @@ pub struct Shell {
     opened: BTreeSet<Name>,
     /// Files were not removed because a call failed: they are left to the next process.
     pub removals_failed: bool,
+    /// Deleted logs whose files nobody will remove any more.
+    pub abandoned: BTreeSet<LogId>,
 }
 
 impl Shell {
@@ -88,6 +92,7 @@ impl Shell {
             fresh: BTreeSet::new(),
             opened: BTreeSet::new(),
             removals_failed: false,
+            abandoned: BTreeSet::new(),
         }
     }
 
@@ -149,7 +154,11 @@ impl Shell {
         let task = &mut self.tasks[index];
         if let Some(call) = task.calls.pop_front() {
             let mut dirs = std::mem::take(&mut task.dirs);
-            self.make(call, &mut dirs);
+            match call {
+                Call::RemoveLeftovers(_) if self.planted == Planted::LeaveLeftovers => {}
+                Call::RemoveLeftovers(log) => self.remove_leftovers(store, log),
+                call => self.make(call, &mut dirs),
+            }
             self.tasks[index].dirs = dirs;
         }
         if !self.tasks[index].calls.is_empty() {
@@ -168,6 +177,7 @@ impl Shell {
             Report::Sealed { log, segment, partial_bytes } => store.on_sealed(log, segment, partial_bytes),
             Report::Synced => store.on_segments_synced(effects),
             Report::CheckpointWritten => store.on_checkpoint_written(effects),
+            Report::LogRemoved(log) => store.on_log_removed(log),
             Report::Nothing => {}
         }
         None
@@ -236,9 +246,14 @@ impl Shell {
             }
             _ => {}
         }
-        self.removals_failed |= matches!(task.report, Report::Nothing);
-        if !matches!(task.report, Report::Nothing) {
-            store.on_failed("injected".to_owned());
+        match task.report {
+            // Such a failure is told and forgotten.
+            Report::Nothing => self.removals_failed = true,
+            Report::LogRemoved(log) => {
+                self.abandoned.insert(log);
+                store.on_log_removed(log);
+            }
+            _ => store.on_failed("injected".to_owned()),
         }
     }
 

@@ -12,7 +12,7 @@ use engine::memory::BufPool;
 use engine::store::{AppendError, CutError, Effect, Store};
 use engine::{LogId, Offset};
 
-use crate::disk::{Disk, Name};
+use crate::disk::Disk;
 use crate::model::{Fate, Model};
 use crate::random::Random;
 use crate::shell::{Order, Planted, Shell};
@@ -36,9 +36,6 @@ pub struct Simulation {
     model: Model,
     pool: BufPool,
     reading: Vec<Reading>,
-    /// Files that no segment of the store had at its start. The process before had rolled where the replay did not; they go at a start
-    /// after the log has got past them.
-    strays: Vec<Name>,
     effects: Vec<Effect>,
     now_ms: u64,
     salt: u32,
@@ -71,7 +68,6 @@ impl Simulation {
             model: Model::default(),
             pool,
             reading: Vec::new(),
-            strays: Vec::new(),
             effects: Vec::new(),
             now_ms: 0,
             salt: 1,

@@ -29,6 +29,7 @@ pub(super) enum Call {
     RemoveOldCheckpoints,
     RemoveLog(LogId),
     RemoveSegment(Name),
+    RemoveLeftovers(LogId),
 }
 
 /// What the store is told in the end.
@@ -40,6 +41,7 @@ pub(super) enum Report {
     Sealed { log: LogId, segment: Offset, partial_bytes: u64 },
     Synced,
     CheckpointWritten,
+    LogRemoved(LogId),
     Nothing,
 }
 
@@ -78,10 +80,10 @@ impl Shell {
                 (names.map(Call::SyncSegment).chain([Call::SyncDirs]).collect(), Report::Synced)
             }
             Effect::WriteCheckpoint(checkpoint) => (self.checkpoint(&checkpoint), Report::CheckpointWritten),
-            Effect::RemoveLog(log) => (vec![Call::RemoveLog(log)], Report::Nothing),
+            Effect::RemoveLog(log) => (vec![Call::RemoveLog(log)], Report::LogRemoved(log)),
             Effect::RemoveSegments { log, segments } => {
                 let names = segments.into_iter().map(|segment| Name::Segment(log, segment));
-                (names.map(Call::RemoveSegment).collect(), Report::Nothing)
+                (names.map(Call::RemoveSegment).chain([Call::RemoveLeftovers(log)]).collect(), Report::Nothing)
             }
         }
     }
@@ -156,8 +158,10 @@ impl Shell {
                     self.disk.names().filter(|name| matches!(name, Name::Checkpoint(_))).collect();
                 checkpoints.into_iter().rev().skip(CHECKPOINTS_KEPT).for_each(|name| self.disk.unlink(name));
             }
+            Call::RemoveLog(_) if self.planted == Planted::LeaveDeletedLogs => {}
             Call::RemoveLog(log) => self.remove_log(log),
             Call::RemoveSegment(name) => self.remove_segment(name),
+            Call::RemoveLeftovers(_) => unreachable!("only the store knows which they are"),
         }
     }
 

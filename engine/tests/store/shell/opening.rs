@@ -1,11 +1,11 @@
 //! Opening a shard as `engine::run` does: what is found is synced, then the newest checkpoint and the journal are read.
 
-use engine::JournalFileId;
 use engine::checkpoint::{self, Checkpoint};
 use engine::journal::FilesConfig;
 use engine::memory::{AlignedBuf, BufPool};
 use engine::store::recovery::{self, FoundFile, ReopenError, Reopened};
 use engine::store::{Store, StoreLimits};
+use engine::{JournalFileId, LogId};
 
 use super::{BLOCK_BYTES, Planted, Shell};
 use crate::disk::{Dir, Name};
@@ -56,10 +56,16 @@ impl Shell {
     }
 
     /// Removes what a process before this one had no time to remove.
-    pub fn remove_leftovers(&mut self, store: &Store) {
-        for name in self.leftovers(store) {
+    pub fn remove_leftovers(&mut self, store: &Store, log: LogId) {
+        for name in self.leftovers(store).into_iter().filter(|name| name.dir() == Dir::Log(log)) {
             self.remove_segment(name);
         }
+    }
+
+    /// Segment files of logs that the store does not have.
+    pub fn orphans(&self, store: &Store) -> Vec<Name> {
+        let is_orphan = |name: &Name| matches!(name, Name::Segment(log, _) if store.log(*log).is_none());
+        self.disk.names().filter(is_orphan).collect()
     }
 
     pub fn leftovers(&self, store: &Store) -> Vec<Name> {

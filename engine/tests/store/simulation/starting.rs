@@ -5,7 +5,7 @@ use engine::store::recovery::Reopened;
 use engine::{LogId, LogView};
 
 use super::{SHARD, Simulation, World};
-use crate::disk::{Disk, Name};
+use crate::disk::Disk;
 use crate::shell::Shell;
 
 impl Simulation {
@@ -15,6 +15,7 @@ impl Simulation {
         self.salt += 1;
         self.reading.clear();
         self.effects.clear();
+        let abandoned = std::mem::take(&mut self.shell.abandoned);
         self.shell = Shell::new(disk, planted, SHARD, self.world.journal_file_bytes);
         let first = reopen(&mut self.shell, &self.world, &self.pool, self.salt);
         let second = reopen(&mut self.shell, &self.world, &self.pool, self.salt);
@@ -29,15 +30,11 @@ impl Simulation {
         self.counts.drops_replayed += second.dropped.len() as u64;
         self.store = second.store;
         self.counts.leftovers += self.shell.leftovers(&self.store).len() as u64;
-        self.shell.remove_leftovers(&self.store);
-        let names_segment = |name: &Name| match name {
-            Name::Segment(id, segment_name) => self
-                .store
-                .log(*id)
-                .is_some_and(|log| log.segments().iter().any(|segment| segment.name() == *segment_name)),
-            _ => true,
-        };
-        self.strays = self.shell.disk.names().filter(|name| !names_segment(name)).collect();
+        for log in self.store.log_ids() {
+            self.shell.remove_leftovers(&self.store, log);
+        }
+        self.shell.abandoned = abandoned;
+        self.shell.abandoned.extend(self.model.forgotten(&self.store, &second.dropped));
         self.model.on_reopened(&self.store);
         for id in self.model.alive() {
             // Some run on with the default of one gibibyte, as until somebody configures them.

@@ -3,7 +3,7 @@
 use engine::store::Effect;
 
 use super::{STEPS_MAX, Simulation};
-use crate::disk::Name;
+use crate::disk::{Dir, Name};
 use crate::model::Fate;
 
 impl Simulation {
@@ -37,9 +37,12 @@ impl Simulation {
         for log in self.model.logs.values() {
             assert!(!matches!(log.fate, Fate::Dropping(_)), "a deletion was never acknowledged");
         }
-        let leftovers: Vec<Name> =
-            self.shell.leftovers(&self.store).into_iter().filter(|name| !self.strays.contains(name)).collect();
+        let leftovers = self.shell.leftovers(&self.store);
         assert!(leftovers.is_empty() || self.shell.removals_failed, "{leftovers:?} stay for ever");
+        let orphans = self.shell.orphans(&self.store).into_iter();
+        let unknown: Vec<Name> =
+            orphans.filter(|name| !self.shell.abandoned.iter().any(|log| name.dir() == Dir::Log(*log))).collect();
+        assert!(unknown.is_empty(), "{unknown:?} of deleted logs stay for ever");
         for id in self.model.alive() {
             let log = self.store.log(id).expect("alive");
             let resting_bytes = engine::limits::CHUNK_BYTES_MIN;
