@@ -49,7 +49,7 @@ impl LoopDisk {
     /// Fills every block that is left with a file of nobody's.
     pub fn fill(&self) {
         let mut file = File::create(self.filler()).expect("a file has a name");
-        for block in [1 << 20, 4096] {
+        for block in [1 << 20, 64 << 10, 4096] {
             let block = vec![0xa5; block];
             while write_synced(&mut file, &block).is_ok() {}
         }

@@ -179,6 +179,8 @@ pub struct JournalFiles {
     preparing: Option<FileRequest>,
     /// The last attempt to make a file found no space, and nobody has looked since whether there is some.
     lacks_space: bool,
+    /// The same, and nobody has made one since: those that are there must do.
+    is_limited: bool,
     /// Files whose groups nobody needs.
     idle: Vec<JournalFileId>,
 }
@@ -204,6 +206,7 @@ impl JournalFiles {
             spare: None,
             preparing: None,
             lacks_space: false,
+            is_limited: false,
             idle: Vec::new(),
         };
         for KnownFile { file, last_seq } in sorted {
@@ -251,6 +254,7 @@ impl JournalFiles {
         let request = self.preparing.take().expect("only a requested file becomes ready");
         assert_eq!(request.file(), file);
         assert!(self.spare.is_none());
+        self.is_limited &= matches!(request, FileRequest::Recycle { .. });
         self.spare = Some(file);
     }
 
@@ -259,6 +263,7 @@ impl JournalFiles {
     pub fn on_file_refused(&mut self, request: FileRequest) {
         assert_eq!(self.preparing.take(), Some(request), "only a requested file is refused");
         self.lacks_space = true;
+        self.is_limited = true;
     }
 
     /// Somebody has looked how much space there is: making a file is worth another try.
@@ -301,10 +306,14 @@ impl JournalFiles {
 
     /// Files that groups can still go to when the current one is full: ready, free, or yet to be made.
     pub fn files_left(&self) -> usize {
-        self.files_max.saturating_sub(self.needed.len() + usize::from(self.current.is_some()))
+        let makes = matches!(self.preparing, Some(FileRequest::Create(_)));
+        let files = if self.is_limited { self.file_count() - usize::from(makes) } else { self.files_max };
+        files.min(self.files_max).saturating_sub(self.needed.len() + usize::from(self.current.is_some()))
     }
 
-    /// Whether groups of these lengths find their places one after the other with no further checkpoint, and a file is left over.
+    /// Whether groups of these lengths find their places one after the other with no further checkpoint, and a file is left over, for what
+    /// comes after a restart. Where no file can be made the last one may be used as well: then a checkpoint is taken at once, and it
+    /// needs no group.
     pub fn has_room(&self, lens: impl IntoIterator<Item = usize>) -> bool {
         let mut left = self.files_left();
         let mut end = self.current.map_or(self.config.file_bytes, |current| current.end);
@@ -315,7 +324,7 @@ impl JournalFiles {
             }
             end += len as u64;
         }
-        left > 0
+        left > 0 || self.is_limited
     }
 
     /// So few files are left that the next checkpoint, which frees full ones, should not wait.

@@ -167,6 +167,10 @@ pub fn probe() -> Result<Features, ProbeError> {
     Ok(Features { kernel: kernel_release(), no_iowait, locked_memory_bytes })
 }
 
+/// What we write by, and take for what is wanted where nothing is said.
+const OWN_ALIGNMENT: DirectIoAlignment =
+    DirectIoAlignment { memory_bytes: BUF_ALIGN_BYTES as u32, position_bytes: BUF_ALIGN_BYTES as u32 };
+
 /// Writes one block with `O_DIRECT` to a temporary file in `directory` and asks what alignment it wants.
 pub fn check_direct_io(directory: &Path) -> Result<DirectIoAlignment, ProbeError> {
     let path = directory.join(format!(".direct-io-check-{}", std::process::id()));
@@ -182,11 +186,17 @@ pub fn check_direct_io(directory: &Path) -> Result<DirectIoAlignment, ProbeError
             remove_check_file(&path);
             return Err(ProbeError::NoDirectIo { directory: directory.to_path_buf() });
         }
+        // A full disk need not take a new file, not even an empty one. Whoever has filled it with direct I/O has asked before.
+        Err(error) if is_full(&error) => return Ok(OWN_ALIGNMENT),
         Err(error) => return Err(failed(format!("creating a file in {}", directory.display()), error)),
     };
     let alignment = try_direct_write(&fd, directory);
     remove_check_file(&path);
     alignment
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn try_direct_write(fd: &OwnedFd, directory: &Path) -> Result<DirectIoAlignment, ProbeError> {
@@ -198,7 +208,7 @@ fn try_direct_write(fd: &OwnedFd, directory: &Path) -> Result<DirectIoAlignment,
         match error.raw_os_error() {
             Some(libc::EINVAL) => return Err(ProbeError::NoDirectIo { directory: directory.to_path_buf() }),
             // A full disk says nothing about direct I/O, and the file was opened for it.
-            Some(libc::ENOSPC | libc::EDQUOT) => {}
+            _ if is_full(&error) => {}
             _ => return Err(failed(format!("a direct write in {}", directory.display()), error)),
         }
     }
@@ -221,10 +231,9 @@ fn stated_alignment(fd: &OwnedFd) -> io::Result<DirectIoAlignment> {
     // SAFETY: all zero bytes are a valid `statx`, and the kernel has filled it.
     let stat = unsafe { stat.assume_init() };
     let known = stat.stx_mask & libc::STATX_DIOALIGN != 0 && stat.stx_dio_offset_align != 0;
-    let own = BUF_ALIGN_BYTES as u32;
     Ok(match known {
         true => DirectIoAlignment { memory_bytes: stat.stx_dio_mem_align, position_bytes: stat.stx_dio_offset_align },
-        false => DirectIoAlignment { memory_bytes: own, position_bytes: own },
+        false => OWN_ALIGNMENT,
     })
 }
 

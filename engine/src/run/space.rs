@@ -23,7 +23,9 @@ pub(super) struct Lookout {
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Ballast {
+    /// A process before this one may have left it.
     #[default]
+    Unknown,
     Ashore,
     /// It is being taken in or thrown off.
     Moving,
@@ -80,7 +82,7 @@ impl Inner {
         self.store.borrow_mut().on_free_space(space.free_bytes);
         self.say_whether_full(space.free_bytes);
         // The ballast comes back only when there is plenty beside it: it must not be what fills the disk.
-        if lookout.ballast.get() == Ballast::Ashore
+        if matches!(lookout.ballast.get(), Ballast::Unknown | Ballast::Ashore)
             && !self.store.borrow().is_disk_full()
             && space.free_bytes / 2 >= self.reserve_bytes
         {
@@ -113,7 +115,7 @@ impl Inner {
         }
         tracing::debug!(shard = self.config.shard, %error, "{} waits for space", super::describe(&effect));
         self.store.borrow_mut().on_no_space(effect);
-        if self.lookout.ballast.get() == Ballast::Aboard {
+        if matches!(self.lookout.ballast.get(), Ballast::Unknown | Ballast::Aboard) {
             self.move_ballast(Ballast::Ashore);
         }
         Ok(())

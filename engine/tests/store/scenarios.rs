@@ -1,7 +1,7 @@
 //! What went wrong once, each on its own. The simulation found most of these, or would have.
 
 use batch::{BatchBuilder, Compression, LeaderEpoch};
-use engine::journal::FilesConfig;
+use engine::journal::{FileRequest, FilesConfig};
 use engine::log::{ReadPlan, ReadRequest};
 use engine::memory::{AlignedBuf, BufPool, Chunk};
 use engine::store::{AppendError, Appended, ColdRead, CutError, Effect, Store, StoreLimits};
@@ -24,6 +24,8 @@ struct Shard {
     files: FilesConfig,
     /// Write groups stay with the device and never complete.
     holds_groups: bool,
+    /// There is no space for another journal file, though some for smaller things.
+    makes_no_files: bool,
     now_ms: u64,
 }
 
@@ -43,7 +45,7 @@ impl Shard {
         let mut shell = Shell::new(Disk::default(), Planted::Nothing, 0, FILE_BYTES);
         let mut store = shell.reopen(limits, files, &pool).expect("nothing is there").store;
         store.create_log(LOG, LogConfig::default());
-        Shard { shell, store, pool, limits, files, holds_groups: false, now_ms: 0 }
+        Shard { shell, store, pool, limits, files, holds_groups: false, makes_no_files: false, now_ms: 0 }
     }
 
     fn append(&mut self, log: LogId, value_bytes: usize) -> Result<Appended, AppendError> {
@@ -56,11 +58,15 @@ impl Shard {
         let mut effects = Vec::new();
         loop {
             self.store.poll(self.now_ms, &mut effects);
-            let holds = self.holds_groups;
-            effects
-                .drain(..)
-                .filter(|effect| !(holds && matches!(effect, Effect::WriteGroup(_))))
-                .for_each(|e| self.shell.start(e));
+            for effect in effects.drain(..) {
+                match effect {
+                    Effect::WriteGroup(_) if self.holds_groups => {}
+                    Effect::PrepareJournalFile(FileRequest::Create(_)) if self.makes_no_files => {
+                        self.store.on_no_space(effect)
+                    }
+                    effect => self.shell.start(effect),
+                }
+            }
             if self.shell.is_idle() {
                 return;
             }
@@ -365,4 +371,48 @@ fn after_a_failure_nothing_is_acknowledged() {
     let durable = shard.store.on_group_written(appended.group, &mut effects);
     assert_eq!((durable.group, durable.ends.len()), (before, 0));
     assert_eq!(shard.append(LOG, 100).map(|appended| appended.group), Err(AppendError::Failed));
+}
+
+/// Where others fill the disk, what was taken may wait for a journal file that cannot be made. It keeps its place in the order, nothing
+/// more is taken, and all of it becomes durable when there is space.
+#[test]
+fn groups_without_a_journal_file_wait_for_space() {
+    let mut shard = Shard::new(8);
+    shard.append(LOG, 10).expect("room");
+    shard.run();
+    shard.shell.is_full = true;
+    while shard.append(LOG, 15_000).is_ok() {}
+    shard.run();
+    let view = shard.store.view(LOG).expect("there");
+    assert!(view.durable_end > Offset(1) && view.durable_end < view.end, "{view:?}");
+    assert_eq!(shard.append(LOG, 10), Err(AppendError::DiskFull));
+    shard.shell.is_full = false;
+    shard.store.on_free_space(1 << 30);
+    shard.run();
+    let view = shard.store.view(LOG).expect("there");
+    assert_eq!(view.durable_end, view.end);
+    shard.store.on_free_space(1 << 30);
+    shard.append(LOG, 10).expect("room again");
+}
+
+/// After a start on a full disk with no journal file to spare nothing could be written down until somebody else made room for a whole
+/// file: not even that a topic is deleted, which would have made it. A checkpoint takes little space, and frees files.
+#[test]
+fn where_no_journal_file_can_be_made_a_checkpoint_frees_one_for_a_deletion() {
+    let limits = StoreLimits { group_bytes: 16 << 10, ..StoreLimits::new(1 << 20, u64::MAX) };
+    let mut shard = Shard::with(8, limits);
+    shard.append(LOG, 10).expect("room");
+    shard.run();
+    shard.makes_no_files = true;
+    // The one file that was prepared beforehand is begun, and no other is there.
+    while shard.append(LOG, 15_000).is_ok() {
+        shard.run();
+    }
+    shard.restart();
+    shard.run();
+    shard.store.on_free_space(0);
+    shard.run();
+    let deleted = shard.store.drop_log(LOG, 0).expect("there is room");
+    shard.run();
+    assert!(shard.store.durable_group() >= deleted, "the deletion waits");
 }

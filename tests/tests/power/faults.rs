@@ -1,11 +1,12 @@
 //! A disk that fails, and one that is slow, under a running broker.
 
-use crate::{PARTITIONS, check, create_topic, disk, join, server_on, start_writers};
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::{MEMORY_BYTES, PARTITIONS, check, create_topic, disk, join, server_on, start_writers, wait_for_more};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-use tests::calls::partition;
+use tests::calls::{PRODUCE_VERSION, partition, produce_request};
 use tests::clock::{Stopwatch, pause, wall_ms};
-use tests::kafka::Client;
+use tests::kafka::{Client, encode_request};
 use tests::mounts::FileSystem;
 use tests::power_disk::medium::Fate;
 use tests::power_disk::orders::Order;
@@ -18,8 +19,10 @@ use tests::workload::KAFKA_STORAGE_ERROR;
 const TOPIC: &str = "faults";
 /// Every shard meets the fault within this time: the writers see to it.
 const FAILED_WITHIN: Duration = Duration::from_secs(60);
-/// A disk that is well again is used at its speed within this time.
-const RECOVERED_WITHIN: Duration = Duration::from_secs(30);
+/// What each of those sends at most who do not wait for answers; together more than the server has memory.
+const FLOOD_BYTES: u64 = 100 << 20;
+/// Code, stacks, the allocator's slack, and what sockets and rings take.
+const OVERHEAD_BYTES_MAX: u64 = 128 << 20;
 
 #[test]
 fn a_shard_whose_sync_failed_once_acknowledges_nothing_until_it_is_started_again() {
@@ -46,7 +49,8 @@ fn fail_for_good(file_system: FileSystem, fault: Order) {
     let acknowledged = AtomicU64::new(0);
     let mut ledger = std::thread::scope(|scope| {
         let writers = start_writers(scope, server.address(), TOPIC, &mut random, &acknowledged);
-        pause(Duration::from_millis(random.between(200, 1_000)));
+        wait_for_more(&acknowledged, 50, &server);
+        pause(Duration::from_millis(random.between(0, 500)));
         let watch = Stopwatch::start();
         while writers.iter().any(|writer| !writer.is_finished()) {
             assert!(watch.elapsed() < FAILED_WITHIN, "writers are not refused\n{}", server.log_end());
@@ -87,26 +91,40 @@ fn assert_all_refuse(server: &Server) {
     assert_eq!(client.metadata(&[TOPIC]).topics[0].error_code, 0, "what needs no disk goes on");
 }
 
+/// Beside writers that wait for their answers there are some that do not wait: only what the broker does not read holds them back.
 #[test]
 fn a_slow_disk_slows_producers_down_and_takes_no_memory() {
     let Some(mut disk) = disk("slow", FileSystem::Ext4) else { return };
     let mut random = Random::from_seed(seed_of_run("slow"));
     let mut server = server_on(&disk, "power-slow");
     create_topic(server.address(), TOPIC);
-    let acknowledged = AtomicU64::new(0);
+    create_topic(server.address(), "flood");
+    let (address, acknowledged) = (server.address(), AtomicU64::new(0));
+    let (sent_bytes, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
     let mut ledger = std::thread::scope(|scope| {
-        let writers = start_writers(scope, server.address(), TOPIC, &mut random, &acknowledged);
+        let writers = start_writers(scope, address, TOPIC, &mut random, &acknowledged);
         pause(Duration::from_millis(500));
-        let before_bytes = process::resident_bytes(server.pid());
+        for index in 0..PARTITIONS {
+            let (sent_bytes, is_over) = (&sent_bytes, &is_over);
+            scope.spawn(move || flood(address, index, sent_bytes, is_over));
+        }
         for fault in [Order::Delay(Duration::from_millis(200)), Order::Stall(Duration::from_secs(3))] {
             disk.order(fault);
             pause(Duration::from_secs(3));
             println!("{fault:?}: {} records acknowledged so far", acknowledged.load(Ordering::Relaxed));
         }
+        let taken_bytes = sent_bytes.load(Ordering::Relaxed);
+        is_over.store(true, Ordering::Relaxed);
         disk.order(Order::PowerOn);
         wait_for_more(&acknowledged, 1_000, &server);
-        let grown_bytes = process::resident_bytes_max(server.pid()).saturating_sub(before_bytes);
-        println!("resident memory grew by {} KiB from {} KiB", grown_bytes >> 10, before_bytes >> 10);
+        let resident_bytes = process::resident_bytes_max(server.pid());
+        println!(
+            "{} MiB were sent without waiting, resident memory was {} MiB",
+            taken_bytes >> 20,
+            resident_bytes >> 20
+        );
+        assert!(taken_bytes < PARTITIONS as u64 * FLOOD_BYTES, "nothing held the senders back");
+        assert!(resident_bytes < MEMORY_BYTES + OVERHEAD_BYTES_MAX, "{resident_bytes} bytes of resident memory");
         disk.cut(Fate::Mixed, 1);
         server.kill_9();
         join(writers)
@@ -116,11 +134,14 @@ fn a_slow_disk_slows_producers_down_and_takes_no_memory() {
     check(server.address(), TOPIC, &mut ledger);
 }
 
-fn wait_for_more(acknowledged: &AtomicU64, records: u64, server: &Server) {
-    let (watch, before) = (Stopwatch::start(), acknowledged.load(Ordering::Relaxed));
-    while acknowledged.load(Ordering::Relaxed) < before + records {
-        assert!(watch.elapsed() < RECOVERED_WITHIN, "the disk is well and producing is not\n{}", server.log_end());
-        pause(Duration::from_millis(20));
+/// Sends with acks=0 until it is over, or enough, or the connection ends.
+fn flood(address: SocketAddr, index: i32, sent_bytes: &AtomicU64, is_over: &AtomicBool) {
+    let Ok(mut client) = Client::try_connect(address) else { return };
+    let request = produce_request(partition("flood", index), 0, records::batch_of(wall_ms(), &[vec![7; 100_000]]));
+    let frame = encode_request(PRODUCE_VERSION, 1, &request).expect("it encodes");
+    let mut left_bytes = FLOOD_BYTES;
+    while left_bytes > 0 && !is_over.load(Ordering::Relaxed) && client.send_bytes(&frame).is_ok() {
+        left_bytes = left_bytes.saturating_sub(frame.len() as u64);
+        sent_bytes.fetch_add(frame.len() as u64, Ordering::Relaxed);
     }
-    println!("{records} records acknowledged {} ms after the disk was well again", watch.elapsed_ms());
 }

@@ -5,9 +5,11 @@ mod cuts;
 mod faults;
 
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{Scope, ScopedJoinHandle};
+use std::time::Duration;
 use tests::calls::partition;
+use tests::clock::{Stopwatch, pause};
 use tests::kafka::Client;
 use tests::mounts::FileSystem;
 use tests::power_disk::PowerDisk;
@@ -16,9 +18,13 @@ use tests::server::{Options, Server};
 use tests::workload::{Ledger, Writer};
 
 const PARTITIONS: i32 = 6;
+/// What the server is told to do with.
+const MEMORY_BYTES: u64 = 256 << 20;
 const WRITERS: u64 = 4;
 /// Large records, so that journal files are filled and recycled, and checkpoints taken, within seconds.
 const FILLER_BYTES_MAX: u64 = 20_000;
+/// A disk that works gets some records acknowledged within this time, whatever the machine is doing besides.
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
 /// Room for two journals of the smallest size, and what the writers write.
 const DISK_MIB: u64 = 2048;
 
@@ -34,8 +40,9 @@ fn disk(name: &str, file_system: FileSystem) -> Option<PowerDisk> {
 
 /// A server with two small journals on the disk, so that files are recycled and checkpoints taken within seconds of load.
 fn server_on(disk: &PowerDisk, name: &str) -> Server {
-    let options = Options::named(name).with_arguments(&["--journal-mib", "128", "--log-level", "engine=debug,info"]);
-    Server::start(options.in_dir(disk.path().join("data")))
+    let memory = MEMORY_BYTES.to_string();
+    let arguments = ["--journal-mib", "128", "--memory", &memory, "--log-level", "engine=debug,info"];
+    Server::start(Options::named(name).with_arguments(&arguments).in_dir(disk.path().join("data")))
 }
 
 /// Small segments, so that many are sealed.
@@ -81,4 +88,14 @@ fn check(address: SocketAddr, topic: &str, ledger: &mut Ledger) {
         let read = client.read_records(partition(topic, index));
         ledger.check_and_learn(index, &read);
     }
+}
+
+/// Waits until so many more records are acknowledged.
+fn wait_for_more(acknowledged: &AtomicU64, records: u64, server: &Server) {
+    let (watch, before) = (Stopwatch::start(), acknowledged.load(Ordering::Relaxed));
+    while acknowledged.load(Ordering::Relaxed) < before + records {
+        assert!(watch.elapsed() < ACKNOWLEDGED_WITHIN, "producers do not get on\n{}", server.log_end());
+        pause(Duration::from_millis(20));
+    }
+    println!("{records} records acknowledged within {} ms", watch.elapsed_ms());
 }
