@@ -125,7 +125,7 @@ impl Broker {
         let path = format!("/proc/{}/fd", self.pid());
         let files = fs::read_dir(&path).map_err(Failure::machine(path))?;
         let is_segment = |file: &fs::DirEntry| {
-            fs::read_link(file.path()).is_ok_and(|target| target.extension().is_some_and(|name| name == "log"))
+            fs::read_link(file.path()).is_ok_and(|target| target.ancestors().any(|dir| dir.ends_with("topics")))
         };
         Ok(files.flatten().filter(is_segment).count() as f64)
     }
