@@ -66,6 +66,10 @@ pub struct Settings {
     pub retention_bytes: Option<i64>,
     #[serde(rename = "log.retention.check.interval.ms")]
     pub retention_check_ms: Option<u64>,
+    #[serde(rename = "log.cleaner.backoff.ms")]
+    pub compaction_check_ms: Option<u64>,
+    #[serde(rename = "log.cleaner.io.max.bytes.per.second")]
+    pub compaction_bytes_per_s: Option<u64>,
     #[serde(rename = "log.level")]
     pub trace_filter: Option<String>,
 }
@@ -101,6 +105,10 @@ pub struct Config {
     pub retention_bytes: Option<u64>,
     /// How often each shard looks for segments that are past retention.
     pub retention_check: Duration,
+    /// How often each shard looks for logs to compact.
+    pub compaction_check: Duration,
+    /// What compaction reads and writes in a second at most, on each shard.
+    pub compaction_bytes_per_s_per_shard: u64,
     /// What is traced to standard error, in the syntax of `RUST_LOG`.
     pub trace_filter: String,
 }
@@ -148,6 +156,8 @@ impl Settings {
             retention_ms: self.retention_ms.or(base.retention_ms),
             retention_bytes: self.retention_bytes.or(base.retention_bytes),
             retention_check_ms: self.retention_check_ms.or(base.retention_check_ms),
+            compaction_check_ms: self.compaction_check_ms.or(base.compaction_check_ms),
+            compaction_bytes_per_s: self.compaction_bytes_per_s.or(base.compaction_bytes_per_s),
             trace_filter: self.trace_filter.or(base.trace_filter),
         }
     }
@@ -157,7 +167,8 @@ impl Config {
     /// Checks `settings` against the machine and the limits; what is absent gets its default.
     pub fn check(settings: Settings) -> Result<Self, ConfigError> {
         let cores = cores(settings.cores)?;
-        let memory_bytes_per_shard = memory_per_shard(settings.memory_bytes, cores.len() as u64)?;
+        let shards = cores.len() as u64;
+        let memory_bytes_per_shard = memory_per_shard(settings.memory_bytes, shards)?;
         // A request must fit in the shard's budget for requests, or it could never be admitted.
         let ceiling = u32::try_from(limits::request_bytes_ceiling(memory_bytes_per_shard)).unwrap_or(u32::MAX);
         let request_bytes_max = in_range(
@@ -215,6 +226,8 @@ impl Config {
             retention_ms: bound("log.retention.ms", settings.retention_ms.unwrap_or(limits::RETENTION_MS_DEFAULT))?,
             retention_bytes: bound("log.retention.bytes", settings.retention_bytes.unwrap_or(-1))?,
             retention_check: retention_check(settings.retention_check_ms)?,
+            compaction_check: compaction_check(settings.compaction_check_ms)?,
+            compaction_bytes_per_s_per_shard: compaction_bytes_per_s(settings.compaction_bytes_per_s, shards)?,
             trace_filter: settings.trace_filter.unwrap_or_else(|| "info".to_owned()),
         })
     }
@@ -245,6 +258,19 @@ fn retention_check(asked_ms: Option<u64>) -> Result<Duration, ConfigError> {
     let check_ms = asked_ms.unwrap_or(engine::limits::RETENTION_CHECK_MS_DEFAULT);
     let check_ms = in_range("log.retention.check.interval.ms", check_ms, 1, limits::RETENTION_CHECK_MS_CEILING)?;
     Ok(Duration::from_millis(check_ms))
+}
+
+fn compaction_check(asked_ms: Option<u64>) -> Result<Duration, ConfigError> {
+    let check_ms = asked_ms.unwrap_or(engine::limits::COMPACTION_CHECK_MS_DEFAULT);
+    let check_ms = in_range("log.cleaner.backoff.ms", check_ms, 1, limits::RETENTION_CHECK_MS_CEILING)?;
+    Ok(Duration::from_millis(check_ms))
+}
+
+/// What is asked for is the node's, as in Kafka.
+fn compaction_bytes_per_s(asked: Option<u64>, shards: u64) -> Result<u64, ConfigError> {
+    let Some(asked) = asked else { return Ok(engine::limits::COMPACTION_BYTES_PER_S_DEFAULT) };
+    let asked = in_range("log.cleaner.io.max.bytes.per.second", asked, limits::COMPACTION_BYTES_PER_S_FLOOR, u64::MAX)?;
+    Ok(asked / shards)
 }
 
 fn cores(asked: Option<Vec<usize>>) -> Result<Vec<CoreId>, ConfigError> {

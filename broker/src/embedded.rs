@@ -16,6 +16,7 @@ use crate::mesh::{self, Endpoint};
 use crate::metrics::Snapshot;
 use crate::shard::directory::{Directory, DirectoryError};
 use crate::shard::lifecycle::Lifecycle;
+use crate::shard::reshard::{self, ReshardError};
 use crate::shard::{self, News, Seed, ShardError};
 
 /// Why a node does not start. Each message is a sentence for the operator, with the remedy where there is one.
@@ -23,6 +24,8 @@ use crate::shard::{self, News, Seed, ShardError};
 pub enum StartError {
     #[error(transparent)]
     Directory(#[from] DirectoryError),
+    #[error(transparent)]
+    Reshard(#[from] ReshardError),
     #[error(transparent)]
     Machine(#[from] ProbeError),
     #[error(transparent)]
@@ -68,10 +71,11 @@ pub struct Remote {
 pub fn start(config: Config) -> Result<Running, StartError> {
     let began = Clock.monotonic();
     let features = ring::probe()?;
-    let directory = Directory::open(&config)?;
+    let mut directory = Directory::open(&config)?;
     let alignment = ring::check_direct_io(&config.data_dir)?;
     tracing::info!(%features, ?alignment, cores = ?config.cores, "the machine has what is needed");
     refuse_taken_address(config.listen)?;
+    reshard::bring_in_line(&config, &mut directory)?;
 
     let mut starting = Starting::new(config, directory);
     let outcome = starting.start_shards().and_then(|address| starting.await_serving(began).map(|()| address));

@@ -33,7 +33,10 @@ pub const FRAME_STEP_MS_MAX: u64 = 30_000;
 /// Kafka's default for `log.retention.hours`, in the unit of `log.retention.ms`.
 pub const RETENTION_MS_DEFAULT: i64 = 7 * 24 * 60 * 60 * 1000;
 
-/// Retention looks at least once a day.
+/// Compaction that is slower than this would not get to its end.
+pub const COMPACTION_BYTES_PER_S_FLOOR: u64 = 1 << 20;
+
+/// Retention and compaction look at least once a day.
 pub const RETENTION_CHECK_MS_CEILING: u64 = 24 * 60 * 60 * 1000;
 
 /// Kafka's default for `connections.max.idle.ms`.

@@ -49,7 +49,8 @@ struct ServeArgs {
     /// Address that clients are told to connect to [default: the one that is listened on]
     #[arg(long, value_name = "HOST:PORT")]
     advertise: Option<String>,
-    /// Cores to run on, one shard each; a data directory keeps its number of shards [default: all allowed cores]
+    /// Cores to run on, one shard each; after another number of them than last time the start takes a little longer, as the logs are
+    /// dealt out anew [default: all allowed cores]
     #[arg(long, value_name = "CORE", value_delimiter = ',')]
     cores: Option<Vec<usize>>,
     /// TOML file with settings under their Kafka names, for example "num.partitions" = 8; flags win over it

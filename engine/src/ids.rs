@@ -68,3 +68,22 @@ impl fmt::Display for JournalFileId {
         write!(f, "{:016x}", self.0)
     }
 }
+
+/// Which set of shard directories counts. A node whose number of shards changes deals its logs out to a new set beside the old one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Generation(pub u32);
+
+impl Generation {
+    /// The shards that a data directory began with.
+    pub const FIRST: Generation = Generation(0);
+
+    pub fn next(self) -> Generation {
+        Generation(self.0.checked_add(1).expect("nobody changes the number of cores 4 billion times"))
+    }
+}
+
+impl fmt::Display for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

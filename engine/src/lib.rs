@@ -4,6 +4,7 @@
 //! `FORMAT.md` draws every byte that lies on disk.
 
 pub mod checkpoint;
+pub mod compaction;
 pub mod disk;
 pub mod frame;
 pub mod ids;
@@ -12,11 +13,12 @@ pub mod journal;
 pub mod limits;
 pub mod log;
 pub mod memory;
+pub mod reshard;
 pub mod ring;
 pub mod run;
 pub mod store;
 
 pub use batch::{LeaderEpoch, Offset};
-pub use ids::{GroupSeq, JournalFileId, LogId, SegmentName};
-pub use run::{Engine, EngineConfig, OpenError, Read, Recovered, StorageError};
+pub use ids::{Generation, GroupSeq, JournalFileId, LogId, SegmentName};
+pub use run::{Engine, EngineConfig, OpenError, Read, Recovered, SettleError, StorageError, settle};
 pub use store::{AppendError, Appended, CutError, LogConfig, LogView, ReadError};

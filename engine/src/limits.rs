@@ -95,6 +95,36 @@ pub const RETENTION_CHECK_MS_DEFAULT: u64 = 5 * 60 * 1000;
 /// Retention looks for the first time this long after the start, as in Kafka, or earlier if it looks more often.
 pub const RETENTION_FIRST_CHECK_MS: u64 = 30 * 1000;
 
+/// The offset map of a compaction takes at most this, and only while it is under way: room for two million keys. A log with more dirty
+/// keys is cleaned up to there, and from there in the next round, as in Kafka.
+pub const COMPACTION_MAP_BYTES_MAX: usize = 64 << 20;
+
+/// Compaction reads and writes in pieces of about this size ...
+pub const COMPACTION_READ_BYTES: u64 = 256 << 10;
+pub const COMPACTION_WRITE_BYTES: usize = 256 << 10;
+/// ... and so many bytes of both in a second, unless the configuration says otherwise.
+pub const COMPACTION_BYTES_PER_S_DEFAULT: u64 = 32 << 20;
+
+/// Compaction unpacks one batch at a time, to at most so many bytes. Produce to a compacted topic takes no larger one.
+pub const COMPACTION_PLAIN_BYTES_MAX: usize = 128 << 20;
+
+/// Compaction gives way to other tasks of the core when it has worked for so long.
+pub const COMPACTION_TURN_US: u64 = 200;
+
+/// How often a shard looks for logs to compact, as Kafka's `log.cleaner.backoff.ms`.
+pub const COMPACTION_CHECK_MS_DEFAULT: u64 = 15 * 1000;
+
+/// Files that compaction has replaced stay until a checkpoint does not name them. One is asked for when they have so many bytes, and at
+/// the end of each pass over the logs.
+pub const COMPACTION_REPLACED_BYTES_MAX: u64 = 256 << 20;
+
+/// Idempotent producers that a round of compaction tells apart.
+pub const COMPACTION_PRODUCERS_MAX: usize = 100_000;
+
+/// The last batch of a producer that has been silent for longer is not kept for its sequence's sake, as Kafka's
+/// `producer.id.expiration.ms`.
+pub const PRODUCER_EXPIRY_MS: u64 = 24 * 60 * 60 * 1000;
+
 /// Segment files a shard keeps open.
 pub const OPEN_SEGMENTS_MAX: usize = 1024;
 

@@ -15,21 +15,26 @@ use crate::disk::checkpoint_files;
 use crate::disk::journal_files::JournalShelf;
 use crate::disk::layout::Layout;
 use crate::disk::segment_files::SegmentShelf;
-use crate::ids::{GroupSeq, LogId, SegmentName};
-use crate::limits::{JOURNAL_BYTES_DEFAULT, RETENTION_CHECK_MS_DEFAULT};
+use crate::ids::{Generation, GroupSeq, LogId, SegmentName};
+use crate::limits::{
+    COMPACTION_BYTES_PER_S_DEFAULT, COMPACTION_CHECK_MS_DEFAULT, JOURNAL_BYTES_DEFAULT, RETENTION_CHECK_MS_DEFAULT,
+};
 use crate::log::{ReadPlan, ReadRequest};
 use crate::memory::Span;
 use crate::ring::sync::Notify;
 use crate::ring::{self, Ring, SyncMethod};
 use crate::store::{AppendError, Appended, ColdRead, CutError, Effect, LogConfig, LogView, ReadError, Store};
 
+mod compaction;
 mod idle;
 mod read;
 mod recovery;
 mod retention;
+mod settle;
 mod space;
 
 pub use recovery::{OpenError, Recovered};
+pub use settle::{SettleError, settle};
 use space::Lookout;
 
 /// What the node's configuration decides about one shard's storage.
@@ -37,6 +42,8 @@ use space::Lookout;
 pub struct EngineConfig {
     /// The node's data directory.
     pub dir: PathBuf,
+    /// The shards that count, of those in the directory.
+    pub generation: Generation,
     pub shard: u16,
     /// Bound on the shard's journal.
     pub journal_bytes_max: u64,
@@ -49,6 +56,10 @@ pub struct EngineConfig {
     pub disk_sharers: u16,
     /// How often the shard looks for segments that are past retention.
     pub retention_check: Duration,
+    /// How often the shard looks for logs to compact.
+    pub compaction_check: Duration,
+    /// What compaction reads and writes in a second at most.
+    pub compaction_bytes_per_s: u64,
 }
 
 impl EngineConfig {
@@ -57,6 +68,7 @@ impl EngineConfig {
         let retention_check = Duration::from_millis(RETENTION_CHECK_MS_DEFAULT);
         Self {
             dir,
+            generation: Generation::FIRST,
             shard,
             journal_bytes_max: JOURNAL_BYTES_DEFAULT,
             memory_bytes_max: 512 << 20,
@@ -64,6 +76,8 @@ impl EngineConfig {
             disk_reserve_bytes: None,
             disk_sharers: 1,
             retention_check,
+            compaction_check: Duration::from_millis(COMPACTION_CHECK_MS_DEFAULT),
+            compaction_bytes_per_s: COMPACTION_BYTES_PER_S_DEFAULT,
         }
     }
 }
@@ -92,6 +106,10 @@ pub struct EngineStats {
     pub checkpoints: u64,
     pub cold_reads: u64,
     pub cold_read_bytes: u64,
+    /// Rounds of compaction that came to their end, and the bytes of the segments they replaced and made.
+    pub compactions: u64,
+    pub compacted_bytes_before: u64,
+    pub compacted_bytes_after: u64,
 }
 
 /// One shard's storage.
@@ -114,6 +132,7 @@ struct Inner {
     progress: Notify,
     /// The engine is being shut down.
     ending: Notify,
+    is_ending: Cell<bool>,
     observer: RefCell<Option<DurableObserver>>,
     stats: Cell<EngineStats>,
     stopping: Cell<bool>,
@@ -131,6 +150,7 @@ impl Engine {
         ring::spawn(idle::keep_closing_files(Rc::downgrade(&engine.inner)));
         ring::spawn(pump(engine.inner.clone()));
         ring::spawn(retention::keep(engine.clone()));
+        ring::spawn(compaction::keep(engine.clone()));
         Ok((engine, recovered))
     }
 
@@ -284,7 +304,8 @@ impl Engine {
 
     /// Waits for what is under way, takes a checkpoint, and leaves exact segment files behind.
     pub async fn shutdown(&self) -> Result<(), StorageError> {
-        self.inner.ending.notify_one();
+        self.inner.is_ending.set(true);
+        self.inner.ending.notify_waiters();
         self.inner.store.borrow_mut().want_checkpoint();
         self.inner.work.notify_one();
         loop {

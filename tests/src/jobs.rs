@@ -118,7 +118,8 @@ impl Job {
         format!("{}-{}", self.topic, self.codec)
     }
 
-    fn expected(&self, index: usize) -> Fingerprint {
+    /// The record as it should be read.
+    pub fn expected(&self, index: usize) -> Fingerprint {
         let value = self.value(index);
         let header = |name: &str, value: &[u8]| (name.to_owned(), Some(hex(value)));
         let headers = match self.headers {

@@ -148,6 +148,11 @@ impl Server {
         Ok(())
     }
 
+    /// From the next start on it serves on these cores, as `--cores` takes them.
+    pub fn use_cores(&mut self, cores: &str) {
+        self.options.cores = Some(cores.to_owned());
+    }
+
     /// Whether the process still lives.
     pub fn is_running(&mut self) -> bool {
         self.running.as_mut().is_some_and(|running| running.child.try_wait().expect("a child can be asked").is_none())

@@ -4,16 +4,18 @@
 //! partition and offset, the only content that may ever be seen there.
 
 use crate::calls::{PRODUCE_VERSION, partition, produce_request};
-use crate::clock::wall_ms;
+use crate::clock::{pause, wall_ms};
 use crate::kafka::{Client, Pending};
 use crate::random::Random;
 use crate::records;
+use crate::server::Server;
 use bytes::Bytes;
 use kafka_protocol::messages::ProduceRequest;
 use kafka_protocol::records::Record;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Requests that one writer has on their way at once.
 const PIPELINED_MAX: usize = 5;
@@ -26,6 +28,17 @@ const BATCH_RECORDS_MAX: u64 = 12;
 
 /// A partition's number and an offset in it.
 pub type Place = (i32, i64);
+
+/// What a server is loaded with.
+#[derive(Clone, Copy, Debug)]
+pub struct Load<'a> {
+    /// It exists.
+    pub topic: &'a str,
+    /// Its number of partitions.
+    pub partitions: i32,
+    /// Writers side by side, every other with acks=1.
+    pub writers: u64,
+}
 
 /// One writer's orders.
 #[derive(Clone, Debug)]
@@ -106,6 +119,52 @@ impl Writer {
             Bytes::from(value)
         });
         values.collect()
+    }
+}
+
+/// Loads the server for a while, ends it by `end`, and gives what was acknowledged meanwhile. `round` tells the records of
+/// several such loads apart.
+pub fn load_and_end(
+    server: &mut Server,
+    load: Load<'_>,
+    round: u64,
+    random: &mut Random,
+    before_end: Duration,
+    end: fn(&mut Server),
+) -> Ledger {
+    let acknowledged = AtomicU64::new(0);
+    let writers: Vec<Writer> = (0..load.writers)
+        .map(|number| Writer {
+            name: format!("round-{round}-writer-{number}"),
+            address: server.address(),
+            topic: load.topic.to_owned(),
+            partitions: load.partitions,
+            acks: if number % 2 == 0 { -1 } else { 1 },
+            seed: random.next_u64(),
+            filler_bytes_max: FILLER_BYTES_ORDINARY,
+            storage_may_fail: false,
+        })
+        .collect();
+    std::thread::scope(|scope| {
+        let running: Vec<_> = writers.iter().map(|writer| scope.spawn(|| writer.run(&acknowledged))).collect();
+        pause(before_end);
+        end(server);
+        let mut ledger = Ledger::default();
+        for writer in running {
+            ledger.merge(writer.join().expect("a writer ends without a panic"));
+        }
+        let places = ledger.len() as u64;
+        assert_eq!(places, acknowledged.load(Ordering::Relaxed), "every acknowledged record has its own place");
+        ledger
+    })
+}
+
+/// Panics unless every known record is where it was; then knows all that are there.
+pub fn check_everything(server: &Server, load: Load<'_>, ledger: &mut Ledger) {
+    let mut client = Client::connect(server.address());
+    for index in 0..load.partitions {
+        let read = client.read_records(partition(load.topic, index));
+        ledger.check_and_learn(index, &read);
     }
 }
 

@@ -3,19 +3,17 @@
 //! `RINGMAIN_CRASH_ROUNDS` sets the number of rounds, `RINGMAIN_SEED` repeats a run's choices (the moment at which the
 //! kernel delivers the signal stays its own).
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tests::calls::{partition, produce_request};
-use tests::clock::pause;
 use tests::kafka::Client;
 use tests::random::{Random, count_from_env, seed_of_run};
 use tests::records;
 use tests::server::{Options, Server, run_ringmain};
-use tests::workload::{FILLER_BYTES_ORDINARY, Ledger, Writer};
+use tests::workload::{Ledger, Load, check_everything, load_and_end};
 
 const TOPIC: &str = "crash";
 const PARTITIONS: i32 = 6;
-const WRITERS: u64 = 4;
+const LOAD: Load = Load { topic: TOPIC, partitions: PARTITIONS, writers: 4 };
 /// A restart may take this long, whatever was written before. Unoptimised code gets more.
 const RESTART_MS_MAX: u64 = if cfg!(debug_assertions) { 10_000 } else { 2_000 };
 
@@ -30,7 +28,7 @@ fn every_acknowledged_record_is_at_its_offset_after_kill_9_round_after_round() {
     let mut ledger = Ledger::default();
     for round in 0..rounds {
         let before_kill = Duration::from_millis(random.between(50, 1_500));
-        let acknowledged = load_and_end(&mut server, round, &mut random, before_kill, Server::kill_9);
+        let acknowledged = load_and_end(&mut server, LOAD, round, &mut random, before_kill, Server::kill_9);
         ledger.merge(acknowledged);
         let ready = server.restart().clone();
         println!(
@@ -39,7 +37,7 @@ fn every_acknowledged_record_is_at_its_offset_after_kill_9_round_after_round() {
             ledger.len(),
             ready.measured_ms
         );
-        check_everything(&server, &mut ledger);
+        check_everything(&server, LOAD, &mut ledger);
         assert!(ready.measured_ms < RESTART_MS_MAX, "round {round}: the restart took {} ms", ready.measured_ms);
     }
     assert!(!ledger.is_empty(), "the writers wrote");
@@ -54,10 +52,10 @@ fn a_stop_by_sigterm_under_load_loses_nothing_and_exits_0() {
     let mut ledger = Ledger::default();
     for round in 0..3 {
         let before_stop = Duration::from_millis(random.between(100, 800));
-        ledger.merge(load_and_end(&mut server, round, &mut random, before_stop, Server::terminate));
+        ledger.merge(load_and_end(&mut server, LOAD, round, &mut random, before_stop, Server::terminate));
         let ready_ms = server.restart().measured_ms;
         assert!(ready_ms < RESTART_MS_MAX, "round {round}: the restart took {ready_ms} ms");
-        check_everything(&server, &mut ledger);
+        check_everything(&server, LOAD, &mut ledger);
     }
     assert!(!ledger.is_empty(), "the writers wrote");
 }
@@ -68,17 +66,17 @@ fn a_recovery_that_is_killed_itself_is_repeated_with_the_same_result() {
     let mut random = Random::from_seed(seed);
     let mut server = Server::start(Options::named("recovery-twice"));
     Client::connect(server.address()).create_topic(TOPIC, PARTITIONS, &[]);
-    let mut ledger = load_and_end(&mut server, 0, &mut random, Duration::from_millis(700), Server::kill_9);
+    let mut ledger = load_and_end(&mut server, LOAD, 0, &mut random, Duration::from_millis(700), Server::kill_9);
     for _ in 0..3 {
         server.restart();
         server.kill_9();
     }
     server.restart();
-    check_everything(&server, &mut ledger);
+    check_everything(&server, LOAD, &mut ledger);
     let known = ledger.len();
     server.kill_9();
     server.restart();
-    check_everything(&server, &mut ledger);
+    check_everything(&server, LOAD, &mut ledger);
     assert_eq!(ledger.len(), known, "a recovery adds nothing and loses nothing");
 }
 
@@ -181,50 +179,4 @@ fn an_unsent_answer_may_hide_a_stored_record_but_never_half_of_one() {
     }
     let read = Client::connect(server.address()).read_records(partition("half", 0));
     assert_eq!(read.len() % 50, 0, "batches are there as a whole or not at all");
-}
-
-/// Loads the server for a while, ends it by `end`, and gives what was acknowledged meanwhile.
-fn load_and_end(
-    server: &mut Server,
-    round: u64,
-    random: &mut Random,
-    before_end: Duration,
-    end: fn(&mut Server),
-) -> Ledger {
-    let acknowledged = AtomicU64::new(0);
-    let writers: Vec<Writer> = (0..WRITERS)
-        .map(|number| Writer {
-            name: format!("round-{round}-writer-{number}"),
-            address: server.address(),
-            topic: TOPIC.to_owned(),
-            partitions: PARTITIONS,
-            acks: if number % 2 == 0 { -1 } else { 1 },
-            seed: random.next_u64(),
-            filler_bytes_max: FILLER_BYTES_ORDINARY,
-            storage_may_fail: false,
-        })
-        .collect();
-    std::thread::scope(|scope| {
-        let running: Vec<_> = writers.iter().map(|writer| scope.spawn(|| writer.run(&acknowledged))).collect();
-        pause(before_end);
-        end(server);
-        let mut ledger = Ledger::default();
-        for writer in running {
-            ledger.merge(writer.join().expect("a writer ends without a panic"));
-        }
-        assert_eq!(
-            ledger.len() as u64,
-            acknowledged.load(Ordering::Relaxed),
-            "every acknowledged record has its own place"
-        );
-        ledger
-    })
-}
-
-fn check_everything(server: &Server, ledger: &mut Ledger) {
-    let mut client = Client::connect(server.address());
-    for index in 0..PARTITIONS {
-        let read = client.read_records(partition(TOPIC, index));
-        ledger.check_and_learn(index, &read);
-    }
 }

@@ -1,7 +1,7 @@
 //! The table of topic configs: Kafka's keys with Kafka's types, ranges and defaults, and the one key of our own.
 //!
 //! All of them are accepted, checked, stored and shown. Those with [`ConfigKey::acts`] change what the broker does today;
-//! the others wait for the feature that reads them (compaction, replication).
+//! the others wait for the feature that reads them (replication).
 
 /// What a value has to look like. Ranges include both ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,6 +44,14 @@ pub struct ConfigKey {
 pub const CLEANUP_POLICY: &str = "cleanup.policy";
 /// The word of [`CLEANUP_POLICY`] that keeps the last record of each key.
 pub const COMPACT: &str = "compact";
+/// Share of uncompacted bytes at which a log is compacted.
+pub const DIRTY_RATIO_MIN: &str = "min.cleanable.dirty.ratio";
+/// How long tombstones stay, in milliseconds.
+pub const DELETE_RETENTION_MS: &str = "delete.retention.ms";
+/// Age from which on records are compacted, in milliseconds.
+pub const COMPACTION_LAG_MS_MIN: &str = "min.compaction.lag.ms";
+/// Age at which records are compacted at the latest, in milliseconds.
+pub const COMPACTION_LAG_MS_MAX: &str = "max.compaction.lag.ms";
 /// Answers of a topic wait for stable storage, or do not.
 pub const DURABILITY: &str = "ringmain.durability";
 /// Largest batch a topic takes, in bytes.
@@ -74,7 +82,6 @@ const ANY_INT: i32 = i32::MAX;
 
 /// Every topic config, sorted by name.
 pub const TOPIC_KEYS: &[ConfigKey] = &[
-    // Compaction itself comes later; that its records need keys is checked from the first one on.
     acting(CLEANUP_POLICY, ValueKind::Words(&[COMPACT, DELETE]), DELETE, "What happens to old records."),
     key(
         "compression.gzip.level",
@@ -95,7 +102,12 @@ pub const TOPIC_KEYS: &[ConfigKey] = &[
         "3",
         "Level of zstd where the broker compresses.",
     ),
-    key("delete.retention.ms", ValueKind::Long { min: 0 }, "86400000", "How long a compacted topic keeps tombstones."),
+    acting(
+        DELETE_RETENTION_MS,
+        ValueKind::Long { min: 0 },
+        "86400000",
+        "How long a compacted topic keeps tombstones, in milliseconds.",
+    ),
     key("file.delete.delay.ms", ValueKind::Long { min: 0 }, "60000", "How long a deleted segment stays on disk."),
     key(
         "flush.messages",
@@ -124,7 +136,12 @@ pub const TOPIC_KEYS: &[ConfigKey] = &[
     ),
     key("local.retention.bytes", ValueKind::Long { min: -2 }, "-2", "Bytes kept locally under tiered storage."),
     key("local.retention.ms", ValueKind::Long { min: -2 }, "-2", "Time records stay local under tiered storage."),
-    key("max.compaction.lag.ms", ValueKind::Long { min: 1 }, "9223372036854775807", "Latest time of compaction."),
+    acting(
+        COMPACTION_LAG_MS_MAX,
+        ValueKind::Long { min: 1 },
+        "9223372036854775807",
+        "Latest time of compaction, in milliseconds after a record was written.",
+    ),
     acting(
         MAX_MESSAGE_BYTES,
         ValueKind::Int { min: 0, max: ANY_INT },
@@ -149,13 +166,18 @@ pub const TOPIC_KEYS: &[ConfigKey] = &[
         "CreateTime",
         "Whose clock stamps records.",
     ),
-    key(
-        "min.cleanable.dirty.ratio",
+    acting(
+        DIRTY_RATIO_MIN,
         ValueKind::Double { min: 0.0, max: 1.0 },
         "0.5",
         "Share of uncompacted bytes at which compaction starts.",
     ),
-    key("min.compaction.lag.ms", ValueKind::Long { min: 0 }, "0", "Earliest time of compaction."),
+    acting(
+        COMPACTION_LAG_MS_MIN,
+        ValueKind::Long { min: 0 },
+        "0",
+        "Earliest time of compaction, in milliseconds after a record was written.",
+    ),
     key(
         "min.insync.replicas",
         ValueKind::Int { min: 1, max: ANY_INT },

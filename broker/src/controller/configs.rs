@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use engine::compaction::CompactionConfig;
+
 use super::config_keys::{self, ConfigKey, ValueKind};
 use crate::config::{Config, Durability};
 use crate::limits::{MESSAGE_BYTES_MAX_DEFAULT, PARTITIONS_DEFAULT};
@@ -70,8 +72,8 @@ pub struct TopicSettings {
     pub retention_bytes: Option<u64>,
     /// Whether old segments go, and records may be deleted.
     pub deletes: bool,
-    /// Whether only the last record of each key is kept, so that every record needs one.
-    pub is_compacted: bool,
+    /// How the log is compacted, if only the last record of each key is kept, so that every record needs one.
+    pub compaction: Option<CompactionConfig>,
 }
 
 impl TopicSettings {
@@ -93,15 +95,33 @@ impl TopicSettings {
             deletes: configs
                 .get(config_keys::CLEANUP_POLICY)
                 .is_none_or(|words| words.split(',').any(|word| word.trim() == config_keys::DELETE)),
-            is_compacted: configs
+            compaction: configs
                 .get(config_keys::CLEANUP_POLICY)
-                .is_some_and(|words| words.split(',').any(|word| word.trim() == config_keys::COMPACT)),
+                .filter(|words| words.split(',').any(|word| word.trim() == config_keys::COMPACT))
+                .map(|_| compaction(configs)),
         }
+    }
+
+    /// Whether only the last record of each key is kept.
+    pub fn is_compacted(&self) -> bool {
+        self.compaction.is_some()
     }
 
     /// Whether answers do not wait for stable storage.
     pub fn is_relaxed(&self) -> bool {
         self.durability == Durability::Relaxed
+    }
+}
+
+fn compaction(configs: &BTreeMap<String, String>) -> CompactionConfig {
+    let defaults = CompactionConfig::default();
+    let ratio: Option<f64> = number(configs, config_keys::DIRTY_RATIO_MIN);
+    CompactionConfig {
+        dirty_ratio_min_ppm: ratio.map_or(defaults.dirty_ratio_min_ppm, |ratio| (ratio * 1e6) as u32),
+        delete_retention_ms: number(configs, config_keys::DELETE_RETENTION_MS).unwrap_or(defaults.delete_retention_ms),
+        lag_ms_min: number(configs, config_keys::COMPACTION_LAG_MS_MIN).unwrap_or(defaults.lag_ms_min),
+        // Kafka's way to say that there is no bound.
+        lag_ms_max: number(configs, config_keys::COMPACTION_LAG_MS_MAX).filter(|ms| *ms < i64::MAX as u64),
     }
 }
 
@@ -246,6 +266,17 @@ mod tests {
         assert_eq!(settings.message_bytes_max, 2000);
         assert_eq!(settings.segment_bytes, defaults.segment_bytes);
         assert!(settings.is_relaxed());
+        assert_eq!(settings.compaction, None);
+        let compacted: BTreeMap<String, String> = [
+            ("cleanup.policy", "delete, compact"),
+            ("min.cleanable.dirty.ratio", "0.25"),
+            ("max.compaction.lag.ms", "9223372036854775807"),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into();
+        let settings = TopicSettings::new(&compacted, &defaults);
+        let expected = CompactionConfig { dirty_ratio_min_ppm: 250_000, ..CompactionConfig::default() };
+        assert_eq!((settings.compaction, settings.deletes), (Some(expected), true));
         let durable = BTreeMap::from([("ringmain.durability".to_owned(), "durable".to_owned())]);
         assert!(!TopicSettings::new(&durable, &defaults).is_relaxed());
     }

@@ -185,6 +185,7 @@ fn node_settings(ctx: &Context) -> Vec<NodeSetting> {
         setting("default.replication.factor", TYPE_INT, "1".to_owned()),
         setting("fetch.max.bytes", TYPE_INT, FETCH_BYTES_MAX.to_string()),
         setting("listeners", TYPE_STRING, listener),
+        setting("log.cleaner.backoff.ms", TYPE_LONG, config.compaction_check.as_millis().to_string()),
         setting("log.dirs", TYPE_STRING, config.data_dir.display().to_string()),
         setting("log.retention.bytes", TYPE_LONG, limit_text(config.retention_bytes)),
         setting("log.retention.check.interval.ms", TYPE_LONG, config.retention_check.as_millis().to_string()),

@@ -191,7 +191,7 @@ fn judge(
     }
     let batch = CheckedBytes::check(share(request.frame, records)).map_err(of_batch)?;
     judge_header(batch.info())?;
-    if topic.settings.is_compacted {
+    if topic.settings.is_compacted() {
         judge_keys(&batch, limit)?;
     }
     Ok(AppendBatch { log: log_id(topic.id, partition), batch })

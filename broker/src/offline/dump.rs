@@ -19,7 +19,7 @@ const RECORDS_BYTES_MAX: DecompressLimit = DecompressLimit(64 << 20);
 /// Journal files with headers, groups and, if asked for, frames.
 pub(super) fn journal(look: &Look, frames: bool, out: &mut dyn Write) -> Result<(), LogError> {
     for &shard in &look.shards {
-        let layout = Layout::new(&look.data, shard);
+        let layout = Layout::new(&look.data, look.generation, shard);
         for id in inspect::journal_files(&layout)? {
             // One file in memory at a time. On a running node it may have been recycled since.
             if let Some(file) = inspect::read_journal_file(&layout, id)? {
@@ -129,7 +129,7 @@ fn frame(look: &Look, fields: &FrameFields, out: &mut dyn Write) -> Result<(), L
 /// Checkpoints, oldest first, with their logs.
 pub(super) fn checkpoint(look: &Look, out: &mut dyn Write) -> Result<(), LogError> {
     for &shard in &look.shards {
-        for found in inspect::checkpoints(&Layout::new(&look.data, shard))? {
+        for found in inspect::checkpoints(&Layout::new(&look.data, look.generation, shard))? {
             let path = found.path.display().to_string();
             let saved = match &found.content {
                 Ok(saved) => saved,
@@ -168,7 +168,7 @@ fn checkpoint_log(look: &Look, log: &engine::checkpoint::LogCheckpoint, out: &mu
     let epochs: Vec<_> = log.leader_epochs.iter().map(|(epoch, first)| [i64::from(epoch.0), first.0]).collect();
     if look.json {
         let segments: Vec<_> = log.segments.iter().map(|segment| json!({
-            "base_offset": segment.base_offset.0, "next_offset": segment.next_offset.0, "bytes": segment.bytes,
+            "base_offset": segment.base_offset.0, "revision": segment.revision, "next_offset": segment.next_offset.0, "bytes": segment.bytes,
             "max_timestamp_ms": segment.max_timestamp, "sealed": segment.sealed, "index_entries": segment.index.len(),
         })).collect();
         let line = json!({

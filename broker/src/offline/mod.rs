@@ -11,10 +11,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use engine::Generation;
+use engine::disk::generations;
 use engine::inspect::{self, InspectError};
 
 use self::names::{Names, Selection};
-use crate::shard::directory::LOCK_FILE;
+use crate::shard::directory::{Identity, LOCK_FILE};
 
 /// The command could not look. Clap exits with the same code when it does not understand the command line.
 const EXIT_NOT_LOOKED: u8 = 2;
@@ -86,6 +88,8 @@ enum LogError {
     Read { path: PathBuf, source: io::Error },
     #[error("cannot write the result: {0}")]
     Write(#[from] io::Error),
+    #[error("cannot tell which shards of {} count, because its node.toml cannot be read", dir.display())]
+    UnknownGeneration { dir: PathBuf },
     #[error("there is no topic {0} in the metadata log, and it is no topic id")]
     UnknownTopic(String),
 }
@@ -93,6 +97,7 @@ enum LogError {
 /// What the subcommands work on.
 struct Look {
     data: PathBuf,
+    generation: Generation,
     shards: Vec<u16>,
     names: Names,
     selection: Selection,
@@ -124,8 +129,9 @@ fn run(args: LogArgs, out: &mut dyn Write) -> Result<ExitCode, LogError> {
     if running {
         eprintln!("ringmain: warning: a node serves {}; what is read moves meanwhile", args.data.display());
     }
-    let mut shards = inspect::shards(&args.data)?;
-    let names = Names::read(&args.data);
+    let generation = generation(&args.data)?;
+    let mut shards = inspect::shards(&args.data, generation)?;
+    let names = Names::read(&args.data, generation);
     if let Some(shard) = args.shard {
         if !shards.contains(&shard) {
             return Err(InspectError::UnknownShard { dir: args.data, shard }.into());
@@ -133,7 +139,7 @@ fn run(args: LogArgs, out: &mut dyn Write) -> Result<ExitCode, LogError> {
         shards = vec![shard];
     }
     let selection = Selection::new(args.topic.as_deref(), args.partition, &names)?;
-    let look = Look { data: args.data, shards, names, selection, json: args.json, running };
+    let look = Look { data: args.data, generation, shards, names, selection, json: args.json, running };
     match args.command {
         LogCommand::Segments => segments::segments(&look, out)?,
         LogCommand::Verify => return verify::verify(&look, out),
@@ -142,6 +148,21 @@ fn run(args: LogArgs, out: &mut dyn Write) -> Result<ExitCode, LogError> {
         LogCommand::Dump { what: DumpCommand::Segment { .. } } => unreachable!("done above, without a directory"),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The shards that count: those that the node's file names, or the only ones there are.
+fn generation(data: &Path) -> Result<Generation, LogError> {
+    match Identity::read(data) {
+        Ok(Some(identity)) => return Ok(identity.generation()),
+        Ok(None) => {}
+        Err(error) => eprintln!("ringmain: warning: {error}"),
+    }
+    let found = generations::found(data).map_err(|source| LogError::Read { path: data.to_path_buf(), source })?;
+    match found.as_slice() {
+        [] => Err(InspectError::NoShards { dir: data.to_path_buf() }.into()),
+        [only] => Ok(*only),
+        _ => Err(LogError::UnknownGeneration { dir: data.to_path_buf() }),
+    }
 }
 
 /// Whether a node holds the directory's lock. It is let go at once, so that a node that starts meanwhile gets it.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use batch::DecompressLimit;
-use engine::LogId;
 use engine::inspect::ShardPicture;
+use engine::{Generation, LogId};
 use wire::Uuid;
 
 use super::LogError;
@@ -23,9 +23,9 @@ pub(super) struct Names {
 
 impl Names {
     /// Reads what there is. Without a readable metadata log ids have to do; that is told and harms nothing.
-    pub(super) fn read(data: &Path) -> Names {
+    pub(super) fn read(data: &Path, generation: Generation) -> Names {
         let mut by_id = BTreeMap::from([(METADATA_LOG.topic, "(metadata)".to_owned())]);
-        let done = ShardPicture::read(data, CONTROLLER_SHARD).and_then(|picture| {
+        let done = ShardPicture::read(data, generation, CONTROLLER_SHARD).and_then(|picture| {
             picture.each_batch(METADATA_LOG, &mut |batch| {
                 let records = batch.records(DecompressLimit(METADATA_READ_BYTES)).map_err(|error| error.to_string())?;
                 for record in &records {

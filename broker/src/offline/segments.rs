@@ -13,7 +13,7 @@ const HEAD: [&str; 10] = ["SHARD", "LOG", "START", "END", "BASE", "NEXT", "BYTES
 pub(super) fn segments(look: &Look, out: &mut dyn Write) -> Result<(), LogError> {
     let mut rows = Vec::new();
     for &shard in &look.shards {
-        let picture = ShardPicture::read(&look.data, shard)?;
+        let picture = ShardPicture::read(&look.data, look.generation, shard)?;
         if !matches!(picture.verdict, Verdict::Sound(_)) {
             eprintln!(
                 "ringmain: warning: shard {shard} by its checkpoint alone, its journal is damaged; see `log verify`"

@@ -19,6 +19,7 @@ pub(super) fn verify(look: &Look, out: &mut dyn Write) -> Result<ExitCode, LogEr
     let mut progress = Progress { shown: io::stderr().is_terminal(), last_bytes: 0 };
     let mut check = Verify {
         data: &look.data,
+        generation: look.generation,
         running: look.running,
         wants: &|log| look.selection.has(log),
         found: &mut |finding| {

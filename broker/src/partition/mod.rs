@@ -57,12 +57,15 @@ pub fn log_id(topic: TopicId, partition: u32) -> LogId {
 /// What the engine has to know of a topic's settings.
 pub fn log_config(settings: &TopicSettings) -> LogConfig {
     let retained = |limit: Option<u64>| limit.filter(|_| settings.deletes);
+    // What is to be compacted in time must not stay in the active segment, as in Kafka (KIP-354).
+    let lag_ms_max = settings.compaction.and_then(|compaction| compaction.lag_ms_max);
     LogConfig {
         segment_bytes: settings.segment_bytes,
         relaxed: settings.is_relaxed(),
-        segment_ms: Some(settings.segment_ms),
+        segment_ms: Some(lag_ms_max.map_or(settings.segment_ms, |lag_ms| lag_ms.min(settings.segment_ms))),
         retention_ms: retained(settings.retention_ms),
         retention_bytes: retained(settings.retention_bytes),
+        compaction: settings.compaction,
     }
 }
 

@@ -2,13 +2,16 @@
 //!
 //! ```text
 //! data/ringmain.lock   locked while a process serves; holds that process's id as text
-//! data/node.toml       format version, cluster id, node id, directory id, shard count; written once
+//! data/node.toml       format version, cluster id, node id, directory id, shard count, generation of the shards; written
+//!                      once, and again whenever the number of shards changes
 //! ```
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
+use engine::Generation;
+use engine::disk::generations;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
@@ -28,8 +31,8 @@ pub enum DirectoryError {
     Malformed { path: PathBuf, reason: String },
     #[error("{} has format version {found}, this program knows version {FORMAT_VERSION}: use the program that wrote it", path.display())]
     Format { path: PathBuf, found: u32 },
-    #[error("the data directory {} was made with {stored} shards and {asked} are asked for: run with {stored} cores (--cores)", dir.display())]
-    ShardCount { dir: PathBuf, stored: u16, asked: u16 },
+    #[error("{} is missing, and the data directory holds shards: put it back from a copy, because it says which of them count", path.display())]
+    Lost { path: PathBuf },
     #[error("the data directory {} belongs to node {stored}, but node.id is {asked}", dir.display())]
     NodeId { dir: PathBuf, stored: i32, asked: i32 },
 }
@@ -44,37 +47,76 @@ pub struct Identity {
     pub node_id: i32,
     /// Tells a disk that was swapped or emptied from the one this node had.
     pub directory_id: String,
-    /// Partitions are placed by this number, so it cannot change while data is there.
+    /// Partitions are placed by this number.
     pub shard_count: u16,
+    /// Which directories hold these shards. The first generation is not written, as before there were others.
+    #[serde(default, skip_serializing_if = "is_first")]
+    generation: u32,
+}
+
+impl Identity {
+    /// Which directories hold the shards.
+    pub fn generation(&self) -> Generation {
+        Generation(self.generation)
+    }
+
+    /// Reads `node.toml`; none if the directory has none.
+    pub fn read(dir: &Path) -> Result<Option<Self>, DirectoryError> {
+        let path = dir.join(NODE_FILE);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => parse(&text, &path).map(Some),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(io("read", &path, source)),
+        }
+    }
+
+    fn new(config: &Config) -> Self {
+        Self {
+            format_version: FORMAT_VERSION,
+            cluster_id: random_id(),
+            node_id: config.node_id.0,
+            directory_id: random_id(),
+            shard_count: config.shard_count(),
+            generation: Generation::FIRST.0,
+        }
+    }
+}
+
+fn is_first(generation: &u32) -> bool {
+    Generation(*generation) == Generation::FIRST
 }
 
 /// A data directory that this process holds. Dropping it lets the next process in.
 #[derive(Debug)]
 pub struct Directory {
     pub identity: Identity,
+    dir: PathBuf,
     lock: File,
 }
 
 impl Directory {
-    /// Makes the directory if it is missing, locks it, and reads or writes the node's identity.
+    /// Makes the directory if it is missing, locks it, and reads or writes the node's identity. The number of shards may be
+    /// another than the configured one.
     pub fn open(config: &Config) -> Result<Self, DirectoryError> {
         let dir = &config.data_dir;
         std::fs::create_dir_all(dir).map_err(|source| io("make the data directory", dir, source))?;
         let lock = lock(dir)?;
-        let path = dir.join(NODE_FILE);
-        let identity = match std::fs::read_to_string(&path) {
-            Ok(text) => parse(&text, &path)?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => write_new(dir, config)?,
-            Err(source) => return Err(io("read", &path, source)),
+        let identity = match Identity::read(dir)? {
+            Some(identity) => identity,
+            None => make_identity(dir, config)?,
         };
-        if identity.shard_count != config.shard_count() {
-            let (stored, asked) = (identity.shard_count, config.shard_count());
-            return Err(DirectoryError::ShardCount { dir: dir.clone(), stored, asked });
-        }
         if identity.node_id != config.node_id.0 {
             return Err(DirectoryError::NodeId { dir: dir.clone(), stored: identity.node_id, asked: config.node_id.0 });
         }
-        Ok(Self { identity, lock })
+        Ok(Self { identity, dir: dir.clone(), lock })
+    }
+
+    /// Lets another generation of shards count from now on. After a crash, or an error, either it does or the one before.
+    pub fn switch(&mut self, shard_count: u16, generation: Generation) -> Result<(), DirectoryError> {
+        let identity = Identity { shard_count, generation: generation.0, ..self.identity.clone() };
+        write(&self.dir, &identity)?;
+        self.identity = identity;
+        Ok(())
     }
 }
 
@@ -131,24 +173,27 @@ fn parse(text: &str, path: &Path) -> Result<Identity, DirectoryError> {
     value.try_into().map_err(malformed)
 }
 
-/// Writes the identity whole, synced, then renames it, so that a crash leaves either none or all of it.
-fn write_new(dir: &Path, config: &Config) -> Result<Identity, DirectoryError> {
-    let identity = Identity {
-        format_version: FORMAT_VERSION,
-        cluster_id: random_id(),
-        node_id: config.node_id.0,
-        directory_id: random_id(),
-        shard_count: config.shard_count(),
-    };
-    let text = toml::to_string(&identity).expect("a flat table of strings and numbers has a TOML form");
+/// The identity comes before the first shard, so shards without one have lost it.
+fn make_identity(dir: &Path, config: &Config) -> Result<Identity, DirectoryError> {
+    let found = generations::found(dir).map_err(|source| io("list", dir, source))?;
+    if !found.is_empty() {
+        return Err(DirectoryError::Lost { path: dir.join(NODE_FILE) });
+    }
+    let identity = Identity::new(config);
+    write(dir, &identity)?;
+    Ok(identity)
+}
+
+/// Writes the identity whole, synced, then renames it, so that a crash leaves either what was before or all of it.
+fn write(dir: &Path, identity: &Identity) -> Result<(), DirectoryError> {
+    let text = toml::to_string(identity).expect("a flat table of strings and numbers has a TOML form");
     let (path, draft) = (dir.join(NODE_FILE), dir.join("node.toml.new"));
     let mut file = File::create(&draft).map_err(|source| io("write", &draft, source))?;
     let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
     written.map_err(|source| io("write", &draft, source))?;
     std::fs::rename(&draft, &path).map_err(|source| io("write", &path, source))?;
     let synced = File::open(dir).and_then(|dir| dir.sync_all());
-    synced.map_err(|source| io("sync", dir, source))?;
-    Ok(identity)
+    synced.map_err(|source| io("sync", dir, source))
 }
 
 fn io(action: &'static str, path: &Path, source: std::io::Error) -> DirectoryError {
@@ -207,20 +252,38 @@ mod tests {
     }
 
     #[test]
-    fn another_shard_count_or_format_is_refused() {
-        let dir = fresh_dir("count");
+    fn another_format_and_a_lost_identity_are_refused() {
+        let dir = fresh_dir("format");
         let core = core_affinity::get_core_ids().expect("cores")[0].id;
         let config = config(&dir, vec![core]);
         drop(Directory::open(&config).expect("opens"));
         let path = dir.join(NODE_FILE);
         let text = std::fs::read_to_string(&path).expect("is there");
-        std::fs::write(&path, text.replace("shard_count = 1", "shard_count = 3")).expect("written");
-        let error = Directory::open(&config).expect_err("other count").to_string();
-        assert!(error.contains("was made with 3 shards and 1 are asked for"), "{error}");
         std::fs::write(&path, text.replace("format_version = 1", "format_version = 9")).expect("written");
         assert!(matches!(Directory::open(&config), Err(DirectoryError::Format { found: 9, .. })));
         std::fs::write(&path, "what is this").expect("written");
         assert!(matches!(Directory::open(&config), Err(DirectoryError::Malformed { .. })));
+        std::fs::remove_file(&path).expect("removed");
+        std::fs::create_dir(dir.join("shards-3")).expect("made");
+        let error = Directory::open(&config).expect_err("nobody knows which shards count").to_string();
+        assert!(error.contains("node.toml is missing"), "{error}");
+        std::fs::remove_dir_all(dir).expect("removed");
+    }
+
+    #[test]
+    fn the_generation_is_switched_for_good_and_changes_nothing_else() {
+        let dir = fresh_dir("switch");
+        let core = core_affinity::get_core_ids().expect("cores")[0].id;
+        let config = config(&dir, vec![core]);
+        let mut directory = Directory::open(&config).expect("opens");
+        let before = directory.identity.clone();
+        let text = std::fs::read_to_string(dir.join(NODE_FILE)).expect("is there");
+        assert!(!text.contains("generation"), "{text}");
+        directory.switch(5, Generation(2)).expect("switched");
+        drop(directory);
+        let after = Directory::open(&config).expect("opens").identity.clone();
+        assert_eq!((after.shard_count, after.generation()), (5, Generation(2)));
+        assert_eq!(after, Identity { shard_count: 5, generation: 2, ..before });
         std::fs::remove_dir_all(dir).expect("removed");
     }
 }

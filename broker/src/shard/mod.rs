@@ -3,6 +3,7 @@
 mod context;
 pub mod directory;
 pub mod lifecycle;
+pub mod reshard;
 mod run;
 
 pub use context::{Context, NodeInfo};

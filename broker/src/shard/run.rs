@@ -12,7 +12,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use engine::ring::{self, Listener, Ring};
-use engine::{Engine, EngineConfig, OpenError, StorageError};
+use engine::{Engine, EngineConfig, Generation, OpenError, StorageError};
 
 use super::context::{Context, NodeInfo};
 use super::directory::Identity;
@@ -125,17 +125,9 @@ async fn open(ring: &Ring, seed: Seed) -> Result<(Rc<Context>, Listener), ShardE
     let address = listener.local_addr().map_err(listen_error)?;
     tell(&news, News::Listening(address));
 
-    let memory_bytes = config.memory_bytes_per_shard;
-    let request_bytes = request_budget_bytes(memory_bytes);
-    let fetch_bytes = fetch_budget_bytes(memory_bytes);
-    let engine_config = EngineConfig {
-        journal_bytes_max: config.journal_bytes_per_shard,
-        memory_bytes_max: (memory_bytes - request_bytes - fetch_bytes) as usize,
-        disk_reserve_bytes: config.disk_reserve_bytes,
-        disk_sharers: config.shard_count(),
-        retention_check: config.retention_check,
-        ..EngineConfig::new(config.data_dir.clone(), shard.0)
-    };
+    let request_bytes = request_budget_bytes(config.memory_bytes_per_shard);
+    let fetch_bytes = fetch_budget_bytes(config.memory_bytes_per_shard);
+    let engine_config = engine_config(&config, identity.generation(), shard);
     let opened = Engine::open(ring.clone(), engine_config).await;
     let (engine, recovered) = opened.map_err(|source| ShardError::Storage { shard, source })?;
     tracing::info!(
@@ -174,6 +166,23 @@ async fn open(ring: &Ring, seed: Seed) -> Result<(Rc<Context>, Listener), ShardE
         config,
     });
     Ok((ctx, listener))
+}
+
+/// What the node's configuration means for the storage of one shard.
+pub(super) fn engine_config(config: &Config, generation: Generation, shard: ShardId) -> EngineConfig {
+    let memory_bytes = config.memory_bytes_per_shard;
+    let lent_bytes = request_budget_bytes(memory_bytes) + fetch_budget_bytes(memory_bytes);
+    EngineConfig {
+        generation,
+        journal_bytes_max: config.journal_bytes_per_shard,
+        memory_bytes_max: (memory_bytes - lent_bytes) as usize,
+        disk_reserve_bytes: config.disk_reserve_bytes,
+        disk_sharers: config.shard_count(),
+        retention_check: config.retention_check,
+        compaction_check: config.compaction_check,
+        compaction_bytes_per_s: config.compaction_bytes_per_s_per_shard,
+        ..EngineConfig::new(config.data_dir.clone(), shard.0)
+    }
 }
 
 /// Joins the other shards. When this returns the metadata is applied on all of them.

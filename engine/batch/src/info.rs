@@ -99,6 +99,11 @@ impl BatchInfo {
         self.attributes & layout::CONTROL_BIT != 0
     }
 
+    /// From when on the batch's tombstones may go, in milliseconds since the Unix epoch, if compaction has said so (KIP-534).
+    pub fn delete_horizon_ms(&self) -> Option<i64> {
+        (self.attributes & layout::DELETE_HORIZON_BIT != 0).then_some(self.base_timestamp)
+    }
+
     /// Whether an idempotent producer made it, so that its sequence numbers count.
     pub fn has_producer(&self) -> bool {
         self.producer_id >= 0

@@ -45,6 +45,7 @@ pub(crate) const COMPRESSION_MASK: i16 = 0b0111;
 pub(crate) const LOG_APPEND_TIME_BIT: i16 = 1 << 3;
 pub(crate) const TRANSACTIONAL_BIT: i16 = 1 << 4;
 pub(crate) const CONTROL_BIT: i16 = 1 << 5;
+pub(crate) const DELETE_HORIZON_BIT: i16 = 1 << 6;
 
 const _: () = assert!(HEADER_BYTES == 61, "KIP-98 gives the header 61 bytes");
 const _: () = assert!(CRC_COVERS_FROM == 21, "KIP-98 starts the checksum at the attributes");

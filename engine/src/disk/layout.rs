@@ -4,6 +4,7 @@
 //! <data>/shards/<shard>/journal/<16 hex>.journal
 //!                      /checkpoint-<16 hex>
 //!                      /ballast
+//!       /shards-<generation>/<shard>/...            instead of shards/, after the number of shards has changed
 //!       /topics/<topic id, 32 hex>/<partition>/<base offset, 20 digits>.log
 //!                                             /<base offset, 20 digits>.r<revision>.log
 //! ```
@@ -12,25 +13,57 @@ use std::path::{Path, PathBuf};
 
 use batch::Offset;
 
-use crate::ids::{JournalFileId, LogId, SegmentName};
+use crate::ids::{Generation, JournalFileId, LogId, SegmentName};
+
+const BALLAST: &str = "ballast";
 
 #[derive(Debug, Clone)]
 pub struct Layout {
     data: PathBuf,
+    generation: Generation,
     shard: u16,
 }
 
 impl Layout {
-    pub fn new(data: &Path, shard: u16) -> Self {
-        Self { data: data.to_path_buf(), shard }
+    /// Name of the directory of a shard's journal files.
+    pub const JOURNAL_DIR: &str = "journal";
+
+    pub fn new(data: &Path, generation: Generation, shard: u16) -> Self {
+        Self { data: data.to_path_buf(), generation, shard }
+    }
+
+    /// What holds the directories of a generation's shards.
+    pub fn shards_dir(data: &Path, generation: Generation) -> PathBuf {
+        match generation {
+            Generation::FIRST => data.join("shards"),
+            Generation(number) => data.join(format!("shards-{number}")),
+        }
+    }
+
+    /// The generation whose shards a directory of this name holds.
+    pub fn generation(path: &Path) -> Option<Generation> {
+        let name = path.file_name()?.to_str()?;
+        if name == "shards" {
+            return Some(Generation::FIRST);
+        }
+        let number = name.strip_prefix("shards-")?;
+        let generation = Generation(number.parse().ok()?);
+        // A name that no generation would get, such as shards-0 or shards-007, is somebody else's.
+        (generation != Generation::FIRST && generation.to_string() == number).then_some(generation)
+    }
+
+    /// The shard whose directory has this name.
+    pub fn shard(path: &Path) -> Option<u16> {
+        let name = path.file_name()?.to_str()?;
+        name.parse::<u16>().ok().filter(|shard| shard.to_string() == name)
     }
 
     pub fn shard_dir(&self) -> PathBuf {
-        self.data.join("shards").join(self.shard.to_string())
+        Self::shards_dir(&self.data, self.generation).join(self.shard.to_string())
     }
 
     pub fn journal_dir(&self) -> PathBuf {
-        self.shard_dir().join("journal")
+        self.shard_dir().join(Self::JOURNAL_DIR)
     }
 
     pub fn journal_file(&self, id: JournalFileId) -> PathBuf {
@@ -54,7 +87,14 @@ impl Layout {
 
     /// The file that is thrown off when the disk is full.
     pub fn ballast(&self) -> PathBuf {
-        self.shard_dir().join("ballast")
+        self.shard_dir().join(BALLAST)
+    }
+
+    /// Whether a shard gives this name to files beside its journal: checkpoints, whole or half written, and the ballast.
+    pub fn is_shard_file(path: &Path) -> bool {
+        let is_half = || path.extension().is_some_and(|extension| extension == "tmp");
+        let whole = if is_half() { path.with_extension("") } else { path.to_path_buf() };
+        path.file_name().is_some_and(|name| name == BALLAST) || Self::checkpoint_seq(&whole).is_some()
     }
 
     pub fn topics_dir(&self) -> PathBuf {
@@ -92,8 +132,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_generation_has_a_directory_of_its_own_and_knows_its_name() {
+        let data = Path::new("/d");
+        for generation in [Generation::FIRST, Generation(1), Generation(u32::MAX)] {
+            let dir = Layout::shards_dir(data, generation);
+            assert_eq!(Layout::generation(&dir), Some(generation));
+            assert!(Layout::new(data, generation, 7).shard_dir().starts_with(&dir));
+        }
+        for name in ["shards-0", "shards-01", "shards-", "shards-x", "shards-4294967296", "topics", "shard"] {
+            assert_eq!(Layout::generation(&data.join(name)), None, "{name}");
+        }
+        assert_eq!(Layout::shard(Path::new("/d/shards/12")), Some(12));
+        assert_eq!(Layout::shard(Path::new("/d/shards/012")), None);
+    }
+
+    #[test]
     fn names_read_back_and_foreign_names_do_not() {
-        let layout = Layout::new(Path::new("/d"), 3);
+        let layout = Layout::new(Path::new("/d"), Generation::FIRST, 3);
         let id = JournalFileId(0x1_0000_00ab);
         assert_eq!(Layout::journal_file_id(&layout.journal_file(id)), Some(id));
         assert_eq!(Layout::checkpoint_seq(&layout.checkpoint(77)), Some(77));

@@ -2,8 +2,11 @@
 //! ring. Everything lives on the shard's core.
 
 pub mod checkpoint_files;
+pub mod compacted_file;
 pub mod free_space;
+pub mod generations;
 pub mod journal_files;
 pub mod layout;
 mod recency;
+mod removal;
 pub mod segment_files;

@@ -8,10 +8,12 @@ use std::rc::Rc;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
+use super::compacted_file::CompactedFile;
 use super::free_space::is_exhausted;
 use super::journal_files::sync_dir;
 use super::layout::Layout;
 use super::recency::{Key, Recency};
+use super::removal::Removal;
 use crate::ids::{LogId, SegmentName};
 use crate::limits::{
     BLOCK_BYTES, OPEN_SEGMENTS_MAX, SEGMENT_PREALLOCATE_BYTES_MAX, SEGMENT_PREALLOCATE_BYTES_MIN,
@@ -38,10 +40,12 @@ pub struct SegmentShelf {
     fresh: RefCell<BTreeSet<Key>>,
     /// Extents are reserved ahead in steps of at most this.
     step_bytes_max: Cell<u64>,
+    removal: Removal,
 }
 
 impl SegmentShelf {
     pub fn new(ring: Ring, layout: Layout, pool: BufPool) -> Self {
+        let removal = Removal::new(ring.clone());
         Self {
             ring,
             layout,
@@ -50,6 +54,7 @@ impl SegmentShelf {
             recency: RefCell::default(),
             fresh: RefCell::default(),
             step_bytes_max: Cell::new(SEGMENT_PREALLOCATE_BYTES_MAX),
+            removal,
         }
     }
 
@@ -231,11 +236,16 @@ impl SegmentShelf {
         Ok((buf, (position - start) as usize, filled))
     }
 
+    /// Begins a file that compaction writes.
+    pub async fn create_compacted(&self, log: LogId, segment: SegmentName) -> io::Result<CompactedFile> {
+        CompactedFile::create(&self.ring, &self.layout, &self.pool, log, segment).await
+    }
+
     /// Removes a segment's file. Reads of it that are under way have it open, and end as they would have.
     pub async fn remove_segment(&self, log: LogId, segment: SegmentName) -> io::Result<()> {
         self.close((log, segment));
         self.fresh.borrow_mut().remove(&(log, segment));
-        match self.ring.unlink(&self.layout.segment(log, segment)).await {
+        match self.removal.unlink(&self.layout.segment(log, segment)).await {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             result => result,
         }
@@ -265,7 +275,7 @@ impl SegmentShelf {
             entries => entries?,
         };
         for entry in entries {
-            self.ring.unlink(&entry?.path()).await?;
+            self.removal.unlink(&entry?.path()).await?;
         }
         self.ring.rmdir(&dir).await?;
         let topic = self.layout.topic_dir(log);

@@ -27,7 +27,8 @@ pub use segment::{SegmentReader, Step};
 pub use shard::{LogPicture, SegmentPicture, ShardPicture, Verdict};
 pub use verify::{Finding, Severity, Summary, Verify, verify_shard};
 
-use crate::ids::LogId;
+use crate::disk::layout::Layout;
+use crate::ids::{Generation, LogId};
 
 /// Why something could not be looked at. It says nothing about what lies there.
 #[derive(Debug, thiserror::Error)]
@@ -47,9 +48,9 @@ fn cannot_read(path: &Path) -> impl FnOnce(io::Error) -> InspectError {
     move |source| InspectError::Io { path, source }
 }
 
-/// The shards that the data directory holds, in order.
-pub fn shards(data: &Path) -> Result<Vec<u16>, InspectError> {
-    let dir = data.join("shards");
+/// The shards that a generation of the data directory holds, in order.
+pub fn shards(data: &Path, generation: Generation) -> Result<Vec<u16>, InspectError> {
+    let dir = Layout::shards_dir(data, generation);
     let entries = match std::fs::read_dir(&dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -60,7 +61,7 @@ pub fn shards(data: &Path) -> Result<Vec<u16>, InspectError> {
     let mut shards = Vec::new();
     for entry in entries {
         let entry = entry.map_err(cannot_read(&dir))?;
-        shards.extend(entry.file_name().to_str().and_then(|name| name.parse::<u16>().ok()));
+        shards.extend(Layout::shard(&entry.path()));
     }
     shards.sort_unstable();
     if shards.is_empty() { Err(InspectError::NoShards { dir: data.to_path_buf() }) } else { Ok(shards) }

@@ -13,7 +13,7 @@ use super::{InspectError, cannot_read};
 use crate::checkpoint::{Checkpoint, LogCheckpoint, SegmentCheckpoint};
 use crate::disk::layout::Layout;
 use crate::frame::FrameKind;
-use crate::ids::{JournalFileId, LogId};
+use crate::ids::{Generation, JournalFileId, LogId};
 use crate::journal::{self, End, FilesConfig, Recovered};
 use crate::limits::{BLOCK_BYTES, JOURNAL_BYTES_DEFAULT, JOURNAL_FILE_BYTES};
 use crate::log::Log;
@@ -77,8 +77,8 @@ pub struct SegmentPicture {
 
 impl ShardPicture {
     /// Reads the shard's checkpoints and journal. It holds the journal in memory twice over, as recovery does.
-    pub fn read(data: &Path, shard: u16) -> Result<ShardPicture, InspectError> {
-        let layout = Layout::new(data, shard);
+    pub fn read(data: &Path, generation: Generation, shard: u16) -> Result<ShardPicture, InspectError> {
+        let layout = Layout::new(data, generation, shard);
         if !layout.shard_dir().is_dir() {
             return Err(InspectError::UnknownShard { dir: data.to_path_buf(), shard });
         }

@@ -9,7 +9,7 @@ use super::{Finding, Severity, ShardPicture, Summary, Verdict, Verify, verify_sh
 use crate::checkpoint::{self, Checkpoint, IndexEntry, LogCheckpoint, SegmentCheckpoint};
 use crate::disk::layout::Layout;
 use crate::frame::{FrameFields, FrameKind};
-use crate::ids::{GroupSeq, JournalFileId, LogId, SegmentName};
+use crate::ids::{Generation, GroupSeq, JournalFileId, LogId, SegmentName};
 use crate::journal::group::GroupContext;
 use crate::journal::{End, FileHeader, GroupBuilder};
 use crate::limits::BLOCK_BYTES;
@@ -30,7 +30,7 @@ fn batch_at(offset: i64, records: usize, value_bytes: usize) -> Vec<u8> {
 
 /// A shard with one log: one sealed segment of offsets 0 to 5, an active one of 6 to 11, whose last block is in the checkpoint.
 fn write_shard(data: &Path) -> Layout {
-    let layout = Layout::new(data, 0);
+    let layout = Layout::new(data, Generation::FIRST, 0);
     fs::create_dir_all(layout.journal_dir()).unwrap();
     fs::create_dir_all(layout.log_dir(LOG)).unwrap();
     let (sealed, sealed_bytes) = segment(0);
@@ -127,6 +127,7 @@ fn verify(data: &Path) -> (Vec<Finding>, Summary) {
     let mut findings = Vec::new();
     let mut verify = Verify {
         data,
+        generation: Generation::FIRST,
         running: false,
         wants: &|_| true,
         found: &mut |finding| findings.push(finding),
@@ -157,7 +158,7 @@ fn a_sound_shard_has_no_findings_and_its_logs_end_where_the_journal_says() {
     let (findings, summary) = verify(data.path());
     assert_eq!(findings, []);
     assert_eq!((summary.segments, summary.batches, summary.records, summary.groups), (2, 6, 12, 3));
-    let picture = ShardPicture::read(data.path(), 0).unwrap();
+    let picture = ShardPicture::read(data.path(), Generation::FIRST, 0).unwrap();
     assert_eq!(picture.verdict, Verdict::Sound(End::Clean));
     let log = &picture.logs[0];
     assert_eq!((log.log, log.start, log.end, log.segments.len()), (LOG, Offset(0), Offset(18), 2));
@@ -238,7 +239,7 @@ fn a_flipped_bit_in_a_group_below_the_durable_mark_is_named_and_in_the_last_grou
             } else {
                 assert_eq!(problems(&findings), [(path.clone(), Some(at))], "{inside}: {findings:?}");
             }
-            let picture = ShardPicture::read(data.path(), 0).unwrap();
+            let picture = ShardPicture::read(data.path(), Generation::FIRST, 0).unwrap();
             assert!(matches!(picture.verdict, Verdict::Corrupt(_)));
             assert_eq!(picture.logs[0].end, Offset(12), "the checkpoint alone");
             flip(&path, positions[group] + inside, 2);
@@ -274,7 +275,7 @@ fn the_files_of_a_log_that_was_deleted_after_the_checkpoint_are_not_missed() {
     fs::write(layout.journal_file(FILE), bytes).unwrap();
     fs::remove_dir_all(layout.topics_dir()).unwrap();
     assert_eq!(verify(data.path()).0, []);
-    assert!(ShardPicture::read(data.path(), 0).unwrap().logs.is_empty());
+    assert!(ShardPicture::read(data.path(), Generation::FIRST, 0).unwrap().logs.is_empty());
 }
 
 #[test]
@@ -300,8 +301,8 @@ fn a_flipped_bit_in_a_checkpoint_is_found_wherever_it_hits() {
 #[test]
 fn a_directory_that_is_no_node_s_cannot_be_looked_at() {
     let data = tempfile::tempdir().unwrap();
-    assert!(super::shards(data.path()).is_err());
+    assert!(super::shards(data.path(), Generation::FIRST).is_err());
     write_shard(data.path());
-    assert_eq!(super::shards(data.path()).unwrap(), [0]);
-    assert!(ShardPicture::read(data.path(), 1).is_err());
+    assert_eq!(super::shards(data.path(), Generation::FIRST).unwrap(), [0]);
+    assert!(ShardPicture::read(data.path(), Generation::FIRST, 1).is_err());
 }

@@ -13,7 +13,8 @@ use super::shard::open_segment;
 use super::walk::{SegmentCheck, Walked};
 use super::{InspectError, ShardPicture, Verdict};
 use crate::checkpoint::{LogCheckpoint, SegmentCheckpoint};
-use crate::ids::LogId;
+use crate::disk::layout::Layout;
+use crate::ids::{Generation, LogId, SegmentName};
 use crate::journal::{CorruptReason, End};
 
 /// A running node's journal moves while it is read; what looks damaged is read again this often.
@@ -60,6 +61,8 @@ pub struct Summary {
 /// What to look at, and who is told.
 pub struct Verify<'a> {
     pub data: &'a Path,
+    /// The shards that count.
+    pub generation: Generation,
     /// A node serves the directory: files that go away meanwhile are no problem.
     pub running: bool,
     /// The logs whose segments are checked.
@@ -75,12 +78,12 @@ pub struct Verify<'a> {
 /// # Errors
 /// When it could not be looked at all; that says nothing about the shard.
 pub fn verify_shard(verify: &mut Verify<'_>, shard: u16) -> Result<(), InspectError> {
-    let mut picture = ShardPicture::read(verify.data, shard)?;
+    let mut picture = ShardPicture::read(verify.data, verify.generation, shard)?;
     for _ in 1..LOOKS_MAX {
         if !verify.running || matches!(picture.verdict, Verdict::Sound(_)) {
             break;
         }
-        picture = ShardPicture::read(verify.data, shard)?;
+        picture = ShardPicture::read(verify.data, verify.generation, shard)?;
     }
     verify.summary.shards += 1;
     verify.checkpoints(&picture);
@@ -250,14 +253,14 @@ impl Verify<'_> {
 
     /// Segment files that nothing names, below the one that is written to. Above it there may be files begun since.
     fn leftovers(&mut self, picture: &ShardPicture, saved: &LogCheckpoint) -> Result<(), InspectError> {
-        let named: BTreeSet<Offset> = saved.segments.iter().map(|segment| segment.base_offset).collect();
-        let active = named.last().copied().unwrap_or_default();
+        let named: BTreeSet<SegmentName> = saved.segments.iter().map(|segment| segment.name()).collect();
+        let active = saved.segments.last().map_or(Offset(0), |segment| segment.base_offset);
         let Ok(entries) = std::fs::read_dir(picture.layout.log_dir(saved.log)) else { return Ok(()) };
         let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
         paths.sort();
         for path in paths {
-            let base = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".log")?.parse().ok()).map(Offset);
-            if base.is_some_and(|base| base < active && !named.contains(&base)) {
+            let is_leftover = |name: SegmentName| (name.revision > 0 || name.base < active) && !named.contains(&name);
+            if Layout::segment_name(&path).is_some_and(is_leftover) {
                 let what = "no checkpoint names this file".to_owned();
                 self.tell(Severity::Note, &path, None, Some(saved.log), what);
             }

@@ -6,6 +6,7 @@
 //!      |------- durable ------|--- in flight ---|         start <= durable_end <= end
 //! ```
 
+mod compaction;
 mod read;
 mod retention;
 mod segment;
@@ -24,7 +25,8 @@ pub use sparse_index::SparseIndex;
 pub use tail::{BlockWrite, block_start};
 
 use crate::checkpoint::LogCheckpoint;
-use crate::ids::{GroupSeq, LogId};
+use crate::compaction::CompactionConfig;
+use crate::ids::{GroupSeq, LogId, SegmentName};
 use crate::limits::CHUNK_BYTES_MIN;
 use crate::memory::{BufPool, Span};
 use tail::Tail;
@@ -42,6 +44,8 @@ pub struct LogConfig {
     pub retention_ms: Option<u64>,
     /// The oldest segments go when those behind them have so many bytes.
     pub retention_bytes: Option<u64>,
+    /// Of records with one key the last stays.
+    pub compaction: Option<CompactionConfig>,
 }
 
 impl Default for LogConfig {
@@ -52,6 +56,7 @@ impl Default for LogConfig {
             segment_ms: None,
             retention_ms: None,
             retention_bytes: None,
+            compaction: None,
         }
     }
 }
@@ -93,6 +98,10 @@ pub struct Log {
     leader_epochs: Vec<(LeaderEpoch, Offset)>,
     /// Compaction has been through everything before this offset.
     cleaned_until: Offset,
+    /// Files that compaction has replaced and that a checkpoint may still name.
+    retired: Vec<SegmentName>,
+    /// Compaction has not found it damaged.
+    is_cleanable: bool,
     /// Groups on their way to the device and where the log ends with each.
     pending: VecDeque<(GroupSeq, Offset)>,
     tail: Tail,
@@ -112,6 +121,8 @@ impl Log {
             segments: VecDeque::from([Segment::new(Offset(0))]),
             leader_epochs: Vec::new(),
             cleaned_until: Offset(0),
+            retired: Vec::new(),
+            is_cleanable: true,
             pending: VecDeque::new(),
             tail: Tail::default(),
             write_in_flight: false,
@@ -141,6 +152,8 @@ impl Log {
             segments,
             leader_epochs: saved.leader_epochs.clone(),
             cleaned_until: saved.cleaned_until,
+            retired: Vec::new(),
+            is_cleanable: true,
             pending: VecDeque::new(),
             tail,
             write_in_flight: false,
@@ -282,6 +295,12 @@ impl Log {
             partial_block: self.tail.partial_block(segment.base_offset, segment.bytes),
             bytes: segment.bytes,
         })
+    }
+
+    /// The segment before the active one is not complete in its file. It does not wait for more to come: retention and compaction
+    /// want it.
+    pub fn awaits_seal(&self) -> bool {
+        self.segments.iter().rev().nth(1).is_some_and(|segment| !segment.is_closed())
     }
 
     /// The active segment's partly filled block, for a clean shutdown: written padded, and the file cut to its exact size.

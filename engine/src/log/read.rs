@@ -79,6 +79,10 @@ impl Log {
     }
 
     fn plan_from(&self, segment: &Segment, scan_from: u64, request: ReadRequest) -> ReadPlan {
+        // The last records before an empty segment may have gone.
+        if segment.is_empty() {
+            return ReadPlan::Empty;
+        }
         if self.tail.start_of(segment.base_offset).is_some_and(|start| start <= scan_from) {
             return self.read_memory(segment, scan_from, request);
         }
@@ -108,6 +112,8 @@ impl Log {
             .segments
             .iter()
             .filter(|segment| !segment.is_empty() && segment.max_timestamp_offset >= self.start_offset)
+            // A compacted one may have no record at all.
+            .filter(|segment| segment.revision == 0 || segment.max_timestamp >= 0)
             .rev()
             .max_by_key(|segment| segment.max_timestamp)?;
         Some((newest.max_timestamp_offset, newest.max_timestamp))

@@ -70,11 +70,13 @@ impl Log {
     /// their files to be removed. All of them are whole in their files, because the checkpoint has waited for that.
     pub fn forget_before(&mut self, first: Offset) -> Vec<SegmentName> {
         let mut forgotten = Vec::new();
-        while let Some(segment) = self.segments.pop_front_if(|segment| segment.base_offset < first) {
+        // One that compaction has made since the checkpoint's picture was taken may begin before `first` and be live.
+        let is_dead = |segment: &mut Segment| segment.base_offset < first && segment.next_offset <= first;
+        while let Some(segment) = self.segments.pop_front_if(is_dead) {
             assert!(segment.is_closed() && segment.next_offset <= self.start_offset);
             forgotten.push(segment.name());
         }
-        assert_eq!(self.segments.front().map(|segment| segment.base_offset), Some(first));
+        assert!(!self.segments.is_empty());
         self.tail.forget_before(first);
         forgotten
     }

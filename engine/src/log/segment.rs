@@ -90,12 +90,14 @@ impl Segment {
     /// Takes a batch at the end of the segment.
     pub fn on_append(&mut self, base_offset: Offset, next_offset: Offset, info: &BatchInfo) {
         assert!(!self.sealed && base_offset >= self.next_offset && next_offset > base_offset);
-        self.index.on_batch(base_offset, self.bytes, info.max_timestamp, INDEX_INTERVAL_BYTES);
+        // The timestamp of an empty batch is that of a record that is gone.
+        let max_timestamp = if info.record_count == 0 { -1 } else { info.max_timestamp };
+        self.index.on_batch(base_offset, self.bytes, max_timestamp, INDEX_INTERVAL_BYTES);
         if self.is_empty() {
-            self.first_timestamp = info.max_timestamp;
+            self.first_timestamp = max_timestamp;
         }
-        if info.max_timestamp > self.max_timestamp {
-            self.max_timestamp = info.max_timestamp;
+        if max_timestamp > self.max_timestamp {
+            self.max_timestamp = max_timestamp;
             self.max_timestamp_offset = base_offset;
         }
         self.bytes += info.length as u64;

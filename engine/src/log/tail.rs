@@ -259,6 +259,17 @@ impl Tail {
         }
     }
 
+    /// Gives up the chunks of a segment that is whole in its file, and that another has replaced.
+    pub fn forget(&mut self, segment: Offset) {
+        let first = self.chunks.partition_point(|chunk| chunk.segment < segment);
+        while let Some(chunk) = self.chunks.get(first).filter(|chunk| chunk.segment == segment) {
+            assert!(chunk.writer.is_none() && chunk.is_flushed());
+            self.bytes -= chunk.capacity;
+            self.handed_out -= usize::from(first < self.handed_out);
+            self.chunks.remove(first);
+        }
+    }
+
     /// Gives up the oldest chunk if the file holds all that readers may want of it. Returns the memory freed.
     pub fn evict_oldest(&mut self, is_closed: impl Fn(Offset) -> bool) -> Option<usize> {
         let oldest = self.chunks.front()?;

@@ -24,6 +24,12 @@ pub(super) async fn from_disk(inner: Rc<Inner>, mut read: ColdRead) -> Result<Ve
         let result = inner.segments.read(log, segment, wanted.start, wanted.end).await;
         // The file of a segment that has gone meanwhile may be gone too.
         read.check(&inner.store.borrow())?;
+        if result.is_err() && read.is_replaced(&inner.store.borrow()) {
+            match read.replan(&inner.store.borrow())? {
+                Some(spans) => return Ok(spans),
+                None => continue,
+            }
+        }
         let (buf, start, filled) = result.map_err(|error| {
             tracing::error!(%log, %segment, position, %error, "reading a segment failed");
             ReadError::Failed

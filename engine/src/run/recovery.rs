@@ -74,7 +74,7 @@ pub(super) async fn open(ring: Ring, config: EngineConfig) -> Result<(Inner, Rec
     if config.journal_bytes_max < JOURNAL_BYTES_MIN {
         return Err(OpenError::JournalTooSmall(config.journal_bytes_max));
     }
-    let layout = Layout::new(&config.dir, config.shard);
+    let layout = Layout::new(&config.dir, config.generation, config.shard);
     make_dirs(&layout).map_err(io_error(format!("making {}", layout.shard_dir().display())))?;
     let reserve_bytes = super::space::reserve_bytes(&config, &layout)?;
     let saved = checkpoint_files::newest(&layout).map_err(io_error("reading the checkpoint"))?;
@@ -121,6 +121,7 @@ pub(super) async fn open(ring: Ring, config: EngineConfig) -> Result<(Inner, Rec
         work: Notify::new(),
         progress: Notify::new(),
         ending: Notify::new(),
+        is_ending: Cell::new(false),
         observer: RefCell::default(),
         stats: Cell::new(EngineStats::default()),
         stopping: Cell::new(false),
@@ -176,7 +177,7 @@ fn open_error(error: ReopenError, config: &EngineConfig, layout: &Layout) -> Ope
 }
 
 /// Makes the identities of journal files unguessable for those who write records.
-fn random_salt() -> u32 {
+pub(super) fn random_salt() -> u32 {
     let mut salt = [0u8; 4];
     let read =
         std::fs::File::open(Path::new("/dev/urandom")).and_then(|mut file| io::Read::read_exact(&mut file, &mut salt));

@@ -14,6 +14,9 @@ pub(super) async fn keep(engine: Engine) {
     let mut swept = false;
     loop {
         let inner = &engine.inner;
+        if inner.is_ending.get() {
+            return;
+        }
         let ended = inner.ring.timeout(inner.ending.notified(), wait).await.is_ok();
         if ended || engine.failed() {
             return;
@@ -51,10 +54,12 @@ async fn check(engine: &Engine) {
 }
 
 /// Removes the files that a process before this one had no time to remove, or began where the replay after it did not begin a
-/// segment. Only files before the first segment of a log that recovery has understood are ever touched.
+/// segment. Only files of a log that recovery has understood are ever touched, and of those only what lies before its first segment or
+/// where compaction has been.
 pub(super) async fn remove_leftovers(inner: &Inner, log: LogId) {
-    // Where nothing was ever removed there is nothing to look for.
-    if !inner.store.borrow().is_leftover(log, SegmentName::appended(batch::Offset(0))) {
+    // Where nothing was ever removed or compacted there is nothing to look for.
+    let is_compacted = || inner.store.borrow().log(log).is_some_and(|log| log.config().compaction.is_some());
+    if !inner.store.borrow().is_leftover(log, SegmentName::appended(batch::Offset(0))) && !is_compacted() {
         return;
     }
     let found = match inner.segments.found(log) {
@@ -72,8 +77,11 @@ pub(super) async fn remove_leftovers(inner: &Inner, log: LogId) {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "retention compares the records' timestamps with the time of day")]
-fn unix_ms() -> i64 {
+#[expect(
+    clippy::disallowed_methods,
+    reason = "retention and compaction compare the records' timestamps with the time of day"
+)]
+pub(super) fn unix_ms() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -60,7 +60,12 @@ impl Checkpointing {
         self.phase == Phase::Idle
     }
 
-    /// The first group that the checkpoint under way leaves to the journal.
+    /// Number of the last checkpoint that was begun.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// The first group that this checkpoint leaves to the journal.
     pub fn replay_from(&self) -> GroupSeq {
         self.replay_from
     }
@@ -132,6 +137,11 @@ impl Checkpointing {
     /// The segment with which a log begins in the newest pictures.
     pub fn first_segments(&self) -> impl Iterator<Item = (LogId, Offset)> + '_ {
         self.pictures.values().map(|picture| (picture.log, picture.segments[0].base_offset))
+    }
+
+    /// The newest pictures: those of the checkpoint that was written last, while none is under way.
+    pub fn pictures(&self) -> impl Iterator<Item = &LogCheckpoint> {
+        self.pictures.values()
     }
 
     /// The checkpoint is on stable storage: groups before the returned one are needed no more.

@@ -55,6 +55,9 @@ impl ColdRead {
     pub fn on_bytes(&mut self, store: &Store, bytes: &Span) -> Result<Option<Vec<Span>>, ReadError> {
         // The files of a log that was deleted meanwhile may be gone, or made again by a write that came late.
         self.check(store)?;
+        if self.is_replaced(store) {
+            return self.replan(store);
+        }
         match cut(bytes, &self.plan) {
             Cut::Empty => Ok(Some(Vec::new())),
             Cut::Damaged { .. } => Err(ReadError::Corrupt),
@@ -77,6 +80,27 @@ impl ColdRead {
     pub fn check(&self, store: &Store) -> Result<(), ReadError> {
         let log = store.log(self.log).ok_or(ReadError::UnknownLog)?;
         if self.plan.request.from < log.start_offset() { Err(ReadError::OutOfRange) } else { Ok(()) }
+    }
+
+    /// The segment has gone; compaction has put another in its place.
+    pub fn is_replaced(&self, store: &Store) -> bool {
+        store.log(self.log).is_some_and(|log| log.segments().iter().all(|segment| segment.name() != self.plan.segment))
+    }
+
+    /// Begins anew, with the segments that there are now. Returns the answer, or `None` when there is something to read.
+    ///
+    /// # Errors
+    /// As [`ColdRead::check`].
+    pub fn replan(&mut self, store: &Store) -> Result<Option<Vec<Span>>, ReadError> {
+        match store.plan_read(self.log, self.plan.request)? {
+            ReadPlan::OutOfRange => Err(ReadError::OutOfRange),
+            ReadPlan::Empty => Ok(Some(Vec::new())),
+            ReadPlan::Memory(memory) => Ok(Some(memory.spans)),
+            ReadPlan::Disk(plan) => {
+                self.plan = plan;
+                Ok(None)
+            }
+        }
     }
 
     /// Goes on at `position`, where a batch starts that was not read whole: in memory, in the file, or across both. `bytes_min` of

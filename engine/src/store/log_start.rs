@@ -6,7 +6,7 @@ use batch::Offset;
 
 use super::{Effect, Store};
 use crate::frame::FrameFields;
-use crate::ids::{GroupSeq, LogId, SegmentName};
+use crate::ids::{GroupSeq, LogId};
 
 /// Why a log does not start where it was to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -47,11 +47,6 @@ impl Store {
     /// The logs that keep more than their configuration wants, and where they are to start. `now_ms` is Unix time.
     pub fn retention_cuts(&self, now_ms: i64) -> Vec<(LogId, Offset)> {
         self.logs.iter().filter_map(|(id, slot)| Some((*id, slot.log.retention_cut(now_ms)?))).collect()
-    }
-
-    /// Whether a segment file of a log is left over from a process that ended before it had removed it.
-    pub fn is_leftover(&self, id: LogId, segment: SegmentName) -> bool {
-        self.log(id).is_some_and(|log| log.segments()[0].base_offset > segment.base)
     }
 
     /// The frames that say so are on stable storage. Memory follows now, the files after a checkpoint.

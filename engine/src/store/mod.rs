@@ -9,10 +9,12 @@
 
 mod checkpointing;
 mod cold_read;
+mod compaction;
 mod groups;
 mod log_start;
 pub mod recovery;
 mod removals;
+mod rest;
 mod resting;
 mod space;
 
@@ -33,6 +35,7 @@ use crate::log::{BlockWrite, FileWrite, Log, ReadPlan, ReadRequest, SealWrite};
 use crate::memory::BufPool;
 use checkpointing::Checkpointing;
 pub use cold_read::ColdRead;
+use compaction::Compacting;
 pub use groups::GroupWrite;
 use groups::Groups;
 pub use log_start::CutError;
@@ -188,6 +191,7 @@ pub struct Store {
     journalled_bytes: u64,
     checkpoint_wanted: bool,
     space: Space,
+    compacting: Compacting,
     failure: Option<String>,
 }
 
@@ -225,6 +229,7 @@ impl Store {
             journalled_bytes: 0,
             checkpoint_wanted: false,
             space: Space::new(limits.disk_reserve_bytes, limits.disk_sharers),
+            compacting: Compacting::default(),
             failure: None,
         }
     }
@@ -355,7 +360,9 @@ impl Store {
         if let Some(slot) = self.logs.remove(&id) {
             self.memory_bytes -= slot.log.memory_bytes();
             self.unflushed_bytes -= slot.log.unflushed_bytes();
-            self.removals.on_log_dropped(id, group, slot.log.is_writing() && given_up == 0);
+            let is_writing = slot.log.is_writing() && given_up == 0;
+            let writes = usize::from(is_writing) + usize::from(self.compacting.writes_to(id));
+            self.removals.on_log_dropped(id, group, writes);
         }
         self.checkpointing.on_log_dropped(id, group);
     }
@@ -463,7 +470,8 @@ impl Store {
 
     fn queue_if_ready(&mut self, id: LogId) {
         let Some(slot) = self.logs.get_mut(&id) else { return };
-        if !slot.queued && slot.log.unwritten_bytes() >= self.limits.segment_write_bytes_min {
+        let is_ready = slot.log.unwritten_bytes() >= self.limits.segment_write_bytes_min || slot.log.awaits_seal();
+        if !slot.queued && is_ready {
             slot.queued = true;
             self.write_queue.push_back(id);
         }
@@ -618,8 +626,9 @@ impl Store {
     fn on_file_written(&mut self, id: LogId, segment: Offset) {
         let slot = self.logs.get_mut(&id).expect("the caller found it");
         self.checkpointing.on_file_written(&slot.log, segment);
-        let hurried =
-            self.checkpointing.waits_for(id) || slot.log.unwritten_bytes() >= self.limits.segment_write_bytes_min;
+        let hurried = self.checkpointing.waits_for(id)
+            || slot.log.awaits_seal()
+            || slot.log.unwritten_bytes() >= self.limits.segment_write_bytes_min;
         if hurried && !std::mem::replace(&mut slot.queued, true) {
             self.write_queue.push_back(id);
         }
@@ -637,6 +646,7 @@ impl Store {
         let needed_from = self.checkpointing.on_written();
         self.files.needed_from(needed_from);
         self.forget_segments(effects);
+        self.forget_retired(effects);
     }
 
     /// The files of a deleted log are gone, or could not be removed and stay.

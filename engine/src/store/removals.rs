@@ -1,6 +1,6 @@
 //! Files of deleted logs, from the deletion to the moment when nothing is left of them.
 //!
-//! They go when the deletion is on stable storage and the write to them that was under way has ended: a write that came later would
+//! They go when the deletion is on stable storage and the writes to them that were under way have ended: a write that came later would
 //! make the directory again, and nobody would ever remove it. Until they are gone no checkpoint is written that makes the deletion's
 //! frame needless: a crash would leave files behind that neither the checkpoint nor the journal knows of.
 
@@ -14,8 +14,8 @@ struct Removal {
     /// The deletion travels in this group.
     group: GroupSeq,
     durable: bool,
-    /// A write to one of the files is under way. A log has one at a time.
-    writing: bool,
+    /// Writes under way to its files: of a log's tail one at a time, and of compaction.
+    writes: usize,
     given_out: bool,
 }
 
@@ -26,8 +26,8 @@ pub struct Removals {
 }
 
 impl Removals {
-    pub fn on_log_dropped(&mut self, log: LogId, group: GroupSeq, writing: bool) {
-        self.logs.insert(log, Removal { group, durable: false, writing, given_out: false });
+    pub fn on_log_dropped(&mut self, log: LogId, group: GroupSeq, writes: usize) {
+        self.logs.insert(log, Removal { group, durable: false, writes, given_out: false });
     }
 
     pub fn on_durable(&mut self, logs: &[LogId]) {
@@ -39,13 +39,13 @@ impl Removals {
     /// A write to a file of this log has ended, or has been given up.
     pub fn on_write_ended(&mut self, log: LogId) {
         if let Some(removal) = self.logs.get_mut(&log) {
-            removal.writing = false;
+            removal.writes -= 1;
         }
     }
 
     /// The logs whose files can go now. Each is given out once.
     pub fn ready(&mut self) -> Vec<LogId> {
-        let ready = self.logs.iter_mut().filter(|(_, removal)| removal.durable && !removal.writing);
+        let ready = self.logs.iter_mut().filter(|(_, removal)| removal.durable && removal.writes == 0);
         ready.filter_map(|(log, removal)| (!std::mem::replace(&mut removal.given_out, true)).then_some(*log)).collect()
     }
 
@@ -70,7 +70,7 @@ mod tests {
     fn files_go_once_when_the_deletion_is_durable_and_the_write_has_ended() {
         for write_ends_first in [true, false] {
             let mut removals = Removals::default();
-            removals.on_log_dropped(LOG, GroupSeq(3), true);
+            removals.on_log_dropped(LOG, GroupSeq(3), 1);
             if write_ends_first {
                 removals.on_write_ended(LOG)
             } else {

@@ -92,3 +92,24 @@ fn segment_files_of_a_killed_process_taken_for_durable_are_found() {
 fn journal_groups_of_a_killed_process_taken_for_durable_are_found() {
     assert_found(Planted::TrustFoundJournalUnsynced, 60..2000);
 }
+
+#[test]
+fn compacted_segments_not_synced_before_they_count_are_found() {
+    assert_found(Planted::SkipCompactedSync, 0..500);
+}
+
+#[test]
+fn compacted_segments_whose_directory_is_not_synced_are_found() {
+    assert_found(Planted::SkipCompactedDirSync, 0..500);
+}
+
+/// The newest durable checkpoint still names them.
+#[test]
+fn segments_removed_as_soon_as_they_are_replaced_are_found() {
+    assert_found(Planted::RemoveReplacedEarly, 0..500);
+}
+
+#[test]
+fn compaction_that_loses_the_last_value_of_a_key_is_found() {
+    assert_found(Planted::LoseCompactedSegment, 0..200);
+}

@@ -1,5 +1,7 @@
 //! What the logs must hold, by what was appended and what the store has said about it. Everything here is a check.
 
+mod compacted;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use batch::{BatchBuilder, Compression, LeaderEpoch};
@@ -8,6 +10,13 @@ use engine::store::{Durable, Store};
 use engine::{GroupSeq, LogConfig, LogId, Offset};
 
 use crate::random::Random;
+pub use compacted::{Keyed, keyed};
+
+/// A retention of tombstones that no run comes to the end of.
+pub const TOMBSTONES_KEPT_MS: u64 = 1 << 40;
+
+/// Records have one of so many keys.
+const KEYS: usize = 16;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
@@ -25,6 +34,7 @@ struct Batch {
     /// It was acknowledged, or readers may have seen it: it stays for ever.
     settled: bool,
     bytes: Vec<u8>,
+    records: Vec<Keyed>,
 }
 
 pub struct ModelLog {
@@ -34,6 +44,10 @@ pub struct ModelLog {
     pub start: i64,
     /// Where it was told to start, by groups that are not durable yet.
     starts: Vec<(GroupSeq, i64)>,
+    /// Compaction may have taken records before this.
+    pub compacted_until: i64,
+    /// Some configuration let tombstones go.
+    tombstones_expire: bool,
     batches: Vec<Batch>,
 }
 
@@ -63,8 +77,24 @@ pub struct Model {
 
 impl Model {
     pub fn create(&mut self, id: LogId, config: LogConfig) {
-        let log = ModelLog { fate: Fate::Alive, config, start: 0, starts: Vec::new(), batches: Vec::new() };
+        let log = ModelLog {
+            fate: Fate::Alive,
+            config,
+            start: 0,
+            starts: Vec::new(),
+            compacted_until: 0,
+            tombstones_expire: false,
+            batches: Vec::new(),
+        };
         self.logs.insert(id, log);
+        self.configure(id, config);
+    }
+
+    pub fn configure(&mut self, id: LogId, config: LogConfig) {
+        let log = self.logs.get_mut(&id).expect("known logs are configured");
+        log.config = config;
+        log.tombstones_expire |=
+            config.compaction.is_some_and(|compaction| compaction.delete_retention_ms < TOMBSTONES_KEPT_MS);
     }
 
     pub fn alive(&self) -> Vec<LogId> {
@@ -79,14 +109,15 @@ impl Model {
     /// A batch that no other equals, as a client sends it.
     pub fn next_batch(&mut self, random: &mut Random, value_bytes: usize) -> Vec<u8> {
         self.appended += 1;
-        let mut builder = BatchBuilder::new(Compression::None);
+        let codec = if random.one_in(8) { Compression::Lz4 } else { Compression::None };
+        let mut builder = BatchBuilder::new(codec);
         let mut value = vec![self.appended as u8; value_bytes];
         for word in value.chunks_exact_mut(256) {
             word[..8].copy_from_slice(&random.next().to_le_bytes());
         }
         for record in 0..1 + random.below(3) {
             let value = if record == 0 { Some(&value[..]) } else { None };
-            builder.append(self.appended as i64, Some(&self.appended.to_le_bytes()), value, &[]);
+            builder.append(self.appended as i64, Some(&[random.below(KEYS) as u8]), value, &[]);
         }
         builder.build()
     }
@@ -98,7 +129,8 @@ impl Model {
         assert!(appended.group > self.durable_group, "a batch travels in a group that is durable already");
         batch::stamp(&mut bytes, appended.base_offset, epoch);
         let (base, last) = (appended.base_offset.0, appended.last_offset.0);
-        log.batches.push(Batch { base, last, group: appended.group, settled: false, bytes });
+        let records = keyed(&batch::BatchView::first(&bytes).expect("sound").expect("whole").0);
+        log.batches.push(Batch { base, last, group: appended.group, settled: false, bytes, records });
     }
 
     /// The log was told to start at `start`, by a frame in `group`.
@@ -146,6 +178,9 @@ impl Model {
             assert_eq!(view.end.0, log.end(), "log {id}");
             assert_eq!(view.start.0, log.start, "log {id}");
             let first = store.log(*id).expect("alive").segments()[0].base_offset;
+            if log.compacted_until > 0 {
+                continue;
+            }
             assert!(first <= view.start, "log {id}: a segment is missing at its start");
             let kept = log.batches.iter().filter(|batch| batch.base >= first.0);
             assert_eq!(view.bytes, kept.map(|batch| batch.bytes.len() as u64).sum::<u64>(), "log {id}");
@@ -159,6 +194,9 @@ impl Model {
     /// A read's answer must be whole batches, the first of which holds `from`, none beyond `until`.
     pub fn check_read(&self, id: LogId, request: &ReadRequest, got: &[u8]) {
         let log = &self.logs[&id];
+        if request.from.0 < log.compacted_until {
+            return self.check_compacted_read(id, request, got);
+        }
         let first = log.batches.partition_point(|batch| batch.last < request.from.0);
         let mut rest = got;
         let mut taken = 0;

@@ -373,6 +373,21 @@ fn after_a_failure_nothing_is_acknowledged() {
     assert_eq!(shard.append(LOG, 100).map(|appended| appended.group), Err(AppendError::Failed));
 }
 
+/// A sealed segment waited for the next checkpoint before its last blocks went to its file, so that a quiet log was never compacted:
+/// only what is complete in its file is.
+#[test]
+fn a_sealed_segment_is_completed_before_any_checkpoint() {
+    let mut shard = Shard::new(4);
+    shard.store.create_log(LOG, LogConfig { segment_bytes: 3000, ..LogConfig::default() });
+    for _ in 0..3 {
+        shard.append(LOG, 1000).expect("taken");
+    }
+    shard.run();
+    let segments = shard.store.log(LOG).expect("there").segments();
+    let closed: Vec<bool> = segments.iter().map(|segment| segment.is_closed()).collect();
+    assert_eq!(closed, [true, false]);
+}
+
 /// Where others fill the disk, what was taken may wait for a journal file that cannot be made. It keeps its place in the order, nothing
 /// more is taken, and all of it becomes durable when there is space.
 #[test]

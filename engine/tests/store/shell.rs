@@ -36,6 +36,12 @@ pub enum Planted {
     TakeNoSpaceForWritten,
     LeaveDeletedLogs,
     LeaveLeftovers,
+    SkipCompactedSync,
+    SkipCompactedDirSync,
+    /// Segments go as soon as others have taken their places, before a checkpoint says so.
+    RemoveReplacedEarly,
+    /// What stays of some segments goes with what does not.
+    LoseCompactedSegment,
 }
 
 #[derive(Debug)]

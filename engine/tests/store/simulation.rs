@@ -1,10 +1,13 @@
 //! Life after life of one shard on a simulated disk. A seed decides everything.
 
+mod compacting;
 mod counts;
 mod reading;
 mod starting;
 mod stopping;
 mod world;
+
+use std::collections::BTreeMap;
 
 use batch::LeaderEpoch;
 use engine::journal::FileRequest;
@@ -13,9 +16,10 @@ use engine::store::{AppendError, CutError, Effect, Store};
 use engine::{LogId, Offset};
 
 use crate::disk::Disk;
-use crate::model::{Fate, Model};
+use crate::model::{Fate, Keyed, Model};
 use crate::random::Random;
 use crate::shell::{Order, Planted, Shell};
+use compacting::Compacting;
 pub use counts::Counts;
 use reading::Reading;
 use starting::reopen;
@@ -36,6 +40,9 @@ pub struct Simulation {
     model: Model,
     pool: BufPool,
     reading: Vec<Reading>,
+    compacting: Option<Compacting>,
+    /// What the records say that were read, where somebody collects them.
+    seen: Option<BTreeMap<i64, Keyed>>,
     effects: Vec<Effect>,
     now_ms: u64,
     salt: u32,
@@ -68,6 +75,8 @@ impl Simulation {
             model: Model::default(),
             pool,
             reading: Vec::new(),
+            compacting: None,
+            seen: None,
             effects: Vec::new(),
             now_ms: 0,
             salt: 1,
@@ -111,6 +120,9 @@ impl Simulation {
         }
         if self.random.one_in(10) {
             self.look_at_space();
+        }
+        if self.random.one_in(self.world.compact_share) {
+            (0..=self.random.below(8)).for_each(|_| self.compact());
         }
         match self.random.below(20) {
             0 if self.model.alive().len() < LOGS_MAX => self.create_log(),

@@ -30,6 +30,10 @@ pub struct Counts {
     pub leftovers: u64,
     /// Logs that nobody appended to any more and that had given up their memory.
     pub rested: u64,
+    pub compactions: u64,
+    pub compactions_given_up: u64,
+    pub segments_replaced: u64,
+    pub reads_replanned: u64,
 }
 
 impl Counts {
@@ -64,6 +68,10 @@ impl Counts {
             ("reads cut off", &mut self.reads_cut_off),
             ("segments left over by a crash", &mut self.leftovers),
             ("logs at rest", &mut self.rested),
+            ("rounds of compaction", &mut self.compactions),
+            ("rounds of compaction given up", &mut self.compactions_given_up),
+            ("segments replaced", &mut self.segments_replaced),
+            ("reads of replaced segments begun anew", &mut self.reads_replanned),
         ]
     }
 

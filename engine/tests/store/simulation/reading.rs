@@ -1,13 +1,15 @@
 //! Readers, each of which may take its next step long after the one before.
 
+use std::collections::BTreeMap;
+
 use engine::log::{ReadPlan, ReadRequest};
-use engine::memory::{AlignedBuf, Chunk};
+use engine::memory::{AlignedBuf, Chunk, Span};
 use engine::store::{ColdRead, ReadError};
 use engine::{LogId, LogView, Offset};
 
 use super::{STEPS_MAX, Simulation};
 use crate::disk::Name;
-use crate::model::Fate;
+use crate::model::{Fate, keyed};
 
 /// Reads under way at once.
 const READS_MAX: usize = 4;
@@ -47,10 +49,10 @@ impl Simulation {
             _ if request.from < self.store.view(id).expect("alive").start => {
                 panic!("log {id}: {request:?} is too early")
             }
-            ReadPlan::Empty => self.model.check_read(id, &request, &[]),
+            ReadPlan::Empty => self.on_read(id, &request, &[]),
             ReadPlan::Memory(memory) => {
                 let bytes: Vec<u8> = memory.spans.iter().flat_map(|span| span.to_vec()).collect();
-                self.model.check_read(id, &request, &bytes);
+                self.on_read(id, &request, &bytes);
                 self.counts.reads_from_memory += 1;
             }
             ReadPlan::Disk(plan) if self.reading.len() < READS_MAX => {
@@ -65,11 +67,16 @@ impl Simulation {
         let index = self.random.below(self.reading.len());
         let mut reading = self.reading.swap_remove(index);
         let id = reading.read.log();
+        self.counts.reads_replanned += u64::from(reading.read.is_replaced(&self.store));
         let wanted = reading.read.wanted();
         let file = self.shell.disk.read(Name::Segment(id, reading.read.segment()));
         let bytes = file.and_then(|file| file.get(wanted.start as usize..file.len().min(wanted.end as usize)));
         let alive = self.model.logs[&id].fate == Fate::Alive;
         let Some(bytes) = bytes else {
+            if reading.read.is_replaced(&self.store) && alive {
+                let answer = reading.read.replan(&self.store);
+                return self.on_answer(reading, answer);
+            }
             let error = reading.read.check(&self.store);
             assert!(!alive || error == Err(ReadError::OutOfRange), "log {id}: its file does not reach to {wanted:?}");
             return;
@@ -77,11 +84,18 @@ impl Simulation {
         let mut buf = AlignedBuf::zeroed(bytes.len());
         buf.copy_from_slice(bytes);
         let span = Chunk::sealed(buf).slice(0..bytes.len()).expect("all of it");
-        match reading.read.on_bytes(&self.store, &span) {
+        let answer = reading.read.on_bytes(&self.store, &span);
+        self.on_answer(reading, answer);
+    }
+
+    fn on_answer(&mut self, reading: Reading, answer: Result<Option<Vec<Span>>, ReadError>) {
+        let id = reading.read.log();
+        let alive = self.model.logs[&id].fate == Fate::Alive;
+        match answer {
             Ok(None) => self.reading.push(reading),
             Ok(Some(spans)) => {
                 let bytes: Vec<u8> = spans.iter().flat_map(|span| span.to_vec()).collect();
-                self.model.check_read(id, &reading.request, &bytes);
+                self.on_read(id, &reading.request, &bytes);
                 self.counts.reads_from_files += 1;
                 self.counts.reads_from_both += u64::from(spans.len() > 1);
             }
@@ -94,6 +108,14 @@ impl Simulation {
         }
     }
 
+    fn on_read(&mut self, id: LogId, request: &ReadRequest, bytes: &[u8]) {
+        self.model.check_read(id, request, bytes);
+        if let Some(seen) = &mut self.seen {
+            let views = batch::Batches::new(bytes).map(|view| view.expect("checked"));
+            seen.extend(views.flat_map(|view| keyed(&view)).map(|record| (record.offset, record)));
+        }
+    }
+
     pub(super) fn read_everything(&mut self) {
         while !self.reading.is_empty() {
             self.read_on();
@@ -101,6 +123,7 @@ impl Simulation {
         for id in self.model.alive() {
             let LogView { start, end, .. } = self.store.view(id).expect("alive");
             let mut steps = 0;
+            self.seen = Some(BTreeMap::new());
             for from in start.0.saturating_sub(1).max(0)..end.0 {
                 let bytes_max = if self.random.one_in(2) { 1 } else { 100_000 };
                 self.plan_read(id, ReadRequest { from: Offset(from), until: end, bytes_max, at_least_one: true });
@@ -110,6 +133,8 @@ impl Simulation {
                     assert!(steps < STEPS_MAX, "log {id}: a read at {from} does not end");
                 }
             }
+            let seen = self.seen.take().expect("collected above");
+            self.model.logs[&id].check_state(id, &seen);
         }
     }
 }

@@ -14,6 +14,7 @@ impl Simulation {
         let planted = self.shell.planted;
         self.salt += 1;
         self.reading.clear();
+        self.compacting = None;
         self.effects.clear();
         let abandoned = std::mem::take(&mut self.shell.abandoned);
         self.shell = Shell::new(disk, planted, SHARD, self.world.journal_file_bytes);
@@ -38,11 +39,11 @@ impl Simulation {
         self.model.on_reopened(&self.store);
         for id in self.model.alive() {
             // Some run on with the default of one gibibyte, as until somebody configures them.
-            let log = self.model.logs.get_mut(&id).expect("alive");
             if self.random.one_in(2) {
-                log.config = self.world.log_config(&mut self.random);
+                let config = self.world.log_config(&mut self.random);
+                self.model.configure(id, config);
             }
-            self.store.create_log(id, log.config);
+            self.store.create_log(id, self.model.logs[&id].config);
         }
         self.model.check_ladders(&self.store);
         self.read_everything();

@@ -1,9 +1,11 @@
 //! The sizes of one seed's world, and how often things go wrong in it.
 
 use engine::LogConfig;
+use engine::compaction::CompactionConfig;
 use engine::journal::FilesConfig;
 use engine::store::StoreLimits;
 
+use crate::model::TOMBSTONES_KEPT_MS;
 use crate::random::Random;
 
 pub const RESERVE_BYTES: u64 = 64 << 10;
@@ -25,6 +27,8 @@ pub struct World {
     pub drop_share: usize,
     /// Of so many chances to move a log's start one is taken.
     pub cut_share: usize,
+    /// Of so many actions one lets compaction do some steps more.
+    pub compact_share: usize,
 }
 
 impl World {
@@ -53,6 +57,7 @@ impl World {
             fill_share: [usize::MAX, 300, 60][random.below(3)],
             drop_share: [2, 10, 1000][random.below(3)],
             cut_share: [1, 5, 1000][random.below(3)],
+            compact_share: [1, 4, 30][random.below(3)],
         }
     }
 
@@ -72,6 +77,16 @@ impl World {
             segment_ms: random.one_in(4).then(|| random.below(200) as u64),
             retention_ms: random.one_in(4).then(|| random.below(400) as u64),
             retention_bytes: random.one_in(4).then(|| random.below(self.segment_bytes_max * 4) as u64),
+            compaction: random.one_in(2).then(|| compaction(random)),
         }
+    }
+}
+
+fn compaction(random: &mut Random) -> CompactionConfig {
+    CompactionConfig {
+        dirty_ratio_min_ppm: [0, 300_000][random.below(2)],
+        delete_retention_ms: [0, 50, TOMBSTONES_KEPT_MS][random.below(3)],
+        lag_ms_min: if random.one_in(4) { random.below(100) as u64 } else { 0 },
+        lag_ms_max: random.one_in(4).then(|| random.below(200) as u64),
     }
 }
