@@ -46,6 +46,8 @@ pub struct Settings {
     pub memory_bytes: Option<u64>,
     #[serde(rename = "journal.mib")]
     pub journal_mib: Option<u32>,
+    #[serde(rename = "journal.group.kib")]
+    pub journal_group_kib: Option<u32>,
     #[serde(rename = "disk.reserve.mib")]
     pub disk_reserve_mib: Option<u32>,
     #[serde(rename = "auto.create.topics.enable")]
@@ -87,6 +89,8 @@ pub struct Config {
     pub cores: Vec<CoreId>,
     pub memory_bytes_per_shard: u64,
     pub journal_bytes_per_shard: u64,
+    /// A journal write carries about this much at most; what fits the disk is what `tuning calibrate` finds.
+    pub group_bytes: usize,
     /// What producing leaves free in the data directory's file system; none means that its size decides.
     pub disk_reserve_bytes: Option<u64>,
     pub auto_create_topics: bool,
@@ -146,6 +150,7 @@ impl Settings {
             durability: self.durability.or(base.durability),
             memory_bytes: self.memory_bytes.or(base.memory_bytes),
             journal_mib: self.journal_mib.or(base.journal_mib),
+            journal_group_kib: self.journal_group_kib.or(base.journal_group_kib),
             disk_reserve_mib: self.disk_reserve_mib.or(base.disk_reserve_mib),
             auto_create_topics: self.auto_create_topics.or(base.auto_create_topics),
             partitions: self.partitions.or(base.partitions),
@@ -210,6 +215,7 @@ impl Config {
             cores,
             memory_bytes_per_shard,
             journal_bytes_per_shard: u64::from(journal_mib) << 20,
+            group_bytes: group_bytes(settings.journal_group_kib)?,
             disk_reserve_bytes: disk_reserve_mib.map(|mib| u64::from(mib) << 20),
             auto_create_topics: settings.auto_create_topics.unwrap_or(true),
             durability: settings.durability.unwrap_or_default(),
@@ -271,6 +277,19 @@ fn compaction_bytes_per_s(asked: Option<u64>, shards: u64) -> Result<u64, Config
     let Some(asked) = asked else { return Ok(engine::limits::COMPACTION_BYTES_PER_S_DEFAULT) };
     let asked = in_range("log.cleaner.io.max.bytes.per.second", asked, limits::COMPACTION_BYTES_PER_S_FLOOR, u64::MAX)?;
     Ok(asked / shards)
+}
+
+/// A write group is a whole number of the disk's blocks.
+fn group_bytes(asked_kib: Option<u32>) -> Result<usize, ConfigError> {
+    let Some(kib) = asked_kib else { return Ok(engine::limits::GROUP_BYTES) };
+    let setting = "journal.group.kib";
+    let kib = in_range(setting, kib, limits::JOURNAL_GROUP_KIB_FLOOR, limits::JOURNAL_GROUP_KIB_CEILING)?;
+    let bytes = (kib as usize) << 10;
+    if bytes.is_multiple_of(engine::limits::BLOCK_BYTES) {
+        return Ok(bytes);
+    }
+    let reason = format!("it must be a multiple of {}", engine::limits::BLOCK_BYTES >> 10);
+    Err(ConfigError::Value { setting, value: kib.to_string(), reason })
 }
 
 fn cores(asked: Option<Vec<usize>>) -> Result<Vec<CoreId>, ConfigError> {
@@ -378,6 +397,23 @@ mod tests {
     fn an_unknown_key_of_the_file_is_named() {
         let error = toml::from_str::<Settings>("'num.partitons' = 3").expect_err("a typing error");
         assert!(error.to_string().contains("num.partitons"), "{error}");
+    }
+
+    #[test]
+    fn the_keys_that_tuning_sets_are_understood() {
+        let file = "# journal.group.kib: tuning calibrate on vda\n\"journal.group.kib\" = 256\n\"cores\" = [0]\n";
+        let settings: Settings = toml::from_str(file).expect("valid");
+        assert_eq!((settings.journal_group_kib, settings.cores), (Some(256), Some(vec![0])));
+    }
+
+    #[test]
+    fn a_write_group_is_a_whole_number_of_blocks() {
+        let group = |kib| Config::check(Settings { journal_group_kib: kib, ..Settings::default() });
+        assert_eq!(group(None).expect("the default").group_bytes, engine::limits::GROUP_BYTES);
+        assert_eq!(group(Some(64)).expect("possible").group_bytes, 64 << 10);
+        let text = group(Some(65)).expect_err("not whole").to_string();
+        assert_eq!(text, "journal.group.kib = 65 is not possible: it must be a multiple of 4");
+        assert!(group(Some(8)).is_err() && group(Some(8192)).is_err());
     }
 
     #[test]

@@ -77,6 +77,10 @@ pub const REQUEST_MEMORY_FRACTION: u64 = 4;
 pub const JOURNAL_MIB_DEFAULT: u32 = 512;
 pub const JOURNAL_MIB_FLOOR: u32 = 128;
 pub const JOURNAL_MIB_CEILING: u32 = 64 * 1024;
+/// A smaller `journal.group.kib` is refused: each small group pays for a sync of its own.
+pub const JOURNAL_GROUP_KIB_FLOOR: u32 = 16;
+/// A larger `journal.group.kib` is refused: a quarter of a journal file would be one group.
+pub const JOURNAL_GROUP_KIB_CEILING: u32 = 4 * 1024;
 
 // The disk.
 

@@ -1,36 +1,20 @@
 //! A checkpoint: everything a shard has to know at start that is not in its journal. Whatever is older than its `replay_from`
 //! lies in segment files and here; whatever is newer is replayed from the journal on top.
 //!
-//! It is one rkyv archive behind a small header, written whole to a new file. At start it is validated once and copied into
-//! these owned structures.
-//!
-//! ```text
-//!  0      4        6       8                16               24           32                     32 + body_bytes
-//!  +------+--------+-------+----------------+----------------+------------+----------------------+
-//!  | crc  |version | zero  |  "RMCHECKP"    |   body_bytes   |    zero    |  rkyv archive of     |
-//!  |      |        |       |                |                |            |  Checkpoint          |
-//!  +------+--------+-------+----------------+----------------+------------+----------------------+
-//!         |<--------------------------- covered by the CRC-32C --------------------------------->|
-//! ```
+//! It is one rkyv archive behind a small header (`archive`), written whole to a new file. At start it is validated once and copied
+//! into these owned structures.
 #![forbid(unsafe_code)]
 
 use batch::{LeaderEpoch, Offset};
 use rkyv::rancor::{Failure, Fallible};
-use rkyv::util::AlignedVec;
 use rkyv::with::{ArchiveWith, DeserializeWith, Map, SerializeWith};
 use rkyv::{Archive, Archived, Deserialize, Place, Resolver, Serialize};
 
-use crate::frame::{archive_fixed, crc_matches, seal_crc};
+use crate::archive::{self, ArchiveError, Kind};
 use crate::ids::{GroupSeq, JournalFileId, LogId, SegmentName};
 use crate::limits::BLOCK_BYTES;
 
-/// Bytes in front of the archive.
-pub const CHECKPOINT_HEADER_BYTES: usize = 32;
-
-const MAGIC: [u8; 8] = *b"RMCHECKP";
-const VERSION: u16 = 2;
-
-const _: () = assert!(size_of::<ArchivedHeader>() == CHECKPOINT_HEADER_BYTES);
+const KIND: Kind = Kind { magic: *b"RMCHECKP", version: 2 };
 
 /// A shard's state at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Archive, Serialize, Deserialize)]
@@ -42,6 +26,11 @@ pub struct Checkpoint {
     /// The first write group that is still needed: every frame before it lies in segment files or in this checkpoint.
     #[rkyv(with = GroupSeqBytes)]
     pub replay_from: GroupSeq,
+    /// The last group before `replay_from`, which is not `replay_from - 1` where a recovery has skipped numbers, and its group checksum:
+    /// the first group from `replay_from` on names it as its predecessor. 0 and 0 where there is none.
+    #[rkyv(with = GroupSeqBytes)]
+    pub last_group: GroupSeq,
+    pub last_group_checksum: u32,
     /// The journal's durable mark when this was written: groups up to it must be found, if they are still needed.
     #[rkyv(with = GroupSeqBytes)]
     pub durable_seq: GroupSeq,
@@ -67,6 +56,8 @@ pub struct LogCheckpoint {
     pub flushed_position: u64,
     /// The bytes of the last block, which is not whole and therefore in no file; fewer than [`BLOCK_BYTES`].
     pub tail_block: Vec<u8>,
+    /// The index of the active segment. Those of the others lie beside their files.
+    pub active_index: Vec<IndexEntry>,
     /// Each leader epoch with its first offset, both growing.
     #[rkyv(with = Map<EpochStart>)]
     pub leader_epochs: Vec<(LeaderEpoch, Offset)>,
@@ -75,8 +66,8 @@ pub struct LogCheckpoint {
     pub cleaned_until: Offset,
 }
 
-/// One segment file.
-#[derive(Debug, Clone, PartialEq, Eq, Archive, Serialize, Deserialize)]
+/// One segment file in a fixed number of bytes, however large it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Archive, Serialize, Deserialize)]
 pub struct SegmentCheckpoint {
     /// No record has a smaller offset; also the file's name, together with the revision.
     #[rkyv(with = OffsetBytes)]
@@ -88,6 +79,8 @@ pub struct SegmentCheckpoint {
     pub next_offset: Offset,
     /// Bytes of batches, those in `tail_block` included.
     pub bytes: u64,
+    /// The largest timestamp of the first batch, in milliseconds since the Unix epoch; -1 for none.
+    pub first_timestamp: i64,
     /// Milliseconds since the Unix epoch; -1 for none.
     pub max_timestamp: i64,
     /// Base offset of the batch that holds the largest timestamp.
@@ -95,7 +88,6 @@ pub struct SegmentCheckpoint {
     pub max_timestamp_offset: Offset,
     /// No batch is appended any more.
     pub sealed: bool,
-    pub index: Vec<IndexEntry>,
 }
 
 impl SegmentCheckpoint {
@@ -133,14 +125,15 @@ pub enum CheckpointError {
     Inconsistent { log: LogId, what: &'static str },
 }
 
-#[derive(Archive, Serialize)]
-struct Header {
-    crc: u32,
-    version: u16,
-    zero: u16,
-    magic: [u8; 8],
-    body_bytes: u64,
-    zero_tail: u64,
+impl From<ArchiveError> for CheckpointError {
+    fn from(error: ArchiveError) -> CheckpointError {
+        match error {
+            ArchiveError::Truncated => CheckpointError::Truncated,
+            ArchiveError::Foreign => CheckpointError::NotACheckpoint,
+            ArchiveError::Checksum => CheckpointError::Checksum,
+            ArchiveError::UnsupportedVersion(version) => CheckpointError::UnsupportedVersion(version),
+        }
+    }
 }
 
 /// The checkpoint as a file's content.
@@ -152,13 +145,7 @@ pub fn encode(checkpoint: &Checkpoint) -> Vec<u8> {
         panic!("a checkpoint that would not be read back must not be written: {error}");
     }
     let body = rkyv::to_bytes::<rkyv::rancor::Error>(checkpoint).expect("an archive in memory stays below 2 GiB");
-    let mut bytes = vec![0; CHECKPOINT_HEADER_BYTES];
-    let header =
-        Header { crc: 0, version: VERSION, zero: 0, magic: MAGIC, body_bytes: body.len() as u64, zero_tail: 0 };
-    archive_fixed(&header, &mut bytes);
-    bytes.extend_from_slice(&body);
-    seal_crc(&mut bytes);
-    bytes
+    archive::wrap(KIND, &body)
 }
 
 /// Reads a checkpoint back. Bytes behind it (padding to a block) are ignored.
@@ -166,25 +153,8 @@ pub fn encode(checkpoint: &Checkpoint) -> Vec<u8> {
 /// # Errors
 /// Says what is wrong; the caller then takes the next older checkpoint, or reports.
 pub fn decode(bytes: &[u8]) -> Result<Checkpoint, CheckpointError> {
-    let (head, body) = bytes.split_at_checked(CHECKPOINT_HEADER_BYTES).ok_or(CheckpointError::Truncated)?;
-    let mut aligned = AlignedVec::<16>::new();
-    aligned.extend_from_slice(head);
-    let header = rkyv::access::<ArchivedHeader, Failure>(&aligned).map_err(|_| CheckpointError::NotACheckpoint)?;
-    if header.magic != MAGIC {
-        return Err(CheckpointError::NotACheckpoint);
-    }
-    let version = header.version.to_native();
-    let body_bytes = usize::try_from(header.body_bytes.to_native()).map_err(|_| CheckpointError::Truncated)?;
-    let body = body.get(..body_bytes).ok_or(CheckpointError::Truncated)?;
-    if !crc_matches(&bytes[..CHECKPOINT_HEADER_BYTES + body_bytes]) {
-        return Err(CheckpointError::Checksum);
-    }
-    if version != VERSION {
-        return Err(CheckpointError::UnsupportedVersion(version));
-    }
-    aligned.clear();
-    aligned.extend_from_slice(body);
-    let checkpoint = rkyv::from_bytes::<Checkpoint, Failure>(&aligned).map_err(|_| CheckpointError::Malformed)?;
+    let body = archive::unwrap(KIND, bytes)?;
+    let checkpoint = rkyv::from_bytes::<Checkpoint, Failure>(&body).map_err(|_| CheckpointError::Malformed)?;
     check(&checkpoint)?;
     Ok(checkpoint)
 }
@@ -208,8 +178,8 @@ fn check_log(log: &LogCheckpoint) -> Result<(), &'static str> {
     if active.revision > 0 {
         return Err("its active segment is compacted");
     }
-    if log.segments.iter().any(|segment| !is_index_sorted(segment)) {
-        return Err("an index is not in order");
+    if !is_in_order(&log.active_index, active) {
+        return Err("the active segment's index is not in order");
     }
     if log.next_offset != active.next_offset || log.log_start_offset > log.next_offset {
         return Err("its offsets are not in order");
@@ -229,13 +199,17 @@ fn check_log(log: &LogCheckpoint) -> Result<(), &'static str> {
     Ok(())
 }
 
-fn is_index_sorted(segment: &SegmentCheckpoint) -> bool {
-    segment.index.is_sorted_by(|a, b| a.offset < b.offset && a.position < b.position)
+/// Whether these can be the entries of a segment's index: they grow, begin with its first batch and end before it does.
+pub(crate) fn is_in_order(entries: &[IndexEntry], segment: &SegmentCheckpoint) -> bool {
+    let grows = entries.is_sorted_by(|a, b| a.offset < b.offset && a.position < b.position);
+    let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return segment.bytes == 0 };
+    let begins = first.position == 0 && first.offset >= segment.base_offset.0;
+    grows && begins && u64::from(last.position) < segment.bytes && last.offset < segment.next_offset.0
 }
 
 #[derive(Archive, Serialize, Deserialize)]
 #[rkyv(remote = Offset)]
-struct OffsetBytes(i64);
+pub(crate) struct OffsetBytes(i64);
 
 impl From<OffsetBytes> for Offset {
     fn from(bytes: OffsetBytes) -> Offset {
@@ -265,7 +239,7 @@ impl From<JournalFileIdBytes> for JournalFileId {
 
 #[derive(Archive, Serialize, Deserialize)]
 #[rkyv(remote = LogId)]
-struct LogIdBytes {
+pub(crate) struct LogIdBytes {
     topic: u128,
     partition: u32,
 }

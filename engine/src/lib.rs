@@ -3,6 +3,7 @@
 //!
 //! `FORMAT.md` draws every byte that lies on disk.
 
+mod archive;
 pub mod checkpoint;
 pub mod compaction;
 pub mod disk;
@@ -16,6 +17,7 @@ pub mod memory;
 pub mod reshard;
 pub mod ring;
 pub mod run;
+pub mod segment_index;
 pub mod store;
 
 pub use batch::{LeaderEpoch, Offset};

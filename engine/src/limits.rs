@@ -51,8 +51,9 @@ pub const SEGMENT_WRITES_IN_FLIGHT_MAX: usize = 2;
 
 /// A checkpoint that waits for at least so many logs has little of each: their writes are small ...
 pub const SMALL_WRITES_LOGS_MIN: usize = 64;
-/// ... and so many of them may be under way at once.
-pub const SMALL_WRITES_IN_FLIGHT_MAX: usize = 16;
+/// ... and so many of them may be under way at once. Each grows a file, which the file system's own journal has to take in: with
+/// more at once, the writes that clients wait for queue behind them.
+pub const SMALL_WRITES_IN_FLIGHT_MAX: usize = 4;
 
 /// Bytes that wait for their segment file; beyond it appends are refused as busy.
 pub const UNFLUSHED_BYTES_MAX: u64 = 256 << 20;
@@ -61,6 +62,12 @@ pub const UNFLUSHED_BYTES_MAX: u64 = 256 << 20;
 pub const INDEX_INTERVAL_BYTES: u64 = 32 << 10;
 /// ... and for so many of a sealed one.
 pub const SEALED_INDEX_INTERVAL_BYTES: u64 = 256 << 10;
+
+/// No index file is larger: a segment of 2 GiB has about 8,000 entries of 24 bytes.
+pub const INDEX_FILE_BYTES_MAX: usize = 1 << 20;
+
+/// Indexes of sealed segments that a shard keeps after somebody has read them: those of about 150 GiB.
+pub const INDEX_CACHE_BYTES_MAX: usize = 16 << 20;
 
 pub const SEGMENT_BYTES_DEFAULT: u64 = 1 << 30;
 /// Positions inside a segment must stay below 2 GiB, as in Kafka.
@@ -132,8 +139,9 @@ pub const OPEN_SEGMENTS_MAX: usize = 1024;
 pub const OPEN_SEGMENT_IDLE_MS: u64 = 5_000;
 
 /// Segment files and directories of a shard that are synced at the same time. Each takes a thread of the kernel while it waits, and
-/// those that wait together share one commit of the file system.
-pub const SYNCS_IN_FLIGHT_MAX: usize = 32;
+/// those that wait together share one commit of the file system. Few suffice for that, and with many the syncs of the journal,
+/// which clients wait for, stand in a long queue.
+pub const SYNCS_IN_FLIGHT_MAX: usize = 8;
 
 const _: () = assert!(GROUP_BYTES.is_multiple_of(BLOCK_BYTES));
 const _: () = assert!(
@@ -145,3 +153,4 @@ const _: () = assert!(SEGMENT_WRITE_BYTES_MIN <= SEGMENT_WRITE_BYTES_MAX && SEGM
 const _: () =
     assert!(UNFLUSHED_BYTES_MAX * 2 <= JOURNAL_BYTES_DEFAULT, "checkpointing keeps ahead of the journal's bound");
 const _: () = assert!(SEGMENT_BYTES_DEFAULT <= SEGMENT_BYTES_MAX);
+const _: () = assert!(SEGMENT_BYTES_MAX / SEALED_INDEX_INTERVAL_BYTES * 32 < INDEX_FILE_BYTES_MAX as u64);

@@ -58,8 +58,16 @@ pub fn deal(old: Vec<Settled>, shard_count: u16, owner: impl Fn(LogId) -> u16) -
         hand.ok_or(DealError::NoSuchShard { log, owner, shard_count })?.push(picture);
     }
     let replay_from = durable_seq.next();
-    let checkpoints =
-        (0..).zip(hands).map(|(shard, logs)| Checkpoint { shard, seq, replay_from, durable_seq, last_file, logs });
+    let checkpoints = (0..).zip(hands).map(|(shard, logs)| Checkpoint {
+        shard,
+        seq,
+        replay_from,
+        last_group: durable_seq,
+        last_group_checksum: 0,
+        durable_seq,
+        last_file,
+        logs,
+    });
     Ok(checkpoints.collect())
 }
 
@@ -98,11 +106,12 @@ mod tests {
                 max_timestamp_offset: Offset(0),
                 sealed: false,
                 revision: 0,
-                index: Vec::new(),
+                first_timestamp: -1,
             }],
             next_offset: end,
             flushed_position: 0,
             tail_block: Vec::new(),
+            active_index: Vec::new(),
             leader_epochs: Vec::new(),
             cleaned_until: Offset(0),
         }
@@ -115,6 +124,8 @@ mod tests {
                 shard,
                 seq: 10 * (number + 1),
                 replay_from: GroupSeq(100 * (number + 1)),
+                last_group: GroupSeq::NONE,
+                last_group_checksum: 0,
                 durable_seq: GroupSeq(100 * (number + 1) - 1),
                 last_file: JournalFileId((9 - number) << 32),
                 logs: partitions.map(|partition| picture(5, partition)).collect(),

@@ -17,7 +17,8 @@ use crate::disk::layout::Layout;
 use crate::disk::segment_files::SegmentShelf;
 use crate::ids::{Generation, GroupSeq, LogId, SegmentName};
 use crate::limits::{
-    COMPACTION_BYTES_PER_S_DEFAULT, COMPACTION_CHECK_MS_DEFAULT, JOURNAL_BYTES_DEFAULT, RETENTION_CHECK_MS_DEFAULT,
+    COMPACTION_BYTES_PER_S_DEFAULT, COMPACTION_CHECK_MS_DEFAULT, GROUP_BYTES, JOURNAL_BYTES_DEFAULT,
+    RETENTION_CHECK_MS_DEFAULT,
 };
 use crate::log::{ReadPlan, ReadRequest};
 use crate::memory::Span;
@@ -27,12 +28,14 @@ use crate::store::{AppendError, Appended, ColdRead, CutError, Effect, LogConfig,
 
 mod compaction;
 mod idle;
+mod index;
 mod read;
 mod recovery;
 mod retention;
 mod settle;
 mod space;
 
+use index::IndexReads;
 pub use recovery::{OpenError, Recovered};
 pub use settle::{SettleError, settle};
 use space::Lookout;
@@ -47,6 +50,8 @@ pub struct EngineConfig {
     pub shard: u16,
     /// Bound on the shard's journal.
     pub journal_bytes_max: u64,
+    /// See [`crate::limits::GROUP_BYTES`]. A multiple of the block.
+    pub group_bytes: usize,
     /// Memory for the tails of the shard's logs: what readers close behind the end are served from.
     pub memory_bytes_max: usize,
     pub sync: SyncMethod,
@@ -71,6 +76,7 @@ impl EngineConfig {
             generation: Generation::FIRST,
             shard,
             journal_bytes_max: JOURNAL_BYTES_DEFAULT,
+            group_bytes: GROUP_BYTES,
             memory_bytes_max: 512 << 20,
             sync,
             disk_reserve_bytes: None,
@@ -136,6 +142,7 @@ struct Inner {
     observer: RefCell<Option<DurableObserver>>,
     stats: Cell<EngineStats>,
     stopping: Cell<bool>,
+    indexes: IndexReads,
     reserve_bytes: u64,
     lookout: Lookout,
 }
@@ -281,15 +288,15 @@ impl Engine {
         at_least_one: bool,
     ) -> Result<Read, ReadError> {
         let request = ReadRequest { from, until, bytes_max, at_least_one };
-        let plan = self.inner.store.borrow().plan_read(id, request)?;
-        match plan {
-            ReadPlan::OutOfRange => Err(ReadError::OutOfRange),
-            ReadPlan::Empty => Ok(Read::Ready(Vec::new())),
-            ReadPlan::Memory(memory) => Ok(Read::Ready(memory.spans)),
-            ReadPlan::Disk(plan) => {
-                Ok(Read::Disk(Box::pin(read::from_disk(self.inner.clone(), ColdRead::new(id, plan)))))
-            }
-        }
+        let plan = self.inner.store.borrow_mut().plan_read(id, request)?;
+        let read = match plan {
+            ReadPlan::OutOfRange => return Err(ReadError::OutOfRange),
+            ReadPlan::Empty => return Ok(Read::Ready(Vec::new())),
+            ReadPlan::Memory(memory) => return Ok(Read::Ready(memory.spans)),
+            ReadPlan::Disk(plan) => ColdRead::new(id, plan),
+            ReadPlan::Index(read) => ColdRead::indexed(id, read),
+        };
+        Ok(Read::Disk(Box::pin(read::from_disk(self.inner.clone(), read))))
     }
 
     /// The first record at or after a time: its offset and timestamp.

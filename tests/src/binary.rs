@@ -1,4 +1,4 @@
-//! Finds, or builds, the `ringmain` binary of the same profile as the running test.
+//! Finds, or builds, the programs of the same profile as the running test.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,22 +24,23 @@ pub fn ringmain() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| match std::env::var_os("RINGMAIN_BIN") {
         Some(path) => PathBuf::from(path),
-        None => build(),
+        None => built("broker", "ringmain"),
     })
 }
 
-/// Cargo gives a package only its own binaries' paths, so the broker's is built here; cargo's lock makes side-by-side tests wait.
-fn build() -> PathBuf {
+/// A program of another package. Cargo gives a package only its own binaries' paths, so it is built here; cargo's lock makes
+/// side-by-side tests wait.
+pub fn built(package: &str, name: &str) -> PathBuf {
     let release = !cfg!(debug_assertions);
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(workspace_dir()).args(["build", "-q", "-p", "broker", "--bin", "ringmain"]);
+    cargo.current_dir(workspace_dir()).args(["build", "-q", "-p", package, "--bin", name]);
     cargo.arg("--target-dir").arg(target_dir());
     if release {
         cargo.arg("--release");
     }
     let status = cargo.status().expect("cargo runs");
-    assert!(status.success(), "the ringmain binary did not build");
-    let path = target_dir().join(if release { "release" } else { "debug" }).join("ringmain");
+    assert!(status.success(), "{name} did not build");
+    let path = target_dir().join(if release { "release" } else { "debug" }).join(name);
     assert!(path.exists(), "{} is missing after a successful build", path.display());
     path
 }

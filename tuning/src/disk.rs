@@ -1,15 +1,13 @@
 //! Reads what the data directory lies on. SHELL: it makes one small file there and removes it.
 
-use std::ffi::CString;
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::aligned::{BLOCK_BYTES, Block};
+use crate::interrupts::{self, Interrupt};
 use crate::root::{self, Root};
-
-const BLOCK_BYTES: usize = 4096;
 
 /// A mounted file system.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +15,7 @@ pub struct Mount {
     pub point: PathBuf,
     pub file_system: String,
     pub source: String,
+    /// Of the mount and of the file system.
     pub options: Vec<String>,
     /// `major:minor`
     pub device: String,
@@ -33,6 +32,8 @@ pub struct BlockDevice {
     pub write_cache: Option<String>,
     pub has_fua: Option<bool>,
     pub rotational: Option<bool>,
+    pub numa_node: Option<i64>,
+    pub interrupts: Vec<Interrupt>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -75,9 +76,9 @@ fn mount_of(mountinfo: &str, directory: &Path) -> Option<Mount> {
         Some(Mount {
             device: (*left.get(2)?).to_owned(),
             point: PathBuf::from(left.get(4)?.replace("\\040", " ")),
-            options: left.get(5)?.split(',').map(str::to_owned).collect(),
             file_system: right.next()?.to_owned(),
             source: right.next()?.to_owned(),
+            options: left.get(5)?.split(',').chain(right.next().unwrap_or("").split(',')).map(str::to_owned).collect(),
         })
     };
     let above = mountinfo.lines().filter_map(parse).filter(|mount| directory.starts_with(&mount.point));
@@ -91,6 +92,7 @@ fn block_device(root: &Root, mount: &Mount) -> Option<BlockDevice> {
     let name = if root.exists(&format!("/sys/block/{inner}")) { inner } else { outer };
     let queue = |file: &str| root.text(&format!("/sys/block/{name}/queue/{file}"));
     let scheduler = queue("scheduler");
+    let controller = root.link_name(&format!("/sys/block/{name}/device"));
     Some(BlockDevice {
         scheduler: scheduler.as_deref().and_then(root::chosen).map(str::to_owned),
         schedulers_available: scheduler.as_deref().map_or_else(Vec::new, root::choices),
@@ -98,12 +100,11 @@ fn block_device(root: &Root, mount: &Mount) -> Option<BlockDevice> {
         write_cache: queue("write_cache"),
         has_fua: queue("fua").map(|text| text == "1"),
         rotational: queue("rotational").map(|text| text == "1"),
+        numa_node: controller.as_ref().and_then(|name| root.number(&format!("/sys/class/nvme/{name}/numa_node"))),
+        interrupts: controller.map_or_else(Vec::new, |name| interrupts::of_device(root, &[&name])),
         name,
     })
 }
-
-#[repr(C, align(4096))]
-struct Block([u8; BLOCK_BYTES]);
 
 /// Some file systems take the flag and fail the write, so one block is written.
 fn write_directly(directory: &Path) -> io::Result<()> {
@@ -116,15 +117,7 @@ fn write_directly(directory: &Path) -> io::Result<()> {
 }
 
 fn free_bytes(directory: &Path) -> Option<u64> {
-    let path = CString::new(directory.as_os_str().as_bytes()).ok()?;
-    let mut stats = std::mem::MaybeUninit::<libc::statvfs>::zeroed();
-    // SAFETY: the path ends in a zero byte, and the pointer is to a statvfs.
-    let code = unsafe { libc::statvfs(path.as_ptr(), stats.as_mut_ptr()) };
-    if code != 0 {
-        return None;
-    }
-    // SAFETY: the call has succeeded and filled it.
-    let stats = unsafe { stats.assume_init() };
+    let stats = rustix::fs::statvfs(directory).ok()?;
     Some(stats.f_bavail * stats.f_frsize)
 }
 

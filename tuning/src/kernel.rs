@@ -2,6 +2,8 @@
 
 use std::io;
 
+use io_uring::IoUring;
+
 use crate::root::{self, Root};
 
 /// A limit of this process; `None` is unlimited.
@@ -20,71 +22,85 @@ pub struct KernelFacts {
     pub io_uring_setup: Option<Result<(), String>>,
     pub locked_memory: Option<ResourceLimit>,
     pub open_files: Option<ResourceLimit>,
+    pub aio_requests_max: Option<u64>,
     /// Whether the process may lock memory beyond its limit, as root may.
     pub is_privileged: bool,
     pub huge_pages: Option<String>,
     pub swappiness: Option<u64>,
+    pub numa_balancing: Option<u64>,
     pub clocksource: Option<String>,
     pub clocksources_available: Vec<String>,
-    /// The different governors of all CPUs; empty where frequency is not the system's business.
-    pub governors: Vec<String>,
+    /// Whether somebody keeps the clock right; none if that cannot be told.
+    pub is_clock_synchronised: Option<bool>,
+    /// CPUs that the boot options keep free of other work.
+    pub isolated_cpus: Vec<usize>,
 }
 
 /// Reads all of it.
 pub fn read(root: &Root) -> KernelFacts {
     let clocksource = "/sys/devices/system/clocksource/clocksource0";
+    let limits = root.text("/proc/self/limits").unwrap_or_default();
     KernelFacts {
         release: root.text("/proc/sys/kernel/osrelease"),
         io_uring_disabled: root.number("/proc/sys/kernel/io_uring_disabled"),
         io_uring_setup: root.is_live().then(set_up_ring),
-        locked_memory: root.is_live().then(|| resource_limit(libc::RLIMIT_MEMLOCK)).flatten(),
-        open_files: root.is_live().then(|| resource_limit(libc::RLIMIT_NOFILE)).flatten(),
-        // SAFETY: geteuid takes nothing and cannot fail.
-        is_privileged: root.is_live() && unsafe { libc::geteuid() } == 0,
+        locked_memory: resource_limit(&limits, "Max locked memory"),
+        open_files: resource_limit(&limits, "Max open files"),
+        aio_requests_max: root.number("/proc/sys/fs/aio-max-nr"),
+        is_privileged: root.is_live() && rustix::process::geteuid().is_root(),
         huge_pages: root
             .text("/sys/kernel/mm/transparent_hugepage/enabled")
             .and_then(|text| root::chosen(&text).map(str::to_owned)),
         swappiness: root.number("/proc/sys/vm/swappiness"),
+        numa_balancing: root.number("/proc/sys/kernel/numa_balancing"),
         clocksource: root.text(&format!("{clocksource}/current_clocksource")),
         clocksources_available: root
             .text(&format!("{clocksource}/available_clocksource"))
             .map_or_else(Vec::new, |text| text.split_whitespace().map(str::to_owned).collect()),
-        governors: governors(root),
+        is_clock_synchronised: is_clock_synchronised(root),
+        isolated_cpus: root
+            .text("/sys/devices/system/cpu/isolated")
+            .map_or_else(Vec::new, |text| root::cpu_list(&text)),
     }
-}
-
-fn governors(root: &Root) -> Vec<String> {
-    let cpus = "/sys/devices/system/cpu";
-    let is_cpu = |name: &String| name.strip_prefix("cpu").is_some_and(|rest| rest.parse::<usize>().is_ok());
-    let names = root.names(cpus).into_iter().filter(is_cpu);
-    let mut governors: Vec<String> =
-        names.filter_map(|name| root.text(&format!("{cpus}/{name}/cpufreq/scaling_governor"))).collect();
-    governors.sort();
-    governors.dedup();
-    governors
 }
 
 /// Asks for a ring the way the broker does, because a setting can allow what a seccomp filter forbids.
 fn set_up_ring() -> Result<(), String> {
-    const SINGLE_ISSUER_AND_DEFER_TASKRUN: u32 = 1 << 12 | 1 << 13;
-    const FLAGS_WORD: usize = 2;
-    // struct io_uring_params: 10 words and two descriptions of 40 bytes; all zeros but the flags.
-    let mut params = [0u32; 30];
-    params[FLAGS_WORD] = SINGLE_ISSUER_AND_DEFER_TASKRUN;
-    // SAFETY: the kernel reads and writes the 120 bytes of io_uring_params, which the array is.
-    let fd = unsafe { libc::syscall(libc::SYS_io_uring_setup, 8u32, params.as_mut_ptr()) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error().to_string());
-    }
-    // SAFETY: the descriptor was just made and nobody else has it.
-    unsafe { libc::close(fd as libc::c_int) };
-    Ok(())
+    let ring: io::Result<IoUring> = IoUring::builder().setup_single_issuer().setup_defer_taskrun().build(8);
+    ring.map(drop).map_err(|error| error.to_string())
 }
 
-fn resource_limit(resource: libc::__rlimit_resource_t) -> Option<ResourceLimit> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the pointer is to a live rlimit.
-    let code = unsafe { libc::getrlimit(resource, &raw mut limit) };
-    let value = |value: libc::rlim_t| (value != libc::RLIM_INFINITY).then_some(value);
-    (code == 0).then(|| ResourceLimit { soft: value(limit.rlim_cur), hard: value(limit.rlim_max) })
+/// A line of proc_pid_limits(5): `Max open files            20000                20000                files`
+fn resource_limit(limits: &str, name: &str) -> Option<ResourceLimit> {
+    let mut words = limits.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace();
+    let mut value = || match words.next()? {
+        "unlimited" => Some(None),
+        number => number.parse().ok().map(Some),
+    };
+    Some(ResourceLimit { soft: value()?, hard: value()? })
+}
+
+/// The kernel knows best, but cannot be asked about a captured machine; there a running systemd-timesyncd has left a file.
+fn is_clock_synchronised(root: &Root) -> Option<bool> {
+    if !root.is_live() {
+        return root.exists("/run/systemd/timesync/synchronized").then_some(true);
+    }
+    let mut clock = std::mem::MaybeUninit::<libc::timex>::zeroed();
+    // SAFETY: with zero modes the call changes nothing and fills the structure that the pointer is to.
+    let state = unsafe { libc::adjtimex(clock.as_mut_ptr()) };
+    (state >= 0).then_some(state != libc::TIME_ERROR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_read_as_the_kernel_prints_them() {
+        let text = "Limit                     Soft Limit           Hard Limit           Units\n\
+                    Max open files            20000                unlimited            files\n";
+        let limit = resource_limit(text, "Max open files");
+        assert_eq!(limit, Some(ResourceLimit { soft: Some(20_000), hard: None }));
+        assert_eq!(resource_limit(text, "Max locked memory"), None);
+    }
 }

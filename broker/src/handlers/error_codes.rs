@@ -28,8 +28,10 @@ pub(super) fn of_read(fault: ReadFault) -> ErrorCode {
         ReadFault::OutOfRange => ErrorCode::OFFSET_OUT_OF_RANGE,
         ReadFault::FencedEpoch => ErrorCode::FENCED_LEADER_EPOCH,
         ReadFault::UnknownEpoch => ErrorCode::UNKNOWN_LEADER_EPOCH,
-        // Not CORRUPT_MESSAGE, on which consumers fail for good: a replica or a restart may still have the records.
-        ReadFault::Corrupt | ReadFault::StorageFailed => ErrorCode::KAFKA_STORAGE_ERROR,
+        // What Kafka says of a batch that it cannot read. Java's consumer throws it at its caller, who can seek past the damage; on
+        // KAFKA_STORAGE_ERROR it would ask again for ever, and nobody would know.
+        ReadFault::Corrupt => ErrorCode::CORRUPT_MESSAGE,
+        ReadFault::StorageFailed => ErrorCode::KAFKA_STORAGE_ERROR,
     }
 }
 

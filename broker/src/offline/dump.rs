@@ -167,31 +167,38 @@ pub(super) fn checkpoint(look: &Look, out: &mut dyn Write) -> Result<(), LogErro
 fn checkpoint_log(look: &Look, log: &engine::checkpoint::LogCheckpoint, out: &mut dyn Write) -> Result<(), LogError> {
     let epochs: Vec<_> = log.leader_epochs.iter().map(|(epoch, first)| [i64::from(epoch.0), first.0]).collect();
     if look.json {
-        let segments: Vec<_> = log.segments.iter().map(|segment| json!({
-            "base_offset": segment.base_offset.0, "revision": segment.revision, "next_offset": segment.next_offset.0, "bytes": segment.bytes,
-            "max_timestamp_ms": segment.max_timestamp, "sealed": segment.sealed, "index_entries": segment.index.len(),
-        })).collect();
+        let segments: Vec<_> = log
+            .segments
+            .iter()
+            .map(|segment| {
+                json!({
+                    "base_offset": segment.base_offset.0, "revision": segment.revision, "next_offset": segment.next_offset.0, "bytes": segment.bytes,
+                    "max_timestamp_ms": segment.max_timestamp, "sealed": segment.sealed,
+                })
+            })
+            .collect();
         let line = json!({
             "kind": "log", "topic": look.names.topic(log.log.topic), "topic_id": format!("{:032x}", log.log.topic),
             "partition": log.log.partition, "start_offset": log.log_start_offset.0, "end_offset": log.next_offset.0,
             "flushed_position": log.flushed_position, "tail_bytes": log.tail_block.len(), "leader_epochs": epochs,
-            "segments": segments,
+            "active_index_entries": log.active_index.len(), "segments": segments,
         });
         writeln!(out, "{line}")?;
         return Ok(());
     }
     let (start, end, flushed, tail) =
         (log.log_start_offset, log.next_offset, log.flushed_position, log.tail_block.len());
-    let name = look.names.log(log.log);
+    let (name, index) = (look.names.log(log.log), log.active_index.len());
     writeln!(
         out,
-        "  log {name}  offsets {start} to {end}  in file to {flushed}  last block {tail} bytes  epochs {epochs:?}"
+        "  log {name}  offsets {start} to {end}  in file to {flushed}  last block {tail} bytes  epochs {epochs:?}  \
+         index entries {index}"
     )?;
     for segment in &log.segments {
         let state = if segment.sealed { "sealed" } else { "active" };
         let (base, next, bytes) = (segment.base_offset, segment.next_offset, segment.bytes);
-        let (time, index) = (segment.max_timestamp, segment.index.len());
-        writeln!(out, "    segment {base} to {next}  bytes {bytes}  max time {time}  {state}  index entries {index}")?;
+        let time = segment.max_timestamp;
+        writeln!(out, "    segment {base} to {next}  bytes {bytes}  max time {time}  {state}")?;
     }
     Ok(())
 }

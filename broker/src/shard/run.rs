@@ -175,6 +175,7 @@ pub(super) fn engine_config(config: &Config, generation: Generation, shard: Shar
     EngineConfig {
         generation,
         journal_bytes_max: config.journal_bytes_per_shard,
+        group_bytes: config.group_bytes,
         memory_bytes_max: (memory_bytes - lent_bytes) as usize,
         disk_reserve_bytes: config.disk_reserve_bytes,
         disk_sharers: config.shard_count(),

@@ -17,6 +17,7 @@ use super::{CompactionConfig, Filter, MapSeed, OffsetMap, Producers, Replacement
 use crate::ids::{LogId, SegmentName};
 use crate::limits::{COMPACTION_MAP_BYTES_MAX, SEGMENT_BYTES_MAX};
 use crate::log::Segment;
+use crate::segment_index::SegmentIndex;
 
 /// What is to be cleaned.
 #[derive(Debug, Clone)]
@@ -56,10 +57,11 @@ pub enum Step {
         position: u64,
         bytes: Vec<u8>,
     },
-    /// Cut the file to its size, and make it and its directory durable.
+    /// Cut the file to its size, write the index beside it, and make both and their directory durable.
     Finish {
         segment: SegmentName,
         bytes: u64,
+        index: Box<SegmentIndex>,
     },
     /// Let the log take the new segments. If it refuses, the round is over and the files that were made can go.
     Replace(Replacement),
@@ -274,8 +276,9 @@ impl Cleaning {
         if let Some(piece) = writer.last_piece() {
             self.write(segment, piece);
         }
-        self.ready.push_back(Step::Finish { segment, bytes });
-        self.made.push(writer.into_segment());
+        let (made, index) = writer.into_segment(self.round.log);
+        self.ready.push_back(Step::Finish { segment, bytes, index: Box::new(index) });
+        self.made.push(made);
     }
 
     fn end_group(&mut self) {

@@ -94,7 +94,13 @@ impl Files {
                     assert!(position == file.len() as u64 && position.is_multiple_of(4096));
                     file.extend_from_slice(&bytes);
                 }
-                Step::Finish { segment, bytes } => assert_eq!(made[&segment].len() as u64, bytes),
+                Step::Finish { segment, bytes, index } => {
+                    let file = &made[&segment];
+                    assert_eq!((file.len() as u64, index.summary.name()), (bytes, segment));
+                    for entry in &index.entries {
+                        assert_eq!(view(&file[entry.position as usize..]).info.base_offset.0, entry.offset);
+                    }
+                }
                 Step::Replace(replacement) => self.replace(&replacement, &mut made),
                 Step::Done => return Ok(()),
             }
@@ -108,9 +114,6 @@ impl Files {
         let new = replacement.new.iter().map(|segment| {
             let file = made.remove(&segment.name()).expect("written");
             assert!(old.iter().all(|name| name.revision < segment.revision) && segment.is_closed());
-            for entry in segment.index.entries() {
-                assert_eq!(view(&file[entry.position as usize..]).info.base_offset.0, entry.offset);
-            }
             let with_records: Vec<BatchView<'_>> =
                 batch::Batches::new(&file).map(Result::unwrap).filter(|view| view.info.record_count > 0).collect();
             let latest = with_records.iter().map(|view| view.info.max_timestamp).max();

@@ -2,9 +2,10 @@
 
 use batch::BatchInfo;
 
-use crate::ids::SegmentName;
+use crate::ids::{LogId, SegmentName};
 use crate::limits::{BLOCK_BYTES, COMPACTION_WRITE_BYTES};
 use crate::log::Segment;
+use crate::segment_index::SegmentIndex;
 
 /// One new segment.
 pub(super) struct Writer {
@@ -60,11 +61,13 @@ impl Writer {
         (position, piece)
     }
 
-    /// The segment as the log will have it, once all of it is in the file.
-    pub(super) fn into_segment(mut self) -> Segment {
+    /// The segment as the log will have it, once all of it is in the file, and the index for the file beside it.
+    pub(super) fn into_segment(mut self, log: LogId) -> (Segment, SegmentIndex) {
         assert!(self.pending.is_empty() && self.written == self.segment.bytes);
         self.segment.seal();
+        let index = self.segment.to_index(log);
         self.segment.flushed = self.segment.bytes;
-        self.segment
+        self.segment.index = None;
+        (self.segment, index)
     }
 }

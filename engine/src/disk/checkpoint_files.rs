@@ -7,6 +7,7 @@ use super::free_space::is_exhausted;
 use super::journal_files::sync_dir;
 use super::layout::Layout;
 use crate::checkpoint::{self, Checkpoint};
+use crate::ids::GroupSeq;
 use crate::ring::Ring;
 
 /// Older checkpoints than this many are removed.
@@ -40,17 +41,45 @@ async fn write_whole(ring: &Ring, layout: &Layout, checkpoint: &Checkpoint) -> i
     Ok(())
 }
 
-/// The newest checkpoint that is sound. One that is not is told of and passed over, never removed.
-pub fn newest(layout: &Layout) -> io::Result<Option<Checkpoint>> {
+/// The checkpoints that were found at start.
+#[derive(Debug, Default)]
+pub struct FoundCheckpoints {
+    /// The newest sound one.
+    pub newest: Option<Checkpoint>,
+    /// The first group that the sound one before it needs: what it needs is kept until another is written.
+    pub older_from: GroupSeq,
+    damaged: Vec<PathBuf>,
+}
+
+/// Reads the two newest checkpoints that are sound.
+pub fn read(layout: &Layout) -> io::Result<FoundCheckpoints> {
+    let mut checkpoints = FoundCheckpoints::default();
+    let mut newest_seq = 0;
     for (seq, path) in found(layout)?.into_iter().rev() {
-        match checkpoint::decode(&std::fs::read(&path)?) {
-            Ok(checkpoint) => return Ok(Some(checkpoint)),
-            Err(error) => {
-                tracing::error!(seq, path = %path.display(), %error, "a checkpoint is damaged; trying the one before")
+        newest_seq = newest_seq.max(seq);
+        match (checkpoint::decode(&std::fs::read(&path)?), &checkpoints.newest) {
+            // The next one gets a name that none has had, those of damaged ones included.
+            (Ok(checkpoint), None) => checkpoints.newest = Some(Checkpoint { seq: newest_seq, ..checkpoint }),
+            (Ok(older), Some(_)) => {
+                checkpoints.older_from = older.replay_from;
+                break;
+            }
+            (Err(error), _) => {
+                tracing::error!(seq, path = %path.display(), %error, "a checkpoint is damaged; trying the one before");
+                checkpoints.damaged.push(path);
             }
         }
     }
-    Ok(None)
+    Ok(checkpoints)
+}
+
+/// Gives the damaged checkpoints names under which nobody takes them for checkpoints. The shard has opened without them.
+pub async fn set_aside(ring: &Ring, layout: &Layout, found: &FoundCheckpoints) -> io::Result<()> {
+    for path in &found.damaged {
+        ring.rename(path, &path.with_extension("damaged")).await?;
+        tracing::warn!(path = %path.display(), "a damaged checkpoint was set aside; nothing was lost with it");
+    }
+    if found.damaged.is_empty() { Ok(()) } else { sync_dir(ring, &layout.shard_dir()).await }
 }
 
 /// All checkpoints by name, oldest first.

@@ -126,6 +126,8 @@ mod tests {
             shard,
             seq: 7,
             replay_from: GroupSeq(12),
+            last_group: GroupSeq::NONE,
+            last_group_checksum: 0,
             durable_seq: GroupSeq(11),
             last_file: JournalFileId(3 << 32),
             logs: Vec::new(),

@@ -7,6 +7,7 @@
 //!       /shards-<generation>/<shard>/...            instead of shards/, after the number of shards has changed
 //!       /topics/<topic id, 32 hex>/<partition>/<base offset, 20 digits>.log
 //!                                             /<base offset, 20 digits>.r<revision>.log
+//!                                             /<name of a segment>.idx
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -113,9 +114,15 @@ impl Layout {
         self.log_dir(log).join(format!("{segment}.log"))
     }
 
-    /// The segment that a file's name says.
+    /// The index of a sealed segment. Not `.index`, which Kafka's tools would take for theirs.
+    pub fn segment_index(&self, log: LogId, segment: SegmentName) -> PathBuf {
+        self.log_dir(log).join(format!("{segment}.idx"))
+    }
+
+    /// The segment that the name of its file or of its index says.
     pub fn segment_name(path: &Path) -> Option<SegmentName> {
-        let name = path.file_name()?.to_str()?.strip_suffix(".log")?;
+        let name = path.file_name()?.to_str()?;
+        let name = name.strip_suffix(".log").or_else(|| name.strip_suffix(".idx"))?;
         let (base, revision) = match name.split_once(".r") {
             Some((base, revision)) => (base, revision.parse().ok().filter(|number| *number > 0)?),
             None => (name, 0),
@@ -162,8 +169,9 @@ mod tests {
         let path = layout.segment(log, compacted);
         assert!(path.ends_with("7/00000000000000000042.r7.log"));
         assert_eq!(Layout::segment_name(&path), Some(compacted));
+        assert_eq!(Layout::segment_name(&layout.segment_index(log, compacted)), Some(compacted));
         for foreign in
-            ["42.log", "00000000000000000042.r0.log", "00000000000000000042.r07.log", "00000000000000000042.idx"]
+            ["42.log", "00000000000000000042.r0.log", "00000000000000000042.r07.log", "00000000000000000042.index"]
         {
             assert_eq!(Layout::segment_name(Path::new(foreign)), None, "{foreign}");
         }

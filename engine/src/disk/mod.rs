@@ -5,6 +5,7 @@ pub mod checkpoint_files;
 pub mod compacted_file;
 pub mod free_space;
 pub mod generations;
+pub mod index_files;
 pub mod journal_files;
 pub mod layout;
 mod recency;

@@ -10,6 +10,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::compacted_file::CompactedFile;
 use super::free_space::is_exhausted;
+use super::index_files;
 use super::journal_files::sync_dir;
 use super::layout::Layout;
 use super::recency::{Key, Recency};
@@ -22,6 +23,7 @@ use crate::limits::{
 use crate::log::{BlockWrite, SealWrite};
 use crate::memory::{AlignedBuf, BufPool};
 use crate::ring::{DirectFile, Ring};
+use crate::segment_index::SegmentIndex;
 
 struct Open {
     file: DirectFile,
@@ -38,6 +40,8 @@ pub struct SegmentShelf {
     recency: RefCell<Recency>,
     /// Files made or first written to since their directories were last synced.
     fresh: RefCell<BTreeSet<Key>>,
+    /// Segments whose indexes were written since the last sync.
+    unsynced_indexes: RefCell<BTreeSet<Key>>,
     /// Extents are reserved ahead in steps of at most this.
     step_bytes_max: Cell<u64>,
     removal: Removal,
@@ -53,6 +57,7 @@ impl SegmentShelf {
             open: RefCell::default(),
             recency: RefCell::default(),
             fresh: RefCell::default(),
+            unsynced_indexes: RefCell::default(),
             step_bytes_max: Cell::new(SEGMENT_PREALLOCATE_BYTES_MAX),
             removal,
         }
@@ -172,7 +177,7 @@ impl SegmentShelf {
         }
     }
 
-    /// Writes the last block padded with zeros, then cuts the file to its exact size.
+    /// Writes the last block padded with zeros, then cuts the file to its exact size, then writes the index of a sealed one.
     pub async fn seal(&self, log: LogId, write: &SealWrite) -> io::Result<()> {
         let open = self.file_to_write((log, SegmentName::appended(write.segment))).await?;
         if !write.partial_block.is_empty() {
@@ -182,18 +187,42 @@ impl SegmentShelf {
             self.ring.write_all_at(&open.file, block, write.position).await.0?;
         }
         open.allocated.set(write.bytes);
-        self.ring.ftruncate(&open.file, write.bytes).await
+        self.ring.ftruncate(&open.file, write.bytes).await?;
+        match &write.index {
+            Some(index) => self.write_index(index).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Writes the index of a sealed segment beside its file. It is durable after the next `sync` of the segment.
+    pub async fn write_index(&self, index: &SegmentIndex) -> io::Result<()> {
+        index_files::write(&self.ring, &self.layout, index).await?;
+        // Only now: a sync of the segment for a checkpoint may run beside the write, and would find half of it.
+        self.unsynced_indexes.borrow_mut().insert((index.log, index.summary.name()));
+        Ok(())
+    }
+
+    /// Writes the index of a segment that was sealed long ago; all of it is durable when this returns.
+    pub async fn write_index_durably(&self, index: &SegmentIndex) -> io::Result<()> {
+        index_files::write(&self.ring, &self.layout, index).await?;
+        index_files::sync(&self.ring, &self.layout, index.log, index.summary.name()).await?;
+        sync_dir(&self.ring, &self.layout.log_dir(index.log)).await
+    }
+
+    /// All bytes of the file that should hold the index of a segment.
+    pub async fn read_index(&self, log: LogId, segment: SegmentName) -> io::Result<Vec<u8>> {
+        index_files::read(&self.ring, &self.layout, log, segment).await
     }
 
     /// Makes the files durable, and the directories of those that are new. Many at a time: syncs that meet in the file system share
     /// its journal's commit and the device's sync.
     pub async fn sync(&self, keys: &[Key]) -> io::Result<()> {
         let files = stream::iter(keys.iter().copied().map(|key| self.sync_file(key)));
-        files.buffer_unordered(SYNCS_IN_FLIGHT_MAX).try_collect::<()>().await?;
-        let fresh: Vec<Key> = keys.iter().copied().filter(|key| self.fresh.borrow_mut().remove(key)).collect();
+        let logs = files.buffer_unordered(SYNCS_IN_FLIGHT_MAX).try_collect::<Vec<_>>().await?;
+        let fresh: BTreeSet<LogId> = logs.into_iter().flatten().collect();
         // A directory after all that lies in it.
-        let log_dirs = fresh.iter().map(|key| self.layout.log_dir(key.0)).collect();
-        let topic_dirs = fresh.iter().map(|key| self.layout.topic_dir(key.0)).collect();
+        let log_dirs = fresh.iter().map(|log| self.layout.log_dir(*log)).collect();
+        let topic_dirs = fresh.iter().map(|log| self.layout.topic_dir(*log)).collect();
         let topics_dir = fresh.iter().map(|_| self.layout.topics_dir()).collect();
         for dirs in [log_dirs, topic_dirs, topics_dir] {
             self.sync_dirs(&dirs).await?;
@@ -201,12 +230,21 @@ impl SegmentShelf {
         Ok(())
     }
 
-    async fn sync_file(&self, key: Key) -> io::Result<()> {
-        match self.file(key).await {
+    /// Makes a segment and its index durable. Returns the log if its directory has entries that are not.
+    async fn sync_file(&self, key: Key) -> io::Result<Option<LogId>> {
+        let open = match self.file(key).await {
             // The log may have been dropped since.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            result => self.ring.fdatasync(&result?.file).await,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            result => result?,
+        };
+        self.ring.fdatasync(&open.file).await?;
+        // Taken out before the sync: an index that is written again meanwhile needs another one.
+        let has_index = self.unsynced_indexes.borrow_mut().remove(&key);
+        if has_index {
+            index_files::sync(&self.ring, &self.layout, key.0, key.1).await?;
         }
+        let is_fresh = self.fresh.borrow_mut().remove(&key);
+        Ok((is_fresh || has_index).then_some(key.0))
     }
 
     async fn sync_dirs(&self, dirs: &BTreeSet<PathBuf>) -> io::Result<()> {
@@ -241,23 +279,27 @@ impl SegmentShelf {
         CompactedFile::create(&self.ring, &self.layout, &self.pool, log, segment).await
     }
 
-    /// Removes a segment's file. Reads of it that are under way have it open, and end as they would have.
+    /// Removes a segment's file and its index. Reads of it that are under way have it open, and end as they would have.
     pub async fn remove_segment(&self, log: LogId, segment: SegmentName) -> io::Result<()> {
         self.close((log, segment));
         self.fresh.borrow_mut().remove(&(log, segment));
-        match self.removal.unlink(&self.layout.segment(log, segment)).await {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            result => result,
+        self.unsynced_indexes.borrow_mut().remove(&(log, segment));
+        for path in [self.layout.segment_index(log, segment), self.layout.segment(log, segment)] {
+            match self.removal.unlink(&path).await {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
+        Ok(())
     }
 
-    /// The segment files of a log, by their names.
-    pub fn found(&self, log: LogId) -> io::Result<Vec<SegmentName>> {
+    /// The segments of which a log has files, by their names.
+    pub fn found(&self, log: LogId) -> io::Result<BTreeSet<SegmentName>> {
         let entries = match std::fs::read_dir(self.layout.log_dir(log)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
             entries => entries?,
         };
-        let mut segments = Vec::new();
+        let mut segments = BTreeSet::new();
         for entry in entries {
             segments.extend(Layout::segment_name(&entry?.path()));
         }
@@ -269,6 +311,7 @@ impl SegmentShelf {
         let open: Vec<Key> = self.open.borrow().keys().copied().filter(|(id, _)| *id == log).collect();
         open.into_iter().for_each(|key| self.close(key));
         self.fresh.borrow_mut().retain(|(id, _)| *id != log);
+        self.unsynced_indexes.borrow_mut().retain(|(id, _)| *id != log);
         let dir = self.layout.log_dir(log);
         let entries = match std::fs::read_dir(&dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

@@ -13,8 +13,8 @@ use super::{InspectError, cannot_read};
 use crate::checkpoint::{Checkpoint, LogCheckpoint, SegmentCheckpoint};
 use crate::disk::layout::Layout;
 use crate::frame::FrameKind;
-use crate::ids::{Generation, JournalFileId, LogId};
-use crate::journal::{self, End, FilesConfig, Recovered};
+use crate::ids::{Generation, GroupSeq, JournalFileId, LogId};
+use crate::journal::{self, End, FilesConfig, KnownFile, Recovered};
 use crate::limits::{BLOCK_BYTES, JOURNAL_BYTES_DEFAULT, JOURNAL_FILE_BYTES};
 use crate::log::Log;
 use crate::memory::BufPool;
@@ -91,15 +91,13 @@ impl ShardPicture {
             files.extend(read_journal_file(&layout, id)?);
         }
         files.reverse();
-        let begins_by = |file: &JournalFile| {
-            let head = &file.bytes()[..file.bytes().len().min(2 * BLOCK_BYTES)];
-            recovery::begins_by(file.id, head, from.replay_from)
-        };
-        let first_needed = files.iter().skip(1).rposition(begins_by).map_or(0, |at| at + 1);
-        let unneeded: Vec<_> = files.drain(..first_needed).map(|file| file.id).collect();
+        let heads: Vec<_> =
+            files.iter().map(|file| (file.id, &file.bytes()[..file.bytes().len().min(2 * BLOCK_BYTES)])).collect();
+        let unread = recovery::unread(&heads, from.replay_from, GroupSeq::NONE);
+        let unneeded: Vec<_> = files.drain(..unread.len()).map(|file| file.id).collect();
         let scans: Vec<_> = files.iter().map(|file| file.scan.clone()).collect();
         let recovered = journal::recover(&scans, from);
-        let (verdict, store) = judge(shard, saved, &files, &unneeded, recovered.end);
+        let (verdict, store) = judge(shard, saved, &files, &unread, recovered.end);
         let logs = match (store, saved) {
             (Some(store), _) => {
                 store.log_ids().filter_map(|id| store.log(id)).map(|log| of_log(&layout, log)).collect()
@@ -189,19 +187,19 @@ fn judge(
     shard: u16,
     saved: Option<&Checkpoint>,
     files: &[JournalFile],
-    unneeded: &[JournalFileId],
+    unread: &[KnownFile],
     end: End,
 ) -> (Verdict, Option<Store>) {
     if matches!(end, End::Corrupt { .. }) {
         return (Verdict::Corrupt(end), None);
     }
     let found: Vec<_> = files.iter().map(|file| FoundFile { file: file.id, bytes: file.bytes() }).collect();
-    let on_disk = (files.len() + unneeded.len()) as u64 * JOURNAL_FILE_BYTES;
+    let on_disk = (files.len() + unread.len()) as u64 * JOURNAL_FILE_BYTES;
     // The store never gets to write, so its bounds only have to hold what is there.
     let config = FilesConfig { file_bytes: JOURNAL_FILE_BYTES, bytes_max: on_disk.max(JOURNAL_BYTES_DEFAULT), salt: 0 };
     let limits = StoreLimits::new(usize::MAX, u64::MAX);
     let pool = BufPool::new(0);
-    match recovery::reopen((u32::from(shard), limits, config), pool, saved.cloned(), &found, unneeded) {
+    match recovery::reopen((u32::from(shard), limits, config), pool, saved.cloned(), &found, (unread, GroupSeq::NONE)) {
         Ok(reopened) => (Verdict::Sound(end), Some(reopened.store)),
         Err(ReopenError::Corrupt { seq, reason }) => (Verdict::Corrupt(End::Corrupt { seq, reason }), None),
         Err(ReopenError::Misfit(what)) => (Verdict::Misfit(what), None),

@@ -13,6 +13,7 @@ use crate::ids::{Generation, GroupSeq, JournalFileId, LogId, SegmentName};
 use crate::journal::group::GroupContext;
 use crate::journal::{End, FileHeader, GroupBuilder};
 use crate::limits::BLOCK_BYTES;
+use crate::segment_index::{self, SegmentIndex};
 
 const LOG: LogId = LogId { topic: 0xabc, partition: 2 };
 const EPOCH: LeaderEpoch = LeaderEpoch(4);
@@ -33,12 +34,14 @@ fn write_shard(data: &Path) -> Layout {
     let layout = Layout::new(data, Generation::FIRST, 0);
     fs::create_dir_all(layout.journal_dir()).unwrap();
     fs::create_dir_all(layout.log_dir(LOG)).unwrap();
-    let (sealed, sealed_bytes) = segment(0);
-    let (mut active, active_bytes) = segment(6);
+    let (sealed, sealed_bytes, entries) = segment(0);
+    let (mut active, active_bytes, active_index) = segment(6);
     active.sealed = false;
     let flushed = active_bytes.len() / BLOCK_BYTES * BLOCK_BYTES;
     fs::write(layout.segment(LOG, SegmentName::appended(Offset(0))), &sealed_bytes).unwrap();
     fs::write(layout.segment(LOG, SegmentName::appended(Offset(6))), &active_bytes[..flushed]).unwrap();
+    let index = segment_index::encode(&SegmentIndex { log: LOG, summary: sealed, entries });
+    fs::write(layout.segment_index(LOG, sealed.name()), index).unwrap();
     let log = LogCheckpoint {
         log: LOG,
         log_start_offset: Offset(0),
@@ -46,6 +49,7 @@ fn write_shard(data: &Path) -> Layout {
         segments: vec![sealed, active],
         flushed_position: flushed as u64,
         tail_block: active_bytes[flushed..].to_vec(),
+        active_index,
         leader_epochs: vec![(EPOCH, Offset(0))],
         cleaned_until: Offset(0),
     };
@@ -53,6 +57,8 @@ fn write_shard(data: &Path) -> Layout {
         shard: 0,
         seq: 3,
         replay_from: GroupSeq(1),
+        last_group: GroupSeq::NONE,
+        last_group_checksum: 0,
         durable_seq: GroupSeq::NONE,
         last_file: FILE,
         logs: vec![log],
@@ -62,7 +68,7 @@ fn write_shard(data: &Path) -> Layout {
 }
 
 /// Three batches of two records each.
-fn segment(base: i64) -> (SegmentCheckpoint, Vec<u8>) {
+fn segment(base: i64) -> (SegmentCheckpoint, Vec<u8>, Vec<IndexEntry>) {
     let mut bytes = Vec::new();
     let mut index = Vec::new();
     for offset in [base, base + 2, base + 4] {
@@ -76,12 +82,12 @@ fn segment(base: i64) -> (SegmentCheckpoint, Vec<u8>) {
         revision: 0,
         next_offset: Offset(base + 6),
         bytes: bytes.len() as u64,
+        first_timestamp: 1_001 + base,
         max_timestamp: 1_005 + base,
         max_timestamp_offset: Offset(base + 4),
         sealed: true,
-        index,
     };
-    (segment, bytes)
+    (segment, bytes, index)
 }
 
 /// A journal file of three groups, each with one batch for the log; the later ones bear marks on those before.
@@ -177,7 +183,7 @@ fn every_flipped_bit_of_a_segment_file_is_found_in_the_batch_that_it_hit() {
     let layout = write_shard(data.path());
     for base in [0, 6] {
         let path = layout.segment(LOG, SegmentName::appended(Offset(base)));
-        let (_, bytes) = segment(base);
+        let (_, bytes, _) = segment(base);
         let batch_bytes = bytes.len() as u64 / 3;
         let file_bytes = fs::metadata(&path).unwrap().len();
         // Every byte of the headers, and some of the records.

@@ -12,10 +12,11 @@ use batch::Offset;
 use super::shard::open_segment;
 use super::walk::{SegmentCheck, Walked};
 use super::{InspectError, ShardPicture, Verdict};
-use crate::checkpoint::{LogCheckpoint, SegmentCheckpoint};
+use crate::checkpoint::{IndexEntry, LogCheckpoint, SegmentCheckpoint};
 use crate::disk::layout::Layout;
 use crate::ids::{Generation, LogId, SegmentName};
 use crate::journal::{CorruptReason, End};
+use crate::segment_index;
 
 /// A running node's journal moves while it is read; what looks damaged is read again this often.
 const LOOKS_MAX: usize = 3;
@@ -233,7 +234,8 @@ impl Verify<'_> {
             }
             Err(error) => return Err(error),
         };
-        let mut check = SegmentCheck::new(saved, segment, reader);
+        let index = self.index(picture, saved, segment);
+        let mut check = SegmentCheck::new(saved, segment, reader, index);
         if let Some(what) = check.last_block_differs(&path) {
             self.tell(Severity::Note, &path, Some(saved.flushed_position), log, what);
         }
@@ -249,6 +251,29 @@ impl Verify<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The entries of a segment's index, or none if there is something wrong with it.
+    fn index(&mut self, picture: &ShardPicture, saved: &LogCheckpoint, segment: &SegmentCheckpoint) -> Vec<IndexEntry> {
+        if !segment.sealed {
+            return saved.active_index.clone();
+        }
+        let path = picture.layout.segment_index(saved.log, segment.name());
+        let read = std::fs::read(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => "the index is missing".to_owned(),
+            _ => format!("the index cannot be read: {error}"),
+        });
+        let index = read.and_then(|bytes| {
+            let index = segment_index::decode(&bytes).map_err(|error| error.to_string())?;
+            index.check_belongs(saved.log, segment).map_err(|error| error.to_string())?;
+            Ok(index.entries)
+        });
+        index.unwrap_or_else(|what| {
+            let what = format!("{what}; it is made anew when somebody reads here");
+            let severity = if self.running { Severity::Note } else { Severity::Problem };
+            self.tell(severity, &path, None, Some(saved.log), what);
+            Vec::new()
+        })
     }
 
     /// Segment files that nothing names, below the one that is written to. Above it there may be files begun since.

@@ -8,7 +8,7 @@ use std::path::Path;
 use batch::{BatchError, BatchInfo, LeaderEpoch, Offset};
 
 use super::segment::{SegmentReader, Step};
-use crate::checkpoint::{LogCheckpoint, SegmentCheckpoint};
+use crate::checkpoint::{IndexEntry, LogCheckpoint, SegmentCheckpoint};
 
 /// What the check met next.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,6 +24,7 @@ pub(super) struct SegmentCheck<'a> {
     saved: &'a LogCheckpoint,
     segment: &'a SegmentCheckpoint,
     reader: SegmentReader,
+    index: Vec<IndexEntry>,
     /// Of the next batch; unknown behind a damaged one.
     expected: Option<Offset>,
     /// Entries of the index that have not been passed.
@@ -35,8 +36,15 @@ pub(super) struct SegmentCheck<'a> {
 }
 
 impl<'a> SegmentCheck<'a> {
-    pub(super) fn new(saved: &'a LogCheckpoint, segment: &'a SegmentCheckpoint, reader: SegmentReader) -> Self {
+    /// Without its index, a segment is looked at only as far as the first batch that cannot be read.
+    pub(super) fn new(
+        saved: &'a LogCheckpoint,
+        segment: &'a SegmentCheckpoint,
+        reader: SegmentReader,
+        index: Vec<IndexEntry>,
+    ) -> Self {
         Self {
+            index,
             saved,
             segment,
             reader,
@@ -124,7 +132,9 @@ impl<'a> SegmentCheck<'a> {
 
     /// Compares the index entries up to `position` with the batch there.
     fn pass_index(&mut self, position: u64, base: Offset) {
-        while let Some(entry) = self.segment.index.get(self.index_at).filter(|e| u64::from(e.position) <= position) {
+        while let Some(entry) =
+            self.index.get(self.index_at).copied().filter(|entry| u64::from(entry.position) <= position)
+        {
             self.index_at += 1;
             let at = u64::from(entry.position);
             if at < position && !self.is_damaged {
@@ -137,7 +147,7 @@ impl<'a> SegmentCheck<'a> {
 
     /// Goes on at the next batch that the index knows.
     fn on_broken(&mut self, position: u64, what: String) {
-        let index = &self.segment.index;
+        let index = &self.index;
         let next = index.iter().position(|entry| u64::from(entry.position) > position);
         match next {
             Some(at) => {

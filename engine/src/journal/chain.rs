@@ -26,6 +26,19 @@ impl ChainEnd {
     pub const EMPTY: ChainEnd = ChainEnd { last_seq: GroupSeq::NONE, last_checksum: 0, next_seq: GroupSeq(1) };
 }
 
+/// A group as the next one names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Predecessor {
+    /// [`GroupSeq::NONE`] where there is none.
+    pub seq: GroupSeq,
+    /// Its group checksum; 0 where there is none.
+    pub checksum: u32,
+}
+
+impl Predecessor {
+    pub const NONE: Predecessor = Predecessor { seq: GroupSeq::NONE, checksum: 0 };
+}
+
 #[derive(Debug, Clone, Copy)]
 struct InFlight {
     seq: GroupSeq,
@@ -40,6 +53,8 @@ pub struct Chain {
     next_seq: GroupSeq,
     durable_seq: GroupSeq,
     last_had_frames: bool,
+    /// What a checkpoint that needs groups from this one on has to remember of the chain before it.
+    boundary: (GroupSeq, Predecessor),
     /// Oldest first.
     in_flight: VecDeque<InFlight>,
 }
@@ -53,6 +68,7 @@ impl Chain {
             next_seq: end.next_seq,
             durable_seq: end.last_seq,
             last_had_frames: false,
+            boundary: (end.next_seq, Predecessor { seq: end.last_seq, checksum: end.last_checksum }),
             in_flight: VecDeque::with_capacity(GROUPS_IN_FLIGHT_MAX),
         }
     }
@@ -72,6 +88,17 @@ impl Chain {
     pub fn settled_seq(&self) -> GroupSeq {
         let first_unsettled = self.in_flight.front().map_or(self.next_seq, |group| group.seq);
         GroupSeq(first_unsettled.0 - 1)
+    }
+
+    /// A checkpoint will need groups from `seq` on, which may still have to be sealed.
+    pub fn set_boundary(&mut self, seq: GroupSeq) {
+        assert!(seq >= self.next_seq);
+        self.boundary = (seq, Predecessor { seq: self.last_seq, checksum: self.last_checksum });
+    }
+
+    /// The last group before the boundary, of those that have been sealed.
+    pub fn before_boundary(&self) -> Predecessor {
+        self.boundary.1
     }
 
     pub fn in_flight(&self) -> usize {
@@ -110,6 +137,9 @@ impl Chain {
         self.last_seq = seq;
         self.last_checksum = sealed.checksum;
         self.last_had_frames = sealed.frame_count > 0;
+        if seq < self.boundary.0 {
+            self.boundary.1 = Predecessor { seq, checksum: sealed.checksum };
+        }
         self.next_seq = seq.next();
         seq
     }
@@ -145,6 +175,21 @@ mod tests {
         assert_eq!(chain.on_durable(second), GroupSeq::NONE);
         assert_eq!(chain.on_durable(first), second);
         assert_eq!(chain.in_flight(), 0);
+    }
+
+    #[test]
+    fn the_last_group_before_a_boundary_is_remembered_however_far_the_chain_goes_on() {
+        let mut chain = Chain::new(ChainEnd { last_seq: GroupSeq(9), last_checksum: 3, next_seq: GroupSeq(15) });
+        chain.set_boundary(GroupSeq(15));
+        assert_eq!(chain.before_boundary(), Predecessor { seq: GroupSeq(9), checksum: 3 });
+        chain.set_boundary(GroupSeq(16));
+        let seal = |chain: &mut Chain, checksum| {
+            let seq = chain.on_sealed(Sealed { checksum, ..SEALED });
+            chain.on_durable(seq);
+        };
+        seal(&mut chain, 8);
+        seal(&mut chain, 9);
+        assert_eq!(chain.before_boundary(), Predecessor { seq: GroupSeq(15), checksum: 8 });
     }
 
     #[test]

@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 
 use crate::frame::FRAME_ALIGN;
 use crate::ids::{GroupSeq, JournalFileId};
-use crate::journal::chain::ChainEnd;
+use crate::journal::chain::{ChainEnd, Predecessor};
 use crate::journal::files::{FILE_HEADER_BYTES, FileHeader, FileHeaderError, KnownFile};
 use crate::journal::group::{Frames, GroupError, GroupHead};
 use crate::limits::{BLOCK_BYTES, GROUPS_IN_FLIGHT_MAX};
@@ -105,12 +105,14 @@ pub struct ReplayFrom {
     pub replay_from: GroupSeq,
     /// The durable mark when the checkpoint was written.
     pub durable_seq: GroupSeq,
+    /// The last group that is not needed: the next one names it. It may be long gone.
+    pub before: Predecessor,
 }
 
 impl ReplayFrom {
     /// For a shard that never wrote a checkpoint.
     pub fn start(shard: u32) -> ReplayFrom {
-        ReplayFrom { shard, replay_from: GroupSeq::NONE.next(), durable_seq: GroupSeq::NONE }
+        ReplayFrom { shard, replay_from: GroupSeq::NONE.next(), durable_seq: GroupSeq::NONE, before: Predecessor::NONE }
     }
 }
 
@@ -165,8 +167,8 @@ pub struct Recovered {
 /// Decides over the scans of all files of a shard's journal, in any order.
 pub fn recover(scans: &[FileScan], from: ReplayFrom) -> Recovered {
     let groups = walk_chain(scans, from.replay_from);
-    let before = GroupSeq(from.replay_from.0.saturating_sub(1));
-    let (last_seq, last_checksum) = groups.last().map_or((before, 0), |last| (last.context.seq, last.checksum));
+    let before = (from.before.seq, from.before.checksum);
+    let (last_seq, last_checksum) = groups.last().map_or(before, |last| (last.context.seq, last.checksum));
     let promised = heads(scans).map(|head| head.context.durable_seq).fold(from.durable_seq, GroupSeq::max);
     let highest = heads(scans).map(|head| head.context.seq).fold(last_seq.max(promised), GroupSeq::max);
     let end = unusable_file(scans, from.shard, last_seq).unwrap_or_else(|| judge_end(scans, last_seq, promised));

@@ -14,21 +14,24 @@ mod sparse_index;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use std::collections::VecDeque;
 
 use batch::{BatchInfo, Checked, LeaderEpoch, Offset};
 
-pub use read::{Cut, DiskRead, MemoryRead, ReadPlan, ReadRequest, cut, last_offset};
+pub use read::{Cut, DiskRead, IndexedRead, MemoryRead, ReadPlan, ReadRequest, TimePlan, cut, last_offset};
 pub use segment::Segment;
 pub use sparse_index::SparseIndex;
 pub use tail::{BlockWrite, block_start};
+pub use walk::{SegmentWalk, WalkError, WalkFault};
 
 use crate::checkpoint::LogCheckpoint;
 use crate::compaction::CompactionConfig;
 use crate::ids::{GroupSeq, LogId, SegmentName};
-use crate::limits::CHUNK_BYTES_MIN;
+use crate::limits::{CHUNK_BYTES_MIN, SEALED_INDEX_INTERVAL_BYTES};
 use crate::memory::{BufPool, Span};
+use crate::segment_index::SegmentIndex;
 use tail::Tail;
 
 /// What the owner of a log decides about it.
@@ -70,13 +73,16 @@ pub struct AppendedBatch {
     pub span: Span,
 }
 
-/// The last, partly filled block of a sealed segment: it is written zero-padded, then the file is cut to `bytes`.
+/// The last, partly filled block of a sealed segment: it is written zero-padded, then the file is cut to `bytes`, then the
+/// index is written beside it.
 #[derive(Debug, Clone)]
 pub struct SealWrite {
     pub segment: Offset,
     pub position: u64,
     pub partial_block: Vec<u8>,
     pub bytes: u64,
+    /// Absent for a segment that goes on after a restart.
+    pub index: Option<Box<SegmentIndex>>,
 }
 
 /// What goes to the log's files next.
@@ -138,7 +144,9 @@ impl Log {
             .iter()
             .enumerate()
             .map(|(i, segment)| {
-                Segment::from_checkpoint(segment, if i == last { saved.flushed_position } else { segment.bytes })
+                let is_active = i == last;
+                let flushed = if is_active { saved.flushed_position } else { segment.bytes };
+                Segment::from_checkpoint(segment, flushed, is_active.then_some(&saved.active_index[..]))
             })
             .collect();
         let mut tail = Tail::default();
@@ -200,6 +208,11 @@ impl Log {
 
     pub fn segments(&self) -> &VecDeque<Segment> {
         &self.segments
+    }
+
+    pub fn segment(&self, name: SegmentName) -> Option<&Segment> {
+        let at = self.segments.partition_point(|segment| segment.base_offset < name.base);
+        self.segments.get(at).filter(|segment| segment.name() == name)
     }
 
     pub fn leader_epochs(&self) -> &[(LeaderEpoch, Offset)] {
@@ -294,6 +307,7 @@ impl Log {
             position: segment.flushed,
             partial_block: self.tail.partial_block(segment.base_offset, segment.bytes),
             bytes: segment.bytes,
+            index: Some(Box::new(segment.to_index(self.id))),
         })
     }
 
@@ -311,6 +325,7 @@ impl Log {
             position: block_start(active.bytes),
             partial_block: self.tail.partial_block(active.base_offset, active.bytes),
             bytes: active.bytes,
+            index: None,
         })
     }
 
@@ -332,6 +347,15 @@ impl Log {
         let segment = self.segment_mut(segment);
         assert!(segment.sealed);
         segment.flushed = segment.bytes;
+        self.forget_indexes();
+    }
+
+    /// Gives up the indexes of closed segments of which memory holds nothing: who reads them reads files.
+    fn forget_indexes(&mut self) {
+        let in_memory = self.tail.first_segment().unwrap_or(Offset::MAX);
+        let before = self.segments.partition_point(|segment| segment.base_offset < in_memory);
+        let closed = self.segments.range_mut(..before).rev().filter(|segment| segment.is_closed());
+        closed.take_while(|segment| segment.index.is_some()).for_each(|segment| segment.index = None);
     }
 
     fn segment_mut(&mut self, base: Offset) -> &mut Segment {
@@ -384,6 +408,7 @@ impl Log {
             next_offset: active.next_offset,
             flushed_position: block_start(active.bytes),
             tail_block: self.tail.partial_block(active.base_offset, active.bytes),
+            active_index: active.index.as_ref().map_or_else(Vec::new, |i| i.thinned(SEALED_INDEX_INTERVAL_BYTES)),
             leader_epochs: self.leader_epochs.clone(),
             cleaned_until: self.cleaned_until,
         }
@@ -406,16 +431,22 @@ impl Log {
         };
         let all_in_files = !self.write_in_flight && self.segments.iter().all(in_file);
         let (segment, end) = (self.active().base_offset, self.active().bytes);
-        all_in_files.then(|| self.tail.rest(pool, segment, end))
+        let freed = all_in_files.then(|| self.tail.rest(pool, segment, end))?;
+        self.forget_indexes();
+        Some(freed)
     }
 
     /// Frees the oldest chunk of the tail if nobody needs it. Returns the memory freed.
     pub fn evict_oldest(&mut self) -> Option<usize> {
         let segments = &self.segments;
-        self.tail.evict_oldest(|base| {
+        let freed = self.tail.evict_oldest(|base| {
             let at = segments.partition_point(|segment| segment.base_offset < base);
             segments.get(at).is_none_or(|segment| segment.base_offset != base || segment.is_closed())
-        })
+        });
+        if freed.is_some() {
+            self.forget_indexes();
+        }
+        freed
     }
 
     fn check_ladder(&self) {

@@ -2,7 +2,7 @@
 
 use batch::{BatchInfo, Offset};
 
-use super::{Log, Segment};
+use super::{Log, Segment, SparseIndex};
 use crate::ids::SegmentName;
 use crate::limits::COLD_READ_BYTES_MAX;
 use crate::memory::Span;
@@ -23,7 +23,27 @@ pub enum ReadPlan {
     Empty,
     Memory(MemoryRead),
     Disk(DiskRead),
+    /// The segment's index has to be read first; then [`Log::plan_indexed`] says more.
+    Index(IndexedRead),
     OutOfRange,
+}
+
+/// A read in a sealed segment whose index is not in memory.
+#[derive(Debug, Clone, Copy)]
+pub struct IndexedRead {
+    pub segment: SegmentName,
+    pub request: ReadRequest,
+}
+
+/// Where the search for a timestamp begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimePlan {
+    /// No record is that late.
+    Nowhere,
+    /// At the start of this batch.
+    At(Offset),
+    /// Somewhere in this segment; its index, which is not in memory, knows where.
+    Within(SegmentName),
 }
 
 /// Back to back, the spans are the answer.
@@ -67,18 +87,37 @@ impl Log {
             return ReadPlan::Empty;
         }
         let Some(segment) = self.segment_of(request.from) else { return ReadPlan::Empty };
-        self.plan_from(segment, segment.index.position_before(request.from), request)
+        match segment.index.as_deref() {
+            Some(index) => self.plan_from(segment, Some(index), index.position_before(request.from), request),
+            None => ReadPlan::Index(IndexedRead { segment: segment.name(), request }),
+        }
     }
 
-    /// Plans a read whose first batch starts at or after `scan_from`, itself the start of a batch.
-    pub fn plan_from_position(&self, name: SegmentName, scan_from: u64, request: ReadRequest) -> ReadPlan {
-        match self.segments.iter().find(|segment| segment.name() == name) {
-            Some(segment) => self.plan_from(segment, scan_from, request),
+    /// Plans a read now that the segment's index is known.
+    pub fn plan_indexed(&self, read: IndexedRead, index: &SparseIndex) -> ReadPlan {
+        let scan_from = index.position_before(read.request.from);
+        match self.segment(read.segment) {
+            Some(segment) => self.plan_from(segment, Some(index), scan_from, read.request),
             None => ReadPlan::OutOfRange,
         }
     }
 
-    fn plan_from(&self, segment: &Segment, scan_from: u64, request: ReadRequest) -> ReadPlan {
+    /// Plans a read whose first batch starts at or after `scan_from`, itself the start of a batch.
+    pub fn plan_from_position(&self, name: SegmentName, scan_from: u64, request: ReadRequest) -> ReadPlan {
+        match self.segment(name) {
+            Some(segment) => self.plan_from(segment, segment.index.as_deref(), scan_from, request),
+            None => ReadPlan::OutOfRange,
+        }
+    }
+
+    /// Without an index, as when a read goes on at a batch that it has found, only more may be read than is needed, or less.
+    fn plan_from(
+        &self,
+        segment: &Segment,
+        index: Option<&SparseIndex>,
+        scan_from: u64,
+        request: ReadRequest,
+    ) -> ReadPlan {
         // The last records before an empty segment may have gone.
         if segment.is_empty() {
             return ReadPlan::Empty;
@@ -87,7 +126,8 @@ impl Log {
             return self.read_memory(segment, scan_from, request);
         }
         // One index interval more than asked for, because the batch wanted may start that far behind `scan_from`.
-        let slack = segment.index.batch_start_after(scan_from).map_or(0, |next| (next - scan_from) as usize);
+        let next_indexed = index.and_then(|index| index.batch_start_after(scan_from));
+        let slack = next_indexed.map_or(0, |next| (next - scan_from) as usize);
         let bytes = request.bytes_max.saturating_add(slack).min(COLD_READ_BYTES_MAX);
         let file_end = segment.flushed;
         ReadPlan::Disk(DiskRead { segment: segment.name(), scan_from, file_end, bytes, request })
@@ -99,11 +139,22 @@ impl Log {
         self.segments.get(at)
     }
 
-    /// Where to begin the search for the first record at or after a time: the start of a batch.
-    pub fn offset_before_timestamp(&self, timestamp_ms: i64) -> Option<Offset> {
-        let live = self.segments.range(self.first_live()..);
-        let segment = live.into_iter().find(|segment| segment.max_timestamp >= timestamp_ms)?;
-        segment.index.offset_for_timestamp(timestamp_ms).map(|offset| offset.max(self.start_offset))
+    /// Where to begin the search for the first record at or after a time.
+    pub fn plan_timestamp(&self, timestamp_ms: i64) -> TimePlan {
+        let mut live = self.segments.range(self.first_live()..);
+        let Some(segment) = live.find(|segment| segment.max_timestamp >= timestamp_ms) else {
+            return TimePlan::Nowhere;
+        };
+        match segment.index.as_deref() {
+            Some(index) => self.plan_timestamp_indexed(index, timestamp_ms),
+            None => TimePlan::Within(segment.name()),
+        }
+    }
+
+    /// Where to begin in the segment that [`TimePlan::Within`] has named, now that its index is known.
+    pub fn plan_timestamp_indexed(&self, index: &SparseIndex, timestamp_ms: i64) -> TimePlan {
+        let found = index.offset_for_timestamp(timestamp_ms);
+        found.map_or(TimePlan::Nowhere, |offset| TimePlan::At(offset.max(self.start_offset)))
     }
 
     /// The batch with the largest timestamp, and that timestamp. A segment whose largest lies before the log's start is left out.
@@ -131,7 +182,7 @@ impl Log {
         let end = if hard_end <= limit {
             hard_end
         } else {
-            let from = segment.index.batch_start_before(limit).max(start);
+            let from = segment.index.as_ref().map_or(start, |index| index.batch_start_before(limit).max(start));
             let past = self.find_position(segment, from, |position, info| position + info.length as u64 > limit);
             past.unwrap_or(hard_end).min(hard_end)
         };
@@ -149,7 +200,7 @@ impl Log {
         if until >= segment.next_offset {
             return segment.bytes;
         }
-        let from = segment.index.position_before(until).max(start);
+        let from = segment.index.as_ref().map_or(start, |index| index.position_before(until).max(start));
         self.find_position(segment, from, |_, info| last_offset(info) >= until).unwrap_or(segment.bytes)
     }
 

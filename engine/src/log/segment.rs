@@ -5,9 +5,12 @@
 use batch::{BatchInfo, Offset};
 
 use super::sparse_index::SparseIndex;
-use crate::checkpoint::SegmentCheckpoint;
-use crate::ids::SegmentName;
+use crate::checkpoint::{IndexEntry, SegmentCheckpoint};
+use crate::ids::{LogId, SegmentName};
 use crate::limits::{INDEX_INTERVAL_BYTES, SEALED_INDEX_INTERVAL_BYTES};
+use crate::segment_index::SegmentIndex;
+
+const _: () = assert!(size_of::<Segment>() <= 96, "a shard keeps one for each segment file");
 
 /// ```text
 ///   0              flushed          bytes
@@ -24,14 +27,15 @@ pub struct Segment {
     pub bytes: u64,
     /// How far the file holds what was appended (written, though perhaps not yet synced).
     pub flushed: u64,
-    /// Timestamp of the first batch; after a restart that of the first index entry, which may be later. -1 for none.
+    /// Timestamp of the first batch. -1 for none.
     pub first_timestamp: i64,
     pub max_timestamp: i64,
     /// Base offset of the batch that holds the largest timestamp.
     pub max_timestamp_offset: Offset,
     /// No batch is appended any more.
     pub sealed: bool,
-    pub index: SparseIndex,
+    /// Here until the segment is closed and memory holds nothing of it; then only in the file beside the segment's.
+    pub index: Option<Box<SparseIndex>>,
 }
 
 impl Segment {
@@ -46,22 +50,23 @@ impl Segment {
             max_timestamp: -1,
             max_timestamp_offset: base_offset,
             sealed: false,
-            index: SparseIndex::default(),
+            index: Some(Box::default()),
         }
     }
 
-    pub fn from_checkpoint(saved: &SegmentCheckpoint, flushed: u64) -> Self {
+    /// A segment that a checkpoint knows, `flushed` bytes of which are in its file. Of a sealed one the index stays in its file.
+    pub fn from_checkpoint(saved: &SegmentCheckpoint, flushed: u64, index: Option<&[IndexEntry]>) -> Self {
         Self {
             base_offset: saved.base_offset,
             revision: saved.revision,
             next_offset: saved.next_offset,
             bytes: saved.bytes,
             flushed,
-            first_timestamp: saved.index.first().map_or(-1, |entry| entry.max_timestamp),
+            first_timestamp: saved.first_timestamp,
             max_timestamp: saved.max_timestamp,
             max_timestamp_offset: saved.max_timestamp_offset,
             sealed: saved.sealed,
-            index: SparseIndex::from_entries(saved.index.clone()),
+            index: index.map(|entries| Box::new(SparseIndex::from_entries(entries.to_vec()))),
         }
     }
 
@@ -71,11 +76,17 @@ impl Segment {
             revision: self.revision,
             next_offset: self.next_offset,
             bytes: self.bytes,
+            first_timestamp: self.first_timestamp,
             max_timestamp: self.max_timestamp,
             max_timestamp_offset: self.max_timestamp_offset,
             sealed: self.sealed,
-            index: self.index.entries().to_vec(),
         }
+    }
+
+    /// What goes beside the file of a sealed segment.
+    pub fn to_index(&self, log: LogId) -> SegmentIndex {
+        let index = self.index.as_deref().expect("a segment that is not closed has its index");
+        SegmentIndex { log, summary: self.to_checkpoint(), entries: index.entries().to_vec() }
     }
 
     /// The name of its file.
@@ -92,7 +103,8 @@ impl Segment {
         assert!(!self.sealed && base_offset >= self.next_offset && next_offset > base_offset);
         // The timestamp of an empty batch is that of a record that is gone.
         let max_timestamp = if info.record_count == 0 { -1 } else { info.max_timestamp };
-        self.index.on_batch(base_offset, self.bytes, max_timestamp, INDEX_INTERVAL_BYTES);
+        let index = self.index.as_deref_mut().expect("an active segment has its index");
+        index.on_batch(base_offset, self.bytes, max_timestamp, INDEX_INTERVAL_BYTES);
         if self.is_empty() {
             self.first_timestamp = max_timestamp;
         }
@@ -106,7 +118,8 @@ impl Segment {
 
     pub fn seal(&mut self) {
         self.sealed = true;
-        self.index.thin(SEALED_INDEX_INTERVAL_BYTES);
+        let index = self.index.as_deref_mut().expect("an active segment has its index");
+        index.thin(SEALED_INDEX_INTERVAL_BYTES);
     }
 
     /// The whole segment is in its file.

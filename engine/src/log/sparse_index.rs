@@ -19,6 +19,11 @@ impl SparseIndex {
         Self { entries }
     }
 
+    /// What it takes in memory, itself included.
+    pub fn memory_bytes(&self) -> usize {
+        size_of::<Self>() + self.entries.capacity() * size_of::<IndexEntry>()
+    }
+
     pub fn entries(&self) -> &[IndexEntry] {
         &self.entries
     }
@@ -61,6 +66,11 @@ impl SparseIndex {
 
     /// Keeps about one entry for each `interval_bytes`; what the dropped ones knew of timestamps stays with their forerunner.
     pub fn thin(&mut self, interval_bytes: u64) {
+        self.entries = self.thinned(interval_bytes);
+    }
+
+    /// The entries that [`SparseIndex::thin`] would leave.
+    pub fn thinned(&self, interval_bytes: u64) -> Vec<IndexEntry> {
         let mut kept: Vec<IndexEntry> = Vec::with_capacity(self.entries.len() / 4 + 1);
         for entry in &self.entries {
             match kept.last_mut() {
@@ -71,7 +81,7 @@ impl SparseIndex {
             }
         }
         kept.shrink_to_fit();
-        self.entries = kept;
+        kept
     }
 }
 

@@ -172,6 +172,11 @@ impl Tail {
         });
     }
 
+    /// The oldest segment that memory holds something of.
+    pub fn first_segment(&self) -> Option<Offset> {
+        self.chunks.front().map(|chunk| chunk.segment)
+    }
+
     /// The oldest position of `segment` from which on everything appended to it is in memory.
     pub fn start_of(&self, segment: Offset) -> Option<u64> {
         let first = self.chunks.partition_point(|chunk| chunk.segment < segment);

@@ -2,7 +2,7 @@
 
 use batch::{BatchBuilder, Compression, LeaderEpoch, Offset};
 
-use super::{Cut, DiskRead, FileWrite, Log, LogConfig, ReadPlan, ReadRequest, cut};
+use super::{Cut, DiskRead, FileWrite, Log, LogConfig, ReadPlan, ReadRequest, SparseIndex, cut};
 use crate::ids::{GroupSeq, LogId, SegmentName};
 use crate::limits::{BLOCK_BYTES, CHUNK_BYTES_MIN};
 use crate::memory::BufPool;
@@ -205,7 +205,7 @@ fn a_closed_segment_leaves_memory_whole_and_is_read_from_its_file() {
     written.write(1);
     assert_eq!(written.file, written.all, "exactly its batches");
     assert!(written.log.evict_oldest().is_some());
-    assert!(matches!(written.plan(9, 10, 1000, false), ReadPlan::Disk(DiskRead { file_end: 10_000, .. })));
+    assert!(matches!(written.plan(9, 10, 1000, false), ReadPlan::Index(_)), "and its index beside it");
     assert!(matches!(written.plan(10, 11, 1000, false), ReadPlan::Memory(_)));
 }
 
@@ -298,4 +298,41 @@ fn chunks_grow_no_larger_than_they_may() {
         assert!(freed <= BLOCK_BYTES * 2);
     }
     assert_eq!(written.log.memory_bytes(), BLOCK_BYTES * 2);
+}
+
+/// A sealed segment keeps its index only as long as memory holds something of the segment, and a restart reads none.
+#[test]
+fn the_index_of_a_closed_segment_leaves_memory_with_its_bytes() {
+    let mut written = Written::new(10_000);
+    (0..11).for_each(|_| written.append(1000, 1));
+    assert!(written.log.segments()[0].index.is_some());
+    let Some(FileWrite::Blocks(write)) = written.log.next_write(1) else { panic!("blocks come first") };
+    written.log.on_blocks_written(write.segment, write.position, write.span.len() as u64);
+    let Some(FileWrite::Seal(seal)) = written.log.next_write(1) else { panic!("then the end") };
+    written.log.on_sealed(seal.segment);
+    let index = seal.index.expect("a sealed segment has one");
+    assert_eq!((index.log, index.summary), (ID, written.log.segments()[0].to_checkpoint()));
+    assert!(written.log.segments()[0].index.is_some(), "reads from memory use it");
+    written.log.evict_oldest().expect("closed");
+    assert!(written.log.segments()[0].index.is_none() && written.log.segments()[1].index.is_some());
+    let ReadPlan::Index(read) = written.plan(7, 10, 1000, false) else { panic!("it has to be read") };
+    let entries = SparseIndex::from_entries(index.entries);
+    let ReadPlan::Disk(plan) = written.log.plan_indexed(read, &entries) else { panic!("it is in the file") };
+    assert_eq!((plan.segment, plan.scan_from, plan.file_end), (SegmentName::appended(Offset(0)), 0, 10_000));
+    let picture = written.log.to_checkpoint();
+    let restored = Log::restore(&picture, LogConfig::default(), &written.pool);
+    let has_index: Vec<bool> = restored.segments().iter().map(|segment| segment.index.is_some()).collect();
+    assert_eq!(has_index, [false, true]);
+}
+
+#[test]
+fn a_log_that_rests_gives_up_the_indexes_of_its_closed_segments() {
+    let mut written = Written::new(10_000);
+    (0..11).for_each(|_| written.append(1000, 1));
+    written.write(1);
+    assert!(written.log.segments()[0].index.is_some(), "reads from memory use it");
+    written.log.rest(&written.pool).expect("the files have its blocks");
+    let has_index: Vec<bool> = written.log.segments().iter().map(|segment| segment.index.is_some()).collect();
+    assert_eq!(has_index, [false, true]);
+    assert!(matches!(written.plan(7, 10, 1000, false), ReadPlan::Index(_)));
 }

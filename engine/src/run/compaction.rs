@@ -151,6 +151,9 @@ impl Job<'_> {
         match step {
             Step::Read { segment, range } => {
                 let read = self.inner.segments.read(log, segment, range.start, range.end).await;
+                if !self.inner.store.borrow().names_segment(log, segment) {
+                    return Err(Stop::Unwanted);
+                }
                 let unreadable =
                     |what: String| Stop::Unreadable(format!("segment {segment} at {}: {what}", range.start));
                 let (buf, start, filled) = read.map_err(|error| unreadable(error.to_string()))?;
@@ -171,8 +174,9 @@ impl Job<'_> {
                 file.write(position, &bytes).await.map_err(not_written(segment))?;
                 Ok(bytes.len() as u64)
             }
-            Step::Finish { segment, bytes } => {
+            Step::Finish { segment, bytes, index } => {
                 let file = self.file.take().expect("a file is created before it is finished");
+                self.inner.segments.write_index_durably(&index).await.map_err(not_written(segment))?;
                 file.finish(bytes).await.map_err(not_written(segment))?;
                 Ok(0)
             }

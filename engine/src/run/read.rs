@@ -4,11 +4,11 @@ use std::rc::Rc;
 
 use batch::{BatchView, DecompressLimit, Offset};
 
-use super::Inner;
+use super::{Inner, index};
 use crate::ids::LogId;
-use crate::log::{ReadPlan, ReadRequest};
+use crate::log::{ReadPlan, ReadRequest, TimePlan};
 use crate::memory::{Chunk, Span};
-use crate::store::{ColdRead, ReadError};
+use crate::store::{ColdRead, ReadError, Wanted};
 
 /// Searching by timestamp decompresses one batch at a time, and none larger than this.
 const DECOMPRESSED_BYTES_MAX: usize = 64 << 20;
@@ -19,8 +19,25 @@ const SEARCH_BYTES: usize = 1 << 20;
 /// Reads from the segment file, stretch by stretch as `read` wants them.
 pub(super) async fn from_disk(inner: Rc<Inner>, mut read: ColdRead) -> Result<Vec<Span>, ReadError> {
     loop {
-        let wanted = read.wanted();
-        let (log, segment, position) = (read.log(), read.segment(), wanted.start);
+        let (log, segment) = (read.log(), read.segment());
+        let wanted = match read.wanted() {
+            Wanted::Bytes(range) => range,
+            Wanted::Index => {
+                let index = index::read(&inner, log, segment).await;
+                let store = inner.store.borrow();
+                read.check(&store)?;
+                // The index of a segment that compaction has replaced meanwhile may be gone with it.
+                let found = match read.is_replaced(&store) {
+                    true => read.replan(&store)?,
+                    false => read.on_index(&store, &*index?)?,
+                };
+                match found {
+                    Some(spans) => return Ok(spans),
+                    None => continue,
+                }
+            }
+        };
+        let position = wanted.start;
         let result = inner.segments.read(log, segment, wanted.start, wanted.end).await;
         // The file of a segment that has gone meanwhile may be gone too.
         read.check(&inner.store.borrow())?;
@@ -56,11 +73,8 @@ pub(super) async fn offset_for_timestamp(
     id: LogId,
     timestamp_ms: i64,
 ) -> Result<Option<(Offset, i64)>, ReadError> {
-    let (mut from, until) = {
-        let store = inner.store.borrow();
-        let log = store.log(id).ok_or(ReadError::UnknownLog)?;
-        (log.offset_before_timestamp(timestamp_ms), log.committed_end())
-    };
+    let until = inner.store.borrow().log(id).ok_or(ReadError::UnknownLog)?.committed_end();
+    let mut from = first_stretch(inner, id, timestamp_ms).await?;
     while let Some(offset) = from.filter(|offset| *offset < until) {
         let start = || inner.store.borrow().log(id).map(|log| log.start_offset()).ok_or(ReadError::UnknownLog);
         let bytes = match read_some(inner, id, offset, until).await {
@@ -88,6 +102,22 @@ pub(super) async fn offset_for_timestamp(
     Ok(None)
 }
 
+/// Where to begin the search for the first record at or after a time.
+async fn first_stretch(inner: &Rc<Inner>, id: LogId, timestamp_ms: i64) -> Result<Option<Offset>, ReadError> {
+    let mut plan = inner.store.borrow_mut().plan_timestamp(id, timestamp_ms)?;
+    while let TimePlan::Within(segment) = plan {
+        let index = index::read(inner, id, segment).await;
+        let mut store = inner.store.borrow_mut();
+        let log = store.log(id).ok_or(ReadError::UnknownLog)?;
+        // The segment may have gone meanwhile; then the search begins anew.
+        plan = match log.segment(segment) {
+            Some(_) => log.plan_timestamp_indexed(&*index?, timestamp_ms),
+            None => store.plan_timestamp(id, timestamp_ms)?,
+        };
+    }
+    Ok(if let TimePlan::At(offset) = plan { Some(offset) } else { None })
+}
+
 pub(super) async fn max_timestamp(inner: &Rc<Inner>, id: LogId) -> Result<Option<(Offset, i64)>, ReadError> {
     let (newest, until) = {
         let store = inner.store.borrow();
@@ -103,12 +133,13 @@ pub(super) async fn max_timestamp(inner: &Rc<Inner>, id: LogId) -> Result<Option
 /// Whole batches from `from` on, put together: a search is rare and its bytes are few.
 async fn read_some(inner: &Rc<Inner>, id: LogId, from: Offset, until: Offset) -> Result<Vec<u8>, ReadError> {
     let request = ReadRequest { from, until, bytes_max: SEARCH_BYTES, at_least_one: true };
-    let plan = inner.store.borrow().plan_read(id, request)?;
+    let plan = inner.store.borrow_mut().plan_read(id, request)?;
     let spans = match plan {
         ReadPlan::Empty => Vec::new(),
         ReadPlan::OutOfRange => return Err(ReadError::OutOfRange),
         ReadPlan::Memory(memory) => memory.spans,
         ReadPlan::Disk(plan) => from_disk(inner.clone(), ColdRead::new(id, plan)).await?,
+        ReadPlan::Index(read) => from_disk(inner.clone(), ColdRead::indexed(id, read)).await?,
     };
     Ok(spans.iter().flat_map(|span| span.iter().copied()).collect())
 }

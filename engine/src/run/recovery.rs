@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::path::Path;
 
+use super::index::IndexReads;
 use super::space::Lookout;
 use super::{EngineConfig, EngineStats, Inner};
 use crate::disk::checkpoint_files;
@@ -11,7 +12,7 @@ use crate::disk::journal_files::JournalShelf;
 use crate::disk::layout::Layout;
 use crate::disk::segment_files::SegmentShelf;
 use crate::ids::{GroupSeq, JournalFileId, LogId};
-use crate::journal::{CorruptReason, FilesConfig};
+use crate::journal::{CorruptReason, FilesConfig, KnownFile};
 use crate::limits::{BLOCK_BYTES, JOURNAL_BYTES_MIN, JOURNAL_FILE_BYTES};
 use crate::memory::{AlignedBuf, BufPool};
 use crate::ring::Ring;
@@ -22,8 +23,9 @@ use crate::store::recovery::{self, FoundFile, ReopenError, Reopened};
 /// Memory that the pool keeps for reuse when nobody holds it.
 const POOL_FREE_BYTES_MAX: usize = 64 << 20;
 
-/// A checkpoint is taken after so large a part of the journal's bound: the rest is room for what comes while it is taken.
-const CHECKPOINT_SHARE: u64 = 4;
+/// A checkpoint is taken after so large a part of the journal's bound. The journal is kept as far as the older of two
+/// checkpoints needs it, so two such parts; the rest is room for what comes while one is taken.
+const CHECKPOINT_SHARE: u64 = 6;
 
 /// What was found at start.
 #[derive(Debug, Clone)]
@@ -77,24 +79,30 @@ pub(super) async fn open(ring: Ring, config: EngineConfig) -> Result<(Inner, Rec
     let layout = Layout::new(&config.dir, config.generation, config.shard);
     make_dirs(&layout).map_err(io_error(format!("making {}", layout.shard_dir().display())))?;
     let reserve_bytes = super::space::reserve_bytes(&config, &layout)?;
-    let saved = checkpoint_files::newest(&layout).map_err(io_error("reading the checkpoint"))?;
+    let checkpoints = checkpoint_files::read(&layout).map_err(io_error("reading the checkpoint"))?;
     let shard = u32::from(config.shard);
-    let from = recovery::replay_from(shard, saved.as_ref());
+    let from = recovery::replay_from(shard, checkpoints.newest.as_ref());
     let pool = BufPool::new(POOL_FREE_BYTES_MAX);
     let journal = JournalShelf::new(ring.clone(), layout.clone(), config.shard, pool.clone());
-    let (read, unneeded) =
-        read_journal(&journal, &layout, from.replay_from).await.map_err(io_error("reading the journal"))?;
+    let (read, unread) = read_journal(&journal, &layout, from.replay_from, checkpoints.older_from)
+        .await
+        .map_err(io_error("reading the journal"))?;
     let found: Vec<_> = read.iter().map(|file| FoundFile { file: file.id, bytes: &file.buf[..file.len] }).collect();
     let files_config =
         FilesConfig { file_bytes: JOURNAL_FILE_BYTES, bytes_max: config.journal_bytes_max, salt: random_salt() };
     let limits = StoreLimits {
+        group_bytes: config.group_bytes,
         disk_reserve_bytes: reserve_bytes,
         disk_sharers: u64::from(config.disk_sharers),
         ..StoreLimits::new(config.memory_bytes_max, config.journal_bytes_max / CHECKPOINT_SHARE)
     };
-    let reopened = recovery::reopen((shard, limits, files_config), pool.clone(), saved, &found, &unneeded);
+    let saved = checkpoints.newest.clone();
+    let reopened =
+        recovery::reopen((shard, limits, files_config), pool.clone(), saved, &found, (&unread, checkpoints.older_from));
     let Reopened { store, groups_replayed, bytes_replayed, groups_cut, dropped } =
         reopened.map_err(|error| open_error(error, &config, &layout))?;
+    let set_aside = checkpoint_files::set_aside(&ring, &layout, &checkpoints).await;
+    set_aside.map_err(io_error("setting a damaged checkpoint aside"))?;
     if groups_cut > 0 {
         tracing::warn!(shard, groups_cut, "write groups that were under way at the stop are cut");
     }
@@ -127,6 +135,7 @@ pub(super) async fn open(ring: Ring, config: EngineConfig) -> Result<(Inner, Rec
         stopping: Cell::new(false),
         reserve_bytes,
         lookout: Lookout::default(),
+        indexes: IndexReads::default(),
     };
     Ok((inner, report))
 }
@@ -139,31 +148,30 @@ fn make_dirs(layout: &Layout) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads the files that may hold groups still needed, and names those that surely do not.
+/// Reads the files that may hold groups still needed, and says what is known of the others.
 async fn read_journal(
     journal: &JournalShelf,
     layout: &Layout,
     replay_from: GroupSeq,
-) -> io::Result<(Vec<Found>, Vec<JournalFileId>)> {
+    older_from: GroupSeq,
+) -> io::Result<(Vec<Found>, Vec<KnownFile>)> {
     let mut ids = Vec::new();
     for entry in std::fs::read_dir(layout.journal_dir())? {
         ids.extend(Layout::journal_file_id(&entry?.path()));
     }
     ids.sort();
-    let mut first_needed = 0;
-    for (i, id) in ids.iter().enumerate().skip(1) {
-        let (len, head) = journal.read(*id, AlignedBuf::zeroed(2 * BLOCK_BYTES)).await?;
-        if recovery::begins_by(*id, &head[..len], replay_from) {
-            first_needed = i;
-        }
+    let mut heads = Vec::new();
+    for id in &ids {
+        heads.push(journal.read(*id, AlignedBuf::zeroed(2 * BLOCK_BYTES)).await?);
     }
-    let unneeded = ids[..first_needed].to_vec();
+    let heads: Vec<_> = ids.iter().zip(&heads).map(|(id, (len, head))| (*id, &head[..*len])).collect();
+    let unread = recovery::unread(&heads, replay_from, older_from);
     let mut found = Vec::new();
-    for id in &ids[first_needed..] {
+    for id in &ids[unread.len()..] {
         let (len, buf) = journal.read(*id, AlignedBuf::zeroed(JOURNAL_FILE_BYTES as usize)).await?;
         found.push(Found { id: *id, buf, len });
     }
-    Ok((found, unneeded))
+    Ok((found, unread))
 }
 
 fn open_error(error: ReopenError, config: &EngineConfig, layout: &Layout) -> OpenError {

@@ -1,5 +1,6 @@
 //! Retention, now and then: asks the store which logs keep too much, and lets them start further on. One such task runs on a shard.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use super::{Engine, Inner};
@@ -24,7 +25,7 @@ pub(super) async fn keep(engine: Engine) {
         wait = every;
         if !std::mem::replace(&mut swept, true) {
             for log in engine.logs() {
-                remove_leftovers(inner, log).await;
+                find_leftovers(inner, log);
             }
         }
         check(&engine).await;
@@ -53,28 +54,36 @@ async fn check(engine: &Engine) {
     }
 }
 
-/// Removes the files that a process before this one had no time to remove, or began where the replay after it did not begin a
-/// segment. Only files of a log that recovery has understood are ever touched, and of those only what lies before its first segment or
-/// where compaction has been.
-pub(super) async fn remove_leftovers(inner: &Inner, log: LogId) {
+/// Looks for the files that a process before this one had no time to remove. They go with the next checkpoint.
+fn find_leftovers(inner: &Inner, log: LogId) {
     // Where nothing was ever removed or compacted there is nothing to look for.
-    let is_compacted = || inner.store.borrow().log(log).is_some_and(|log| log.config().compaction.is_some());
-    if !inner.store.borrow().is_leftover(log, SegmentName::appended(batch::Offset(0))) && !is_compacted() {
+    let is_whole = |log: &crate::log::Log| {
+        let is_compacted = log.config().compaction.is_some() || log.cleaned_until() > batch::Offset(0);
+        log.segments()[0].base_offset == batch::Offset(0) && !is_compacted
+    };
+    if inner.store.borrow().log(log).is_none_or(is_whole) {
         return;
     }
-    let found = match inner.segments.found(log) {
-        Ok(found) => found,
-        Err(error) => {
-            tracing::warn!(%log, %error, "the files of a log cannot be listed");
-            return;
-        }
-    };
-    for segment in found {
+    inner.store.borrow_mut().on_segments_found(log, found(inner, log));
+    inner.work.notify_one();
+}
+
+/// Removes the files that a process before this one began where the replay after it did not begin a segment. Only files before
+/// the first segment of a log that recovery has understood are ever touched.
+pub(super) async fn remove_leftovers(inner: &Inner, log: LogId) {
+    for segment in found(inner, log) {
         let is_leftover = inner.store.borrow().is_leftover(log, segment);
         if is_leftover && let Err(error) = inner.segments.remove_segment(log, segment).await {
             tracing::warn!(%log, %segment, %error, "a segment that is not needed any more is left behind");
         }
     }
+}
+
+fn found(inner: &Inner, log: LogId) -> BTreeSet<SegmentName> {
+    inner.segments.found(log).unwrap_or_else(|error| {
+        tracing::warn!(%log, %error, "the files of a log cannot be listed");
+        BTreeSet::new()
+    })
 }
 
 #[expect(

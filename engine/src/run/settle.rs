@@ -37,7 +37,7 @@ pub async fn settle(ring: Ring, config: EngineConfig) -> Result<Settled, SettleE
     );
     engine.shutdown().await?;
     let rest = engine.inner.store.borrow().rest().ok_or(SettleError::NoSpace { shard })?;
-    let saved = checkpoint_files::newest(&layout).map_err(|error| SettleError::Read { shard, error })?;
+    let saved = checkpoint_files::read(&layout).map_err(|error| SettleError::Read { shard, error })?.newest;
     let checkpoint = saved.filter(|saved| saved.seq == rest.checkpoint_seq).ok_or(SettleError::ReadBack { shard })?;
     Ok(Settled { checkpoint, last_file: rest.last_file, last_group: rest.last_group })
 }

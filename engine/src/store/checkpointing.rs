@@ -5,6 +5,15 @@
 //! ```
 //! Pictures are taken at one moment, behind a closed group, so the checkpoint says exactly what groups before `replay_from`
 //! have brought. Appends go on meanwhile.
+//!
+//! Two checkpoints are kept, and whatever the older one needs is kept with it: journal files and segments. So one that is
+//! damaged costs nothing: the other and the journal come to the same.
+//!
+//! ```text
+//!   checkpoints:        n - 1                    n                 n + 1 is written: n - 1 goes
+//!   journal:     freed  |------- kept -----------|----- kept ------|--- kept ---        and all before n is freed
+//!   segments that n is the first to leave out go now, with n + 1
+//! ```
 
 #![forbid(unsafe_code)]
 
@@ -13,7 +22,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use batch::Offset;
 
 use crate::checkpoint::{Checkpoint, LogCheckpoint};
-use crate::ids::{GroupSeq, JournalFileId, LogId};
+use crate::ids::{GroupSeq, JournalFileId, LogId, SegmentName};
+use crate::journal::Predecessor;
 use crate::log::Log;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -33,6 +43,10 @@ pub struct Checkpointing {
     phase: Phase,
     seq: u64,
     replay_from: GroupSeq,
+    /// The first group that the newest checkpoint on stable storage needs.
+    needed_from: GroupSeq,
+    /// Segments that the newest checkpoint on stable storage leaves out, and the one before it does not.
+    left_out: Vec<(LogId, Vec<SegmentName>)>,
     /// The last group that deleted a log. A checkpoint without the log must not become durable before it.
     last_drop: GroupSeq,
     /// The newest picture of every log.
@@ -50,6 +64,8 @@ impl Checkpointing {
             phase: Phase::Idle,
             seq,
             replay_from,
+            needed_from: replay_from,
+            left_out: Vec::new(),
             last_drop: GroupSeq::NONE,
             pictures,
             unsynced: BTreeSet::new(),
@@ -127,11 +143,20 @@ impl Checkpointing {
     }
 
     /// The files are synced: the checkpoint to write.
-    pub fn on_synced(&mut self, durable_seq: GroupSeq, last_file: JournalFileId) -> Checkpoint {
+    pub fn on_synced(&mut self, durable_seq: GroupSeq, before: Predecessor, last_file: JournalFileId) -> Checkpoint {
         let Phase::Syncing(logs) = std::mem::replace(&mut self.phase, Phase::Writing) else {
             panic!("files are synced only when a checkpoint asks for it");
         };
-        Checkpoint { shard: self.shard, seq: self.seq, replay_from: self.replay_from, durable_seq, last_file, logs }
+        Checkpoint {
+            shard: self.shard,
+            seq: self.seq,
+            replay_from: self.replay_from,
+            last_group: before.seq,
+            last_group_checksum: before.checksum,
+            durable_seq,
+            last_file,
+            logs,
+        }
     }
 
     /// The segment with which a log begins in the newest pictures.
@@ -144,10 +169,26 @@ impl Checkpointing {
         self.pictures.values()
     }
 
-    /// The checkpoint is on stable storage: groups before the returned one are needed no more.
+    /// The checkpoint is on stable storage: groups before the returned one are needed neither by it nor by the one before.
     pub fn on_written(&mut self) -> GroupSeq {
         assert_eq!(self.phase, Phase::Writing);
         self.phase = Phase::Idle;
-        self.replay_from
+        std::mem::replace(&mut self.needed_from, self.replay_from)
+    }
+
+    /// These segments are needed no more once another checkpoint is on stable storage.
+    pub fn leave_out(&mut self, log: LogId, segments: Vec<SegmentName>) {
+        if !segments.is_empty() {
+            self.left_out.push((log, segments));
+        }
+    }
+
+    pub fn is_left_out(&self, log: LogId, segment: SegmentName) -> bool {
+        self.left_out.iter().any(|(id, segments)| *id == log && segments.contains(&segment))
+    }
+
+    /// What neither the checkpoint that was just written nor the one before it has: its files can go.
+    pub fn take_left_out(&mut self) -> Vec<(LogId, Vec<SegmentName>)> {
+        std::mem::take(&mut self.left_out)
     }
 }

@@ -17,19 +17,36 @@ use batch::layout::HEADER_BYTES;
 use super::{ReadError, Store};
 use crate::ids::{LogId, SegmentName};
 use crate::limits::BLOCK_BYTES;
-use crate::log::{Cut, DiskRead, ReadPlan, cut, last_offset};
+use crate::log::{Cut, DiskRead, IndexedRead, ReadPlan, SparseIndex, cut, last_offset};
 use crate::memory::Span;
 
 /// One read under way.
 #[derive(Debug)]
 pub struct ColdRead {
     log: LogId,
+    /// The segment's index is not known yet, and so nothing of `plan` but segment and request.
+    wants_index: bool,
     plan: DiskRead,
+}
+
+/// What a read needs next.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// The segment's index, for [`ColdRead::on_index`].
+    Index,
+    /// This stretch of the segment file, which is not empty, for [`ColdRead::on_bytes`].
+    Bytes(Range<u64>),
 }
 
 impl ColdRead {
     pub fn new(log: LogId, plan: DiskRead) -> Self {
-        Self { log, plan }
+        Self { log, wants_index: false, plan }
+    }
+
+    /// A read that has to begin with the index.
+    pub fn indexed(log: LogId, read: IndexedRead) -> Self {
+        let IndexedRead { segment, request } = read;
+        Self { log, wants_index: true, plan: DiskRead { segment, scan_from: 0, file_end: 0, bytes: 0, request } }
     }
 
     pub fn log(&self) -> LogId {
@@ -40,12 +57,37 @@ impl ColdRead {
         self.plan.segment
     }
 
-    /// What to read of the segment file next. Never empty.
-    pub fn wanted(&self) -> Range<u64> {
+    pub fn wanted(&self) -> Wanted {
+        if self.wants_index {
+            return Wanted::Index;
+        }
         let bytes = self.plan.bytes.max(BLOCK_BYTES) as u64;
         let end = self.plan.file_end.min(self.plan.scan_from + bytes);
         assert!(end > self.plan.scan_from, "memory begins where the file ends or before");
-        self.plan.scan_from..end
+        Wanted::Bytes(self.plan.scan_from..end)
+    }
+
+    /// Takes the index that was wanted. Returns the answer if there is nothing to read.
+    ///
+    /// # Errors
+    /// As with [`ColdRead::check`].
+    pub fn on_index(&mut self, store: &Store, index: &SparseIndex) -> Result<Option<Vec<Span>>, ReadError> {
+        self.check(store)?;
+        if self.is_replaced(store) {
+            return self.replan(store);
+        }
+        let log = store.log(self.log).ok_or(ReadError::UnknownLog)?;
+        let read = IndexedRead { segment: self.plan.segment, request: self.plan.request };
+        match log.plan_indexed(read, index) {
+            ReadPlan::Disk(plan) => {
+                (self.wants_index, self.plan) = (false, plan);
+                Ok(None)
+            }
+            ReadPlan::Memory(memory) => Ok(Some(memory.spans)),
+            ReadPlan::Empty => Ok(Some(Vec::new())),
+            ReadPlan::OutOfRange => Err(ReadError::OutOfRange),
+            ReadPlan::Index(_) => unreachable!("the index is given"),
+        }
     }
 
     /// Takes the bytes that were wanted, or at least one of them. Returns the answer, or `None` when there is more to read.
@@ -63,8 +105,12 @@ impl ColdRead {
             Cut::Damaged { .. } => Err(ReadError::Corrupt),
             Cut::Whole { start, end } => {
                 let whole = bytes.slice(start..end).expect("the cut lies within what was read");
-                verify(&whole)?;
-                Ok(Some(vec![whole]))
+                // Damage behind the first batch is met by the read that begins there.
+                let sound = match sound_bytes(&whole) {
+                    0 => return Err(ReadError::Corrupt),
+                    sound => whole.slice(0..sound).expect("a part of the whole"),
+                };
+                Ok(Some(vec![sound]))
             }
             Cut::Past { position } => self.go_on(store, bytes, position, HEADER_BYTES),
             Cut::Longer { start, bytes: batch_bytes } => {
@@ -92,12 +138,17 @@ impl ColdRead {
     /// # Errors
     /// As [`ColdRead::check`].
     pub fn replan(&mut self, store: &Store) -> Result<Option<Vec<Span>>, ReadError> {
-        match store.plan_read(self.log, self.plan.request)? {
+        let log = store.log(self.log).ok_or(ReadError::UnknownLog)?;
+        match log.plan_read(self.plan.request) {
             ReadPlan::OutOfRange => Err(ReadError::OutOfRange),
             ReadPlan::Empty => Ok(Some(Vec::new())),
             ReadPlan::Memory(memory) => Ok(Some(memory.spans)),
             ReadPlan::Disk(plan) => {
-                self.plan = plan;
+                (self.wants_index, self.plan) = (false, plan);
+                Ok(None)
+            }
+            ReadPlan::Index(read) => {
+                *self = ColdRead::indexed(self.log, read);
                 Ok(None)
             }
         }
@@ -138,6 +189,7 @@ impl ColdRead {
             ReadPlan::Disk(_) => Ok(None),
             ReadPlan::Empty => Ok(Some(Vec::new())),
             ReadPlan::OutOfRange => Err(ReadError::OutOfRange),
+            ReadPlan::Index(_) => unreachable!("a read that goes on needs no index"),
         }
     }
 
@@ -169,11 +221,14 @@ impl ColdRead {
     }
 }
 
-/// A batch that fails its checksum is never served.
-fn verify(mut batches: &[u8]) -> Result<(), ReadError> {
-    while let Ok(Some((view, rest))) = batch::BatchView::first(batches) {
-        batch::verify_crc(view.bytes).map_err(|_| ReadError::Corrupt)?;
-        batches = rest;
+/// How many bytes come before the first batch that fails its checksum: such a batch is never served.
+fn sound_bytes(batches: &[u8]) -> usize {
+    let mut rest = batches;
+    while let Ok(Some((view, behind))) = batch::BatchView::first(rest) {
+        if batch::verify_crc(view.bytes).is_err() {
+            break;
+        }
+        rest = behind;
     }
-    Ok(())
+    batches.len() - rest.len()
 }

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::{Effect, Store};
+use super::Store;
 use crate::compaction::{Replacement, Round};
 use crate::ids::{LogId, SegmentName};
 use crate::limits::COMPACTION_REPLACED_BYTES_MAX;
@@ -53,6 +53,11 @@ impl Store {
             && log.is_some_and(|log| log.config().compaction == Some(round.config))
     }
 
+    /// The log still has this segment. Of one that retention has taken meanwhile the file may be gone.
+    pub fn names_segment(&self, id: LogId, segment: SegmentName) -> bool {
+        self.log(id).is_some_and(|log| log.segment(segment).is_some())
+    }
+
     /// Lets the log take the new segments; false if it does not, because it has changed or is gone.
     #[must_use]
     pub fn replace_segments(&mut self, id: LogId, replacement: &Replacement) -> bool {
@@ -62,6 +67,7 @@ impl Store {
             return false;
         }
         self.memory_bytes -= memory_before - slot.log.memory_bytes();
+        replacement.old.iter().for_each(|segment| self.indexes.remove(id, *segment));
         let new_bytes: u64 = replacement.new.iter().map(|segment| segment.bytes).sum();
         self.compacting.replaced_bytes += (bytes_before + new_bytes).saturating_sub(slot.log.bytes());
         self.compacting.making.clear();
@@ -83,20 +89,28 @@ impl Store {
         }
     }
 
-    /// Whether a segment file of a log is left over from a process that ended before it had removed it.
+    /// Whether a segment file of a log is left over from a process that ended before it had removed it. To be asked once a
+    /// checkpoint was written: before, the older of those that were found may still name it.
     pub fn is_leftover(&self, id: LogId, segment: SegmentName) -> bool {
+        self.is_unnamed(id, segment) && !self.checkpointing.is_left_out(id, segment)
+    }
+
+    /// Neither the log nor the newest checkpoint names this file, and it is not being made.
+    pub(super) fn is_unnamed(&self, id: LogId, segment: SegmentName) -> bool {
         let is_being_made = self.compacting.making.contains(&(id, segment));
         !is_being_made && self.log(id).is_some_and(|log| log.is_leftover(segment))
     }
 
-    /// The checkpoint that was written does not name files that were replaced: they can go.
-    pub(super) fn forget_retired(&mut self, effects: &mut Vec<Effect>) {
+    /// The checkpoint that was written does not name files that were replaced: they can go with the next one.
+    pub(super) fn forget_retired(&mut self) {
+        let mut gone = Vec::new();
         for picture in self.checkpointing.pictures() {
             let Some(slot) = self.logs.get_mut(&picture.log) else { continue };
-            let segments = slot.log.forget_retired(picture);
-            if !segments.is_empty() {
-                effects.push(Effect::RemoveSegments { log: picture.log, segments });
-            }
+            gone.push((picture.log, slot.log.forget_retired(picture)));
+        }
+        for (log, segments) in gone {
+            self.checkpoint_wanted |= !segments.is_empty();
+            self.checkpointing.leave_out(log, segments);
         }
     }
 }

@@ -14,7 +14,7 @@ use batch::Offset;
 
 use crate::frame::{FrameFields, frame_bytes};
 use crate::ids::{GroupSeq, JournalFileId, LogId};
-use crate::journal::{Chain, ChainEnd, GROUP_HEADER_BYTES, GroupBuilder, JournalFiles};
+use crate::journal::{Chain, ChainEnd, GROUP_HEADER_BYTES, GroupBuilder, JournalFiles, Predecessor};
 use crate::limits::{
     BLOCK_BYTES, GROUP_BYTES, GROUP_OVERLAP_BYTES_MIN, GROUPS_WAITING_MAX, JOURNAL_FILE_BYTES, RELAXED_JOURNAL_DELAY_MS,
 };
@@ -143,6 +143,18 @@ impl Groups {
             self.closed.push_back(open);
         }
         self.open_seq()
+    }
+
+    /// Closes the open group for a checkpoint that needs the journal from the returned group on.
+    pub fn close_for_checkpoint(&mut self) -> GroupSeq {
+        let replay_from = self.close();
+        self.chain.set_boundary(replay_from);
+        replay_from
+    }
+
+    /// The last group before the one that the checkpoint under way needs first.
+    pub fn before_checkpoint(&self) -> Predecessor {
+        self.chain.before_boundary()
     }
 
     /// The next group to write, if the device should have one now and the journal has room.

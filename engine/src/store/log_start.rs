@@ -6,7 +6,7 @@ use batch::Offset;
 
 use super::{Effect, Store};
 use crate::frame::FrameFields;
-use crate::ids::{GroupSeq, LogId};
+use crate::ids::{GroupSeq, LogId, SegmentName};
 
 /// Why a log does not start where it was to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -69,16 +69,30 @@ impl Store {
         Ok(())
     }
 
-    /// The checkpoint that was written leaves segments out: they and their files can go.
+    /// A checkpoint was written. The segments that it leaves out are forgotten, and their files go with the next one, which is taken
+    /// at once. The files go of those that the one before has left out already.
     pub(super) fn forget_segments(&mut self, effects: &mut Vec<Effect>) {
-        for (id, first) in self.checkpointing.first_segments() {
+        let left_out = self.checkpointing.take_left_out();
+        effects.extend(left_out.into_iter().map(|(log, segments)| Effect::RemoveSegments { log, segments }));
+        let firsts: Vec<(LogId, Offset)> = self.checkpointing.first_segments().collect();
+        for (id, first) in firsts {
             let Some(slot) = self.logs.get_mut(&id) else { continue };
             if slot.log.segments()[0].base_offset < first {
                 let memory_before = slot.log.memory_bytes();
                 let segments = slot.log.forget_before(first);
                 self.memory_bytes -= memory_before - slot.log.memory_bytes();
-                effects.push(Effect::RemoveSegments { log: id, segments });
+                segments.iter().for_each(|segment| self.indexes.remove(id, *segment));
+                self.checkpointing.leave_out(id, segments);
+                self.checkpoint_wanted = true;
             }
         }
+    }
+
+    /// These files of a log lie on the disk. Those that a process before this one had no time to remove go with the next
+    /// checkpoint: the older of the two that are kept may still name them.
+    pub fn on_segments_found(&mut self, id: LogId, found: impl IntoIterator<Item = SegmentName>) {
+        let leftovers: Vec<SegmentName> = found.into_iter().filter(|segment| self.is_unnamed(id, *segment)).collect();
+        self.checkpoint_wanted |= !leftovers.is_empty();
+        self.checkpointing.leave_out(id, leftovers);
     }
 }

@@ -11,6 +11,8 @@ mod checkpointing;
 mod cold_read;
 mod compaction;
 mod groups;
+mod index_cache;
+mod indexes;
 mod log_start;
 pub mod recovery;
 mod removals;
@@ -27,17 +29,19 @@ use crate::frame::{FrameFields, FrameKind};
 use crate::ids::{GroupSeq, LogId, SegmentName};
 use crate::journal::{ChainEnd, FileRequest, JournalFiles};
 use crate::limits::{
-    BATCH_BYTES_MAX, BLOCK_BYTES, GROUP_BYTES, REST_AFTER_MS, SEGMENT_WRITE_BYTES_MIN, SEGMENT_WRITES_IN_FLIGHT_MAX,
-    SMALL_WRITES_IN_FLIGHT_MAX, SMALL_WRITES_LOGS_MIN, UNFLUSHED_BYTES_MAX,
+    BATCH_BYTES_MAX, BLOCK_BYTES, GROUP_BYTES, INDEX_CACHE_BYTES_MAX, REST_AFTER_MS, SEGMENT_WRITE_BYTES_MIN,
+    SEGMENT_WRITES_IN_FLIGHT_MAX, SMALL_WRITES_IN_FLIGHT_MAX, SMALL_WRITES_LOGS_MIN, UNFLUSHED_BYTES_MAX,
 };
 pub use crate::log::LogConfig;
-use crate::log::{BlockWrite, FileWrite, Log, ReadPlan, ReadRequest, SealWrite};
+use crate::log::{BlockWrite, FileWrite, Log, SealWrite};
 use crate::memory::BufPool;
 use checkpointing::Checkpointing;
-pub use cold_read::ColdRead;
+pub use cold_read::{ColdRead, Wanted};
 use compaction::Compacting;
 pub use groups::GroupWrite;
 use groups::Groups;
+use index_cache::IndexCache;
+pub use indexes::{IndexError, RebuildError};
 pub use log_start::CutError;
 use removals::Removals;
 use resting::{Idleness, Resting};
@@ -105,15 +109,15 @@ pub enum Effect {
     PrepareJournalFile(FileRequest),
     /// Write to the segment file, then `on_blocks_written`.
     WriteBlocks { log: LogId, write: BlockWrite },
-    /// Write the last block padded, cut the file, then `on_sealed`.
+    /// Write the last block padded, cut the file, write the index beside it, then `on_sealed`.
     SealSegment { log: LogId, write: SealWrite },
-    /// Make the files and their directories durable, then `on_segments_synced`.
+    /// Make the files, their indexes and their directories durable, then `on_segments_synced`.
     SyncSegments { files: Vec<(LogId, Offset)> },
     /// Write durably under a new name, remove the older ones but one, then `on_checkpoint_written`.
     WriteCheckpoint(Checkpoint),
     /// Remove the log's directory, then `on_log_removed`.
     RemoveLog(LogId),
-    /// Remove these segment files and all others for which [`Store::is_leftover`] holds; nothing is reported back.
+    /// Remove these segment files and their indexes, and all others for which [`Store::is_leftover`] holds; nothing is reported back.
     RemoveSegments { log: LogId, segments: Vec<SegmentName> },
 }
 
@@ -137,6 +141,8 @@ pub struct StoreLimits {
     pub unflushed_bytes_max: u64,
     /// See [`crate::limits::REST_AFTER_MS`].
     pub rest_after_ms: u64,
+    /// See [`crate::limits::INDEX_CACHE_BYTES_MAX`].
+    pub index_cache_bytes_max: usize,
     /// What appends leave free in the file system.
     pub disk_reserve_bytes: u64,
     /// Shards that share the file system.
@@ -153,6 +159,7 @@ impl StoreLimits {
             segment_write_bytes_min: SEGMENT_WRITE_BYTES_MIN as u64,
             unflushed_bytes_max: UNFLUSHED_BYTES_MAX,
             rest_after_ms: REST_AFTER_MS,
+            index_cache_bytes_max: INDEX_CACHE_BYTES_MAX,
             disk_reserve_bytes: 0,
             disk_sharers: 1,
         }
@@ -180,6 +187,7 @@ pub struct Store {
     groups: Groups,
     files: JournalFiles,
     checkpointing: Checkpointing,
+    indexes: IndexCache,
     removals: Removals,
     write_queue: VecDeque<LogId>,
     writes_in_flight: usize,
@@ -219,6 +227,7 @@ impl Store {
             groups: Groups::new(end, limits.group_bytes),
             files,
             checkpointing: Checkpointing::new(shard, seq, replay_from, pictures),
+            indexes: IndexCache::new(limits.index_cache_bytes_max),
             removals: Removals::default(),
             write_queue: VecDeque::new(),
             writes_in_flight: 0,
@@ -364,6 +373,7 @@ impl Store {
             let writes = usize::from(is_writing) + usize::from(self.compacting.writes_to(id));
             self.removals.on_log_dropped(id, group, writes);
         }
+        self.indexes.remove_log(id);
         self.checkpointing.on_log_dropped(id, group);
     }
 
@@ -524,7 +534,7 @@ impl Store {
         if (due || self.checkpoint_wanted) && self.checkpointing.is_idle() {
             self.checkpoint_wanted = false;
             self.journalled_bytes = 0;
-            let replay_from = self.groups.close();
+            let replay_from = self.groups.close_for_checkpoint();
             self.checkpointing.begin(replay_from, self.logs.values_mut().map(|slot| &mut slot.log));
             for id in self.checkpointing.waiting() {
                 let slot = self.logs.get_mut(&id).expect("a dropped log is waited for no more");
@@ -636,7 +646,11 @@ impl Store {
 
     pub fn on_segments_synced(&mut self, effects: &mut Vec<Effect>) {
         if self.failure.is_none() {
-            let checkpoint = self.checkpointing.on_synced(self.groups.durable_seq(), self.files.newest());
+            let checkpoint = self.checkpointing.on_synced(
+                self.groups.durable_seq(),
+                self.groups.before_checkpoint(),
+                self.files.newest(),
+            );
             effects.push(Effect::WriteCheckpoint(checkpoint));
         }
     }
@@ -646,16 +660,12 @@ impl Store {
         let needed_from = self.checkpointing.on_written();
         self.files.needed_from(needed_from);
         self.forget_segments(effects);
-        self.forget_retired(effects);
+        self.forget_retired();
     }
 
     /// The files of a deleted log are gone, or could not be removed and stay.
     pub fn on_log_removed(&mut self, id: LogId) {
         self.removals.on_removed(id);
-    }
-
-    pub fn plan_read(&self, id: LogId, request: ReadRequest) -> Result<ReadPlan, ReadError> {
-        Ok(self.log(id).ok_or(ReadError::UnknownLog)?.plan_read(request))
     }
 
     /// Nothing is under way and nothing waits.

@@ -10,7 +10,8 @@ use crate::checkpoint::Checkpoint;
 use crate::frame::{FrameKind, FrameView};
 use crate::ids::{GroupSeq, JournalFileId, LogId};
 use crate::journal::{
-    self, CorruptReason, End, FileHeader, FilesConfig, GroupHead, JournalFiles, KnownFile, ReplayFrom,
+    self, CorruptReason, End, FileHeader, FileScan, FilesConfig, GroupHead, JournalFiles, KnownFile, Predecessor,
+    ReplayFrom,
 };
 use crate::limits::BLOCK_BYTES;
 use crate::memory::BufPool;
@@ -48,12 +49,13 @@ pub fn replay_from(shard: u32, saved: Option<&Checkpoint>) -> ReplayFrom {
         shard,
         replay_from: saved.replay_from,
         durable_seq: saved.durable_seq,
+        before: Predecessor { seq: saved.last_group, checksum: saved.last_group_checksum },
     })
 }
 
 /// Whether the file that begins with `head`, two blocks, begins with a group at or before `replay_from`. Files are filled in the order of
 /// their identities, so all before it are needed no more then.
-pub fn begins_by(file: JournalFileId, head: &[u8], replay_from: GroupSeq) -> bool {
+fn begins_by(file: JournalFileId, head: &[u8], replay_from: GroupSeq) -> bool {
     let first_group = || {
         let header = FileHeader::parse(head).ok()?;
         let group = GroupHead::parse(head.get(BLOCK_BYTES..)?).ok()?;
@@ -62,8 +64,21 @@ pub fn begins_by(file: JournalFileId, head: &[u8], replay_from: GroupSeq) -> boo
     first_group().is_some_and(|seq| seq <= replay_from)
 }
 
-/// Takes a shard back: judges where the journal ends, and replays it from the checkpoint on. `unneeded` names the files that
-/// were not read, because all that they hold is in the checkpoint.
+/// The files that need not be read, of all files, which are given oldest first, each with its first two blocks. They are the
+/// first ones. The groups in some of them are still needed by the older checkpoint, from its group `older_from` on.
+pub fn unread(heads: &[(JournalFileId, &[u8])], replay_from: GroupSeq, older_from: GroupSeq) -> Vec<KnownFile> {
+    let first = |from| (1..heads.len()).rev().find(|at| begins_by(heads[*at].0, heads[*at].1, from)).unwrap_or(0);
+    let kept = first(older_from);
+    let last_seq = GroupSeq(replay_from.0.saturating_sub(1));
+    let known = |(at, (file, _)): (usize, &(JournalFileId, &[u8]))| KnownFile {
+        file: *file,
+        last_seq: (at >= kept).then_some(last_seq),
+    };
+    heads[..first(replay_from)].iter().enumerate().map(known).collect()
+}
+
+/// Takes a shard back: judges where the journal ends, and replays it from the checkpoint on. `unread` are the files that
+/// were not read, because all that they hold is in the checkpoint; the older one needs groups from `older_from` on.
 ///
 /// # Errors
 /// See [`ReopenError`].
@@ -72,7 +87,7 @@ pub fn reopen(
     pool: BufPool,
     saved: Option<Checkpoint>,
     found: &[FoundFile<'_>],
-    unneeded: &[JournalFileId],
+    (unread, older_from): (&[KnownFile], GroupSeq),
 ) -> Result<Reopened, ReopenError> {
     let scans: Vec<_> = found.iter().map(|file| journal::scan_file(file.file, file.bytes)).collect();
     let recovered = journal::recover(&scans, replay_from(shard, saved.as_ref()));
@@ -82,12 +97,23 @@ pub fn reopen(
         End::Corrupt { seq, reason } => return Err(ReopenError::Corrupt { seq, reason }),
     };
     let mut known = recovered.files;
-    known.extend(unneeded.iter().map(|file| KnownFile { file: *file, last_seq: None }));
+    keep_for_older(&mut known, &scans, replay_from(shard, saved.as_ref()).replay_from, older_from);
+    known.extend_from_slice(unread);
     let last_file = saved.as_ref().map_or(JournalFileId(0), |saved| saved.last_file);
     let files = JournalFiles::new(config, &known, last_file);
     let mut store = Store::new(limits, pool, shard, files, recovered.chain, saved);
     let (bytes_replayed, dropped) = replay(&mut store, found, &recovered.groups).map_err(ReopenError::Misfit)?;
     Ok(Reopened { store, groups_replayed: recovered.groups.len(), bytes_replayed, groups_cut, dropped })
+}
+
+/// Files that were read and hold nothing for the newest checkpoint may hold what the older one needs: its groups end in the file in
+/// which the newest one's would begin.
+fn keep_for_older(known: &mut [KnownFile], scans: &[FileScan], replay_from: GroupSeq, older_from: GroupSeq) {
+    let last_seq = GroupSeq(replay_from.0.saturating_sub(1));
+    for file in known.iter_mut().filter(|file| file.last_seq.is_none()) {
+        let mut groups = scans.iter().filter(|scan| scan.file == file.file).flat_map(|scan| &scan.groups);
+        file.last_seq = groups.any(|group| group.context.seq >= older_from).then_some(last_seq);
+    }
 }
 
 /// Takes every frame of the groups back into the store. Returns the bytes and the logs that were deleted on the way.

@@ -4,10 +4,11 @@ use engine::JournalFileId;
 use engine::checkpoint;
 use engine::frame::{FRAME_HEADER_BYTES, FrameView};
 use engine::journal::{FileHeader, GROUP_HEADER_BYTES, GroupHead, ReplayFrom, frames, recover, scan_file};
+use engine::segment_index;
 use proptest::prelude::*;
 
 use crate::disk::aligned;
-use crate::formats::sample_checkpoint;
+use crate::formats::{sample_checkpoint, sample_index};
 use crate::writer::{SHARD, Writer};
 
 /// Makes the first four bytes the checksum of the rest up to `end`, so that what lies behind the checksum is reached.
@@ -44,6 +45,7 @@ proptest! {
         let _ = GroupHead::parse(&bytes);
         let _ = FileHeader::parse(&bytes);
         let _ = checkpoint::decode(&bytes);
+        let _ = segment_index::decode(&bytes);
         scan_all(JournalFileId(1), &bytes);
         if bytes.len() >= FRAME_HEADER_BYTES {
             fix_crc(&mut bytes, FRAME_HEADER_BYTES);
@@ -92,5 +94,18 @@ proptest! {
         let end = bytes.len();
         fix_crc(&mut bytes, end);
         let _ = checkpoint::decode(&bytes);
+    }
+
+    #[test]
+    fn a_damaged_index_is_read_without_panic(damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
+        let mut bytes = segment_index::encode(&sample_index());
+        for (at, value) in &damage {
+            let at = at.index(bytes.len());
+            bytes[at] = *value;
+        }
+        let _ = segment_index::decode(&bytes);
+        let end = bytes.len();
+        fix_crc(&mut bytes, end);
+        let _ = segment_index::decode(&bytes);
     }
 }

@@ -68,7 +68,7 @@ fn a_flipped_bit_in_the_last_group_cuts_only_that_group_for_nobody_can_say_it_wa
 #[test]
 fn the_mark_in_a_checkpoint_counts_as_well() {
     let mut writer = written(5);
-    writer.checkpoint = ReplayFrom { shard: SHARD, replay_from: GroupSeq(20), durable_seq: GroupSeq(24) };
+    writer.checkpoint = ReplayFrom { replay_from: GroupSeq(20), durable_seq: GroupSeq(24), ..writer.checkpoint };
     let last = writer.history.last().expect("written").clone();
     writer.disk.files.get_mut(&last.file).expect("there")[last.position as usize + 90] ^= 4;
     let end = writer.recover().end;

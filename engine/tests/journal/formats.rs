@@ -7,6 +7,7 @@ use batch::{BatchBuilder, Compression, LeaderEpoch, Offset};
 use engine::checkpoint::{self, Checkpoint, CheckpointError, IndexEntry, LogCheckpoint, SegmentCheckpoint};
 use engine::frame::{self, FRAME_HEADER_BYTES, FrameError, FrameFields, FrameKind, FrameView};
 use engine::journal::{FileHeader, GroupBuilder, GroupContext, GroupHead, frames};
+use engine::segment_index::{self, SegmentIndex, SegmentIndexError};
 use engine::{GroupSeq, JournalFileId, LogId};
 
 use crate::disk::{aligned, zeros};
@@ -45,6 +46,19 @@ fn sample_fields(batch: &[u8]) -> FrameFields {
     }
 }
 
+fn sample_entries(base: i64) -> Vec<IndexEntry> {
+    vec![
+        IndexEntry { offset: base, position: 0, max_timestamp: 1_700_000_000_000 },
+        IndexEntry { offset: base + 3, position: 900, max_timestamp: 1_700_000_000_000 + base + 40 },
+    ]
+}
+
+pub fn sample_index() -> SegmentIndex {
+    let checkpoint = sample_checkpoint();
+    let summary = SegmentCheckpoint { max_timestamp: 1_700_000_000_040, ..checkpoint.logs[0].segments[0] };
+    SegmentIndex { log: LOG, summary, entries: sample_entries(0) }
+}
+
 pub fn sample_checkpoint() -> Checkpoint {
     let segment = |base: i64, next: i64, bytes: u64, sealed: bool| SegmentCheckpoint {
         base_offset: Offset(base),
@@ -52,12 +66,9 @@ pub fn sample_checkpoint() -> Checkpoint {
         next_offset: Offset(next),
         bytes,
         max_timestamp: 1_700_000_000_000 + next,
+        first_timestamp: 1_700_000_000_000,
         max_timestamp_offset: Offset(base),
         sealed,
-        index: vec![
-            IndexEntry { offset: base, position: 0, max_timestamp: 1_700_000_000_000 },
-            IndexEntry { offset: base + 3, position: 900, max_timestamp: 1_700_000_000_005 },
-        ],
     };
     let log = LogCheckpoint {
         log: LOG,
@@ -66,6 +77,7 @@ pub fn sample_checkpoint() -> Checkpoint {
         next_offset: Offset(140),
         flushed_position: 8192,
         tail_block: b"hello world".to_vec(),
+        active_index: sample_entries(100),
         leader_epochs: vec![(LeaderEpoch(0), Offset(0)), (LeaderEpoch(3), Offset(120))],
         cleaned_until: Offset(100),
     };
@@ -73,6 +85,8 @@ pub fn sample_checkpoint() -> Checkpoint {
         shard: 1,
         seq: 42,
         replay_from: GroupSeq(1000),
+        last_group: GroupSeq::NONE,
+        last_group_checksum: 0,
         durable_seq: GroupSeq(1007),
         last_file: JournalFileId(0x0000_0012_ffff_ffff),
         logs: vec![log],
@@ -227,7 +241,7 @@ fn ten_thousand_logs_fit_into_a_checkpoint() {
         .map(|partition| LogCheckpoint {
             log: LogId { partition, ..LOG },
             tail_block: vec![partition as u8; 3000],
-            segments: vec![SegmentCheckpoint { bytes: 8192 + 3000, ..one.logs[0].segments[1].clone() }],
+            segments: vec![SegmentCheckpoint { bytes: 8192 + 3000, ..one.logs[0].segments[1] }],
             ..one.logs[0].clone()
         })
         .collect();
@@ -235,4 +249,52 @@ fn ten_thousand_logs_fit_into_a_checkpoint() {
     let bytes = checkpoint::encode(&checkpoint);
     assert!(bytes.len() < 35 << 20, "{} bytes", bytes.len());
     assert!(checkpoint::decode(&bytes) == Ok(checkpoint));
+}
+
+#[test]
+fn the_index_of_a_segment_has_the_bytes_it_always_had() {
+    let index = sample_index();
+    let bytes = segment_index::encode(&index);
+    assert_fixture("segment-index-1.bin", &bytes);
+    assert_eq!(segment_index::decode(&bytes), Ok(index.clone()));
+    assert_eq!(segment_index::decode(&[&bytes[..], &[0; 4096]].concat()), Ok(index));
+}
+
+#[test]
+fn every_bit_of_an_index_is_protected_and_a_torn_one_is_refused() {
+    let mut bytes = segment_index::encode(&sample_index());
+    for bit in 0..bytes.len() * 8 {
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        assert!(segment_index::decode(&bytes).is_err(), "bit {bit}");
+        bytes[bit / 8] ^= 1 << (bit % 8);
+    }
+    for len in 0..bytes.len() {
+        assert!(segment_index::decode(&bytes[..len]).is_err(), "cut at {len}");
+    }
+}
+
+#[test]
+fn the_index_of_another_segment_is_noticed() {
+    let index = sample_index();
+    assert_eq!(index.check_belongs(LOG, &index.summary), Ok(()));
+    let elsewhere = LogId { partition: 6, ..LOG };
+    assert_eq!(index.check_belongs(elsewhere, &index.summary), Err(SegmentIndexError::Foreign));
+    let longer = SegmentCheckpoint { bytes: 65_001, ..index.summary };
+    assert_eq!(index.check_belongs(LOG, &longer), Err(SegmentIndexError::Foreign));
+}
+
+/// However much a log holds, it takes the same in a checkpoint but for its number of segments.
+#[test]
+fn a_sealed_segment_takes_a_fixed_number_of_bytes_in_a_checkpoint() {
+    let one = sample_checkpoint();
+    let mut many = one.clone();
+    let segments = (0..1_000).map(|i| SegmentCheckpoint {
+        base_offset: Offset(i - 1_000),
+        next_offset: Offset(i - 999),
+        bytes: i32::MAX as u64,
+        ..one.logs[0].segments[0]
+    });
+    many.logs[0].segments = segments.chain(one.logs[0].segments.clone()).collect();
+    let bytes = checkpoint::encode(&many).len() - checkpoint::encode(&one).len();
+    assert!(bytes <= 1_000 * 64, "{bytes} bytes for 1000 segments");
 }

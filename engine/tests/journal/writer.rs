@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use batch::{BatchBuilder, Compression, LeaderEpoch, Offset};
 use engine::frame::{FrameFields, FrameKind};
 use engine::journal::{
-    Chain, ChainEnd, FilesConfig, GroupBuilder, JournalFiles, Recovered, ReplayFrom, frames, recover, scan_file,
+    Chain, ChainEnd, FilesConfig, GroupBuilder, JournalFiles, Predecessor, Recovered, ReplayFrom, frames, recover,
+    scan_file,
 };
 use engine::{GroupSeq, JournalFileId, LogId};
 
@@ -29,6 +30,7 @@ pub struct Group {
     pub file: JournalFileId,
     pub position: u64,
     pub len: usize,
+    pub checksum: u32,
     /// The durable mark that it bears.
     pub mark: GroupSeq,
     pub batches: Vec<Journalled>,
@@ -90,9 +92,10 @@ impl Writer {
         let context = self.chain.context(file, position);
         let sealed = builder.seal(&mut buf, context);
         assert_eq!(sealed.len, len);
+        let checksum = sealed.checksum;
         assert_eq!(self.chain.on_sealed(sealed), seq);
         self.in_flight.push((seq, Write { file, position, bytes: buf[..len].to_vec() }));
-        let group = Group { seq, file, position, len, mark: context.durable_seq, batches };
+        let group = Group { seq, file, position, len, checksum, mark: context.durable_seq, batches };
         self.sealed.insert((seq, file), group.clone());
         self.history.push(group);
         self.prepare_files();
@@ -135,7 +138,9 @@ impl Writer {
     }
 
     pub fn write_checkpoint(&mut self, replay_from: GroupSeq) {
-        self.checkpoint = ReplayFrom { shard: SHARD, replay_from, durable_seq: self.chain.durable_seq() };
+        let last = self.history.iter().rfind(|group| group.seq < replay_from);
+        let before = last.map_or(Predecessor::NONE, |last| Predecessor { seq: last.seq, checksum: last.checksum });
+        self.checkpoint = ReplayFrom { shard: SHARD, replay_from, durable_seq: self.chain.durable_seq(), before };
         self.files.needed_from(replay_from);
         self.prepare_files();
     }

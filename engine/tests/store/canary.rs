@@ -113,3 +113,20 @@ fn segments_removed_as_soon_as_they_are_replaced_are_found() {
 fn compaction_that_loses_the_last_value_of_a_key_is_found() {
     assert_found(Planted::LoseCompactedSegment, 0..200);
 }
+
+/// Were only the newest checkpoint kept, damage to it would be the end of the shard.
+#[test]
+fn an_older_checkpoint_that_is_not_kept_is_found() {
+    assert_found(Planted::KeepOneCheckpoint, 0..500);
+}
+
+/// After a restart the journal is needed as far back as by the process before.
+#[test]
+fn journal_that_only_the_older_checkpoint_needs_taken_for_free_is_found() {
+    assert_found(Planted::ForgetOlderCheckpoint, 0..2000);
+}
+
+#[test]
+fn indexes_whose_checksums_are_not_looked_at_are_found() {
+    assert_found(Planted::TrustIndexChecksums, 0..3000);
+}

@@ -16,7 +16,11 @@ pub enum Name {
     Checkpoint(u64),
     /// A checkpoint that is being written.
     Temporary(u64),
+    /// A checkpoint that was found damaged.
+    Damaged(u64),
     Segment(LogId, SegmentName),
+    /// Beside a sealed segment.
+    Index(LogId, SegmentName),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,8 +35,8 @@ impl Name {
     pub fn dir(self) -> Dir {
         match self {
             Name::Journal(_) => Dir::Journal,
-            Name::Checkpoint(_) | Name::Temporary(_) => Dir::Shard,
-            Name::Segment(log, _) => Dir::Log(log),
+            Name::Checkpoint(_) | Name::Temporary(_) | Name::Damaged(_) => Dir::Shard,
+            Name::Segment(log, _) | Name::Index(log, _) => Dir::Log(log),
         }
     }
 }
@@ -166,6 +170,16 @@ impl Disk {
 
     pub fn truncate(&mut self, name: Name, len: u64) {
         self.change(name, Change::Truncate(len as usize));
+    }
+
+    /// The medium gives back another bit than was written.
+    pub fn flip(&mut self, name: Name, bit: usize) {
+        let file = self.file(name).expect("what is damaged is there");
+        for bytes in [&mut file.seen, &mut file.durable] {
+            if let Some(byte) = bytes.get_mut(bit / 8) {
+                *byte ^= 1 << (bit % 8);
+            }
+        }
     }
 
     fn change(&mut self, name: Name, change: Change) {

@@ -4,7 +4,7 @@ use batch::{BatchBuilder, Compression, LeaderEpoch};
 use engine::journal::{FileRequest, FilesConfig};
 use engine::log::{ReadPlan, ReadRequest};
 use engine::memory::{AlignedBuf, BufPool, Chunk};
-use engine::store::{AppendError, Appended, ColdRead, CutError, Effect, Store, StoreLimits};
+use engine::store::{AppendError, Appended, ColdRead, CutError, Effect, Store, StoreLimits, Wanted};
 use engine::{LogConfig, LogId, Offset};
 
 use crate::disk::{Disk, Name};
@@ -92,14 +92,20 @@ impl Shard {
     }
 
     /// Reads until there is an answer. Each step must get further, so few are enough.
-    fn read(&self, request: ReadRequest) -> Vec<u8> {
+    fn read(&mut self, request: ReadRequest) -> Vec<u8> {
         let mut read = match self.store.plan_read(LOG, request).expect("there") {
             ReadPlan::Memory(memory) => return memory.spans.iter().flat_map(|span| span.to_vec()).collect(),
             ReadPlan::Disk(plan) => ColdRead::new(LOG, plan),
+            ReadPlan::Index(read) => ColdRead::indexed(LOG, read),
             plan => panic!("{request:?}: {plan:?}"),
         };
         for _ in 0..50 {
-            let wanted = read.wanted();
+            let Wanted::Bytes(wanted) = read.wanted() else {
+                let bytes = self.shell.disk.read(Name::Index(LOG, read.segment())).expect("written");
+                let index = self.store.on_index_read(LOG, read.segment(), bytes).expect("sound");
+                assert!(read.on_index(&self.store, &index).expect("there").is_none());
+                continue;
+            };
             let file = self.shell.disk.read(Name::Segment(LOG, read.segment())).expect("written");
             let mut buf = AlignedBuf::zeroed((wanted.end - wanted.start) as usize);
             let len = buf.len();

@@ -34,6 +34,11 @@ pub enum Planted {
     ForgetOpenedFilesMayBeNew,
     TrustFoundJournalUnsynced,
     TakeNoSpaceForWritten,
+    KeepOneCheckpoint,
+    /// Every index passes for one whose checksum is right.
+    TrustIndexChecksums,
+    /// At a start, what only the older checkpoint needs of the journal is free.
+    ForgetOlderCheckpoint,
     LeaveDeletedLogs,
     LeaveLeftovers,
     SkipCompactedSync,
@@ -78,10 +83,13 @@ pub struct Shell {
     /// Segment files whose directories this process has not synced since it first opened them.
     fresh: BTreeSet<Name>,
     opened: BTreeSet<Name>,
+    /// Indexes written and not synced.
+    unsynced_indexes: BTreeSet<Name>,
     /// Files were not removed because a call failed: they are left to the next process.
     pub removals_failed: bool,
     /// Deleted logs whose files nobody will remove any more.
     pub abandoned: BTreeSet<LogId>,
+    pub checkpoints_written: u64,
 }
 
 impl Shell {
@@ -97,8 +105,10 @@ impl Shell {
             tasks: Vec::new(),
             fresh: BTreeSet::new(),
             opened: BTreeSet::new(),
+            unsynced_indexes: BTreeSet::new(),
             removals_failed: false,
             abandoned: BTreeSet::new(),
+            checkpoints_written: 0,
         }
     }
 
@@ -182,7 +192,10 @@ impl Shell {
             Report::Blocks { log, segment, position, len } => store.on_blocks_written(log, segment, position, len),
             Report::Sealed { log, segment, partial_bytes } => store.on_sealed(log, segment, partial_bytes),
             Report::Synced => store.on_segments_synced(effects),
-            Report::CheckpointWritten => store.on_checkpoint_written(effects),
+            Report::CheckpointWritten => {
+                self.checkpoints_written += 1;
+                store.on_checkpoint_written(effects);
+            }
             Report::LogRemoved(log) => store.on_log_removed(log),
             Report::Nothing => {}
         }

@@ -7,7 +7,7 @@ mod starting;
 mod stopping;
 mod world;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use batch::LeaderEpoch;
 use engine::journal::FileRequest;
@@ -15,7 +15,7 @@ use engine::memory::BufPool;
 use engine::store::{AppendError, CutError, Effect, Store};
 use engine::{LogId, Offset};
 
-use crate::disk::Disk;
+use crate::disk::{Disk, Name};
 use crate::model::{Fate, Keyed, Model};
 use crate::random::Random;
 use crate::shell::{Order, Planted, Shell};
@@ -43,6 +43,10 @@ pub struct Simulation {
     compacting: Option<Compacting>,
     /// What the records say that were read, where somebody collects them.
     seen: Option<BTreeMap<i64, Keyed>>,
+    /// Indexes that were damaged since they were written.
+    rotten: BTreeSet<Name>,
+    /// A checkpoint was damaged, and none was written since. A power cut may bring back older ones than those that are kept.
+    lives_on_one_checkpoint: bool,
     effects: Vec<Effect>,
     now_ms: u64,
     salt: u32,
@@ -77,6 +81,8 @@ impl Simulation {
             reading: Vec::new(),
             compacting: None,
             seen: None,
+            rotten: BTreeSet::new(),
+            lives_on_one_checkpoint: false,
             effects: Vec::new(),
             now_ms: 0,
             salt: 1,

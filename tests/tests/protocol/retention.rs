@@ -28,7 +28,10 @@ fn earliest(client: &mut Client, topic: &str) -> i64 {
 fn segment_files(server: &Server) -> usize {
     let topics = std::fs::read_dir(server.data_dir().join("topics")).expect("there are topics");
     let logs = topics.flat_map(|topic| std::fs::read_dir(topic.expect("listed").path()).expect("partitions"));
-    logs.map(|log| std::fs::read_dir(log.expect("listed").path()).map_or(0, |files| files.count())).sum()
+    let files = logs.filter_map(|log| std::fs::read_dir(log.expect("listed").path()).ok()).flatten();
+    files
+        .filter(|file| file.as_ref().is_ok_and(|file| file.path().extension().is_some_and(|kind| kind == "log")))
+        .count()
 }
 
 fn retention_server(name: &str) -> Server {

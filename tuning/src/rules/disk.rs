@@ -1,15 +1,23 @@
 //! The disk under the data directory.
 
-use super::{Rule, gib};
+use super::{Rule, gib, interrupts};
 use crate::disk::{BlockDevice, DiskFacts};
 use crate::plan::{Finding, Remedy, Severity};
 
 const FREE_BYTES_WANTED: u64 = 10 << 30;
 
-pub(super) fn findings(facts: &DiskFacts) -> Vec<Finding> {
-    let mut findings = vec![direct_io(facts), file_system(facts), access_times(facts), free_space(facts)];
+/// `cores` are those that shards run on.
+pub(super) fn findings(facts: &DiskFacts, cores: &[usize]) -> Vec<Finding> {
+    let mut findings =
+        vec![direct_io(facts), file_system(facts), access_times(facts), barriers(facts), free_space(facts)];
     match &facts.device {
-        Some(device) => findings.extend([scheduler(device), merges(device), write_cache(device), rotational(device)]),
+        Some(device) => findings.extend([
+            scheduler(device),
+            merges(device),
+            write_cache(device),
+            rotational(device),
+            disk_interrupts(device, cores),
+        ]),
         None => findings.push(no_device(facts)),
     }
     findings
@@ -17,7 +25,7 @@ pub(super) fn findings(facts: &DiskFacts) -> Vec<Finding> {
 
 fn direct_io(facts: &DiskFacts) -> Finding {
     let rule = Rule {
-        what: "direct I/O",
+        tuner: "direct-io",
         wanted: "works in the data directory",
         says: "ringmain",
         why: "The journal and the segments bypass the page cache.",
@@ -28,14 +36,14 @@ fn direct_io(facts: &DiskFacts) -> Finding {
         Some(Err(reason)) => {
             let current = format!("{}: {reason}", facts.directory.display());
             let advice = "choose a directory on XFS or ext4 that the broker may write to";
-            rule.finding(current, Severity::Fatal, Some(Remedy::Advice(advice.to_owned())))
+            rule.finding(current, Severity::Fatal, Some(Remedy::advice(advice)))
         }
     }
 }
 
 fn file_system(facts: &DiskFacts) -> Finding {
     let rule = Rule {
-        what: "file system",
+        tuner: "file-system",
         wanted: "xfs or ext4",
         says: "rpk, Kafka",
         why: "Others copy on write, or answer a sync before the data is safe.",
@@ -43,12 +51,12 @@ fn file_system(facts: &DiskFacts) -> Finding {
     let Some(mount) = &facts.mount else { return rule.unknown() };
     let is_good = ["xfs", "ext4"].contains(&mount.file_system.as_str());
     let current = format!("{} on {}", mount.file_system, mount.source);
-    rule.judged(current, is_good, Severity::Warning, Remedy::Advice("use XFS for the data directory".to_owned()))
+    rule.judged(current, is_good, Severity::Warning, Remedy::advice("use XFS for the data directory"))
 }
 
 fn access_times(facts: &DiskFacts) -> Finding {
     let rule = Rule {
-        what: "mount option noatime",
+        tuner: "noatime",
         wanted: "noatime",
         says: "Kafka",
         why: "Otherwise reads write: each first read of a segment after a change updates its inode.",
@@ -56,8 +64,21 @@ fn access_times(facts: &DiskFacts) -> Finding {
     let Some(mount) = &facts.mount else { return rule.unknown() };
     let is_good = mount.options.iter().any(|option| option == "noatime");
     let found = mount.options.iter().find(|option| option.contains("atime")).map_or("atime", String::as_str);
-    let command = format!("mount -o remount,noatime {}  # to last: /etc/fstab", quoted(&mount.point.to_string_lossy()));
-    rule.judged(found, is_good, Severity::Warning, Remedy::Command(command))
+    let advice = format!("mount -o remount,noatime {}, and in /etc/fstab", quoted(&mount.point.to_string_lossy()));
+    rule.judged(found, is_good, Severity::Warning, Remedy::advice(advice))
+}
+
+fn barriers(facts: &DiskFacts) -> Finding {
+    let rule = Rule {
+        tuner: "mount-barriers",
+        wanted: "not turned off",
+        says: "ringmain",
+        why: "Without barriers a sync does not reach the disk, and acknowledged records are lost in a power cut.",
+    };
+    let Some(mount) = &facts.mount else { return rule.unknown() };
+    let off = mount.options.iter().find(|option| ["nobarrier", "barrier=0"].contains(&option.as_str()));
+    let remedy = Remedy::advice("mount without this option");
+    rule.judged(off.map_or("not turned off", String::as_str), off.is_none(), Severity::Fatal, remedy)
 }
 
 /// In single quotes, so that a shell takes it as one word.
@@ -67,19 +88,19 @@ fn quoted(text: &str) -> String {
 
 fn free_space(facts: &DiskFacts) -> Finding {
     let rule = Rule {
-        what: "free space",
+        tuner: "free-space",
         wanted: ">= 10 GiB",
         says: "rpk",
         why: "The journal alone takes half a GiB for each shard.",
     };
     let Some(bytes) = facts.free_bytes else { return rule.unknown() };
-    let advice = Remedy::Advice("free space, or choose another --data".to_owned());
+    let advice = Remedy::advice("free space, or choose another --data");
     rule.judged(gib(bytes), bytes >= FREE_BYTES_WANTED, Severity::Warning, advice)
 }
 
 fn no_device(facts: &DiskFacts) -> Finding {
     let rule = Rule {
-        what: "block device",
+        tuner: "block-device",
         wanted: "known",
         says: "ringmain",
         why: "Scheduler and write cache cannot be judged without it.",
@@ -91,7 +112,7 @@ fn no_device(facts: &DiskFacts) -> Finding {
 
 fn scheduler(device: &BlockDevice) -> Finding {
     let rule = Rule {
-        what: "block scheduler",
+        tuner: "disk-scheduler",
         wanted: "none",
         says: "rpk, perftune",
         why: "The broker orders its own requests, and the device has queues enough; a scheduler adds time to each.",
@@ -99,8 +120,8 @@ fn scheduler(device: &BlockDevice) -> Finding {
     let Some(current) = &device.scheduler else { return rule.unknown() };
     let offers_none = device.schedulers_available.iter().any(|name| name == "none");
     let remedy = match offers_none {
-        true => Remedy::Command(format!("echo none > /sys/block/{}/queue/scheduler", device.name)),
-        false => Remedy::Advice("the kernel offers no other for this device".to_owned()),
+        true => Remedy::write(format!("/sys/block/{}/queue/scheduler", device.name), "none"),
+        false => Remedy::advice("the kernel offers no other for this device"),
     };
     let current = format!("{current} on {}", device.name);
     rule.judged(current, device.scheduler.as_deref() == Some("none"), Severity::Warning, remedy)
@@ -108,19 +129,19 @@ fn scheduler(device: &BlockDevice) -> Finding {
 
 fn merges(device: &BlockDevice) -> Finding {
     let rule = Rule {
-        what: "block nomerges",
+        tuner: "disk-nomerges",
         wanted: "2",
         says: "rpk, perftune",
         why: "Looking for neighbours to merge costs CPU and finds none: requests are large already.",
     };
     let Some(value) = device.nomerges else { return rule.unknown() };
-    let command = format!("echo 2 > /sys/block/{}/queue/nomerges", device.name);
-    rule.judged(format!("{value} on {}", device.name), value == 2, Severity::Warning, Remedy::Command(command))
+    let remedy = Remedy::write(format!("/sys/block/{}/queue/nomerges", device.name), 2);
+    rule.judged(format!("{value} on {}", device.name), value == 2, Severity::Warning, remedy)
 }
 
 fn write_cache(device: &BlockDevice) -> Finding {
     let rule = Rule {
-        what: "disk write cache",
+        tuner: "disk-write-cache",
         wanted: "any; it sets the price of durability",
         says: "rpk, perftune",
         why: "With a volatile cache and no FUA each durable write costs a flush of the whole cache. Never force \
@@ -133,7 +154,7 @@ fn write_cache(device: &BlockDevice) -> Finding {
 
 fn rotational(device: &BlockDevice) -> Finding {
     let rule = Rule {
-        what: "disk kind",
+        tuner: "disk-kind",
         wanted: "solid state",
         says: "ringmain",
         why: "Virtual disks often claim to rotate, so the flag is not trusted: measure instead.",
@@ -148,6 +169,18 @@ fn rotational(device: &BlockDevice) -> Finding {
     }
 }
 
+fn disk_interrupts(device: &BlockDevice, cores: &[usize]) -> Finding {
+    let rule = Rule {
+        tuner: "disk-irq",
+        wanted: "each queue on its own core",
+        says: "rpk, perftune",
+        why: "An answer of the disk that arrives on another core costs a wake-up across cores, about 20 us.",
+    };
+    let is_managed = device.name.starts_with("nvme");
+    let device = interrupts::Device { name: &device.name, interrupts: &device.interrupts, cores, is_managed };
+    interrupts::spread(rule, &device)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,8 +192,8 @@ mod tests {
         DiskFacts { mount: Some(mount), device: Some(device), ..Default::default() }
     }
 
-    fn judged(facts: &DiskFacts, what: &str) -> Finding {
-        findings(facts).into_iter().find(|finding| finding.what == what).expect("a finding")
+    fn judged(facts: &DiskFacts, tuner: &str) -> Finding {
+        findings(facts, &[0]).into_iter().find(|finding| finding.tuner == tuner).expect("a finding")
     }
 
     #[test]
@@ -171,26 +204,32 @@ mod tests {
             schedulers_available: available.iter().map(|&name| name.to_owned()).collect(),
             ..Default::default()
         };
-        let remedy = |available| judged(&facts("rw", device(available)), "block scheduler").remedy;
-        assert_eq!(
-            remedy(&["none", "bfq"]),
-            Some(Remedy::Command("echo none > /sys/block/vda/queue/scheduler".to_owned()))
-        );
+        let remedy = |available| judged(&facts("rw", device(available)), "disk-scheduler").remedy;
+        assert_eq!(remedy(&["none", "bfq"]), Some(Remedy::write("/sys/block/vda/queue/scheduler", "none")));
         assert!(matches!(remedy(&["bfq"]), Some(Remedy::Advice(_))));
+    }
+
+    #[test]
+    fn a_mount_whose_syncs_do_not_reach_the_disk_is_fatal() {
+        let severity = |options| judged(&facts(options, BlockDevice::default()), "mount-barriers").severity;
+        assert_eq!(
+            ["rw,nobarrier", "rw,barrier=0", "rw,barrier=1"].map(severity),
+            [Severity::Fatal, Severity::Fatal, Severity::Ok]
+        );
     }
 
     #[test]
     fn a_rotating_disk_is_never_more_than_information() {
         let device = BlockDevice { name: "vda".to_owned(), rotational: Some(true), ..Default::default() };
-        assert_eq!(judged(&facts("rw", device), "disk kind").severity, Severity::Info);
+        assert_eq!(judged(&facts("rw", device), "disk-kind").severity, Severity::Info);
     }
 
     #[test]
     fn a_mount_point_reaches_the_shell_as_one_word() {
-        let finding = judged(&facts("rw,relatime", BlockDevice::default()), "mount option noatime");
-        assert_eq!(finding.current, "relatime");
-        let Some(Remedy::Command(command)) = finding.remedy else { panic!("no command") };
-        assert!(command.starts_with(r"mount -o remount,noatime '/it'\''s'"), "{command}");
-        assert_eq!(judged(&facts("rw,noatime", BlockDevice::default()), "mount option noatime").severity, Severity::Ok);
+        let finding = judged(&facts("rw,relatime", BlockDevice::default()), "noatime");
+        assert_eq!(finding.now, "relatime");
+        let Some(Remedy::Advice(advice)) = finding.remedy else { panic!("no advice") };
+        assert!(advice.starts_with(r"mount -o remount,noatime '/it'\''s'"), "{advice}");
+        assert_eq!(judged(&facts("rw,noatime", BlockDevice::default()), "noatime").severity, Severity::Ok);
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use engine::checkpoint::{self, Checkpoint};
 use engine::journal::{FileHeader, FileRequest};
 use engine::memory::AlignedBuf;
+use engine::segment_index;
 use engine::store::Effect;
 use engine::{GroupSeq, LogId, Offset, SegmentName};
 
@@ -73,6 +74,11 @@ impl Shell {
                     calls.push(Call::Write { name, position: write.position, bytes });
                 }
                 calls.push(Call::Truncate { name, bytes: write.bytes });
+                if let Some(index) = &write.index {
+                    let name = Name::Index(log, SegmentName::appended(write.segment));
+                    let bytes = segment_index::encode(index);
+                    calls.extend([Call::Create(name), Call::Write { name, position: 0, bytes }]);
+                }
                 (calls, Report::Sealed { log, segment: write.segment, partial_bytes })
             }
             Effect::SyncSegments { files } => {
@@ -132,7 +138,12 @@ impl Shell {
             Call::OpenSegment(name) => self.open_segment(name),
             Call::Write { name: Name::Segment(..), .. }
                 if self.is_full && self.planted == Planted::TakeNoSpaceForWritten => {}
-            Call::Write { name, position, bytes } => self.disk.write(name, position, &bytes),
+            Call::Write { name, position, bytes } => {
+                self.disk.write(name, position, &bytes);
+                if matches!(name, Name::Index(..)) {
+                    self.unsynced_indexes.insert(name);
+                }
+            }
             Call::WriteDurable { name, position, buf } if self.planted == Planted::WriteGroupsWithoutSync => {
                 self.disk.write(name, position, &buf);
             }
@@ -146,6 +157,7 @@ impl Shell {
                     self.disk.sync(name);
                     dirs.extend(self.fresh.remove(&name).then_some(name.dir()));
                 }
+                self.sync_index(name, dirs);
             }
             Call::SyncDirs if self.planted == Planted::SkipSegmentDirSync => {}
             Call::SyncDirs => dirs.iter().for_each(|dir| self.disk.sync_dir(*dir)),
@@ -156,12 +168,22 @@ impl Shell {
             Call::RemoveOldCheckpoints => {
                 let checkpoints: Vec<Name> =
                     self.disk.names().filter(|name| matches!(name, Name::Checkpoint(_))).collect();
-                checkpoints.into_iter().rev().skip(CHECKPOINTS_KEPT).for_each(|name| self.disk.unlink(name));
+                let kept = if self.planted == Planted::KeepOneCheckpoint { 1 } else { CHECKPOINTS_KEPT };
+                checkpoints.into_iter().rev().skip(kept).for_each(|name| self.disk.unlink(name));
             }
             Call::RemoveLog(_) if self.planted == Planted::LeaveDeletedLogs => {}
             Call::RemoveLog(log) => self.remove_log(log),
             Call::RemoveSegment(name) => self.remove_segment(name),
             Call::RemoveLeftovers(_) => unreachable!("only the store knows which they are"),
+        }
+    }
+
+    fn sync_index(&mut self, segment: Name, dirs: &mut BTreeSet<Dir>) {
+        let Name::Segment(log, segment) = segment else { return };
+        let name = Name::Index(log, segment);
+        if self.unsynced_indexes.remove(&name) {
+            self.disk.sync(name);
+            dirs.insert(name.dir());
         }
     }
 
@@ -180,14 +202,20 @@ impl Shell {
         self.disk.unlink(name);
         self.fresh.remove(&name);
         self.opened.remove(&name);
+        if let Name::Segment(log, segment) = name {
+            let index = Name::Index(log, segment);
+            self.disk.unlink(index);
+            self.unsynced_indexes.remove(&index);
+        }
     }
 
     pub fn remove_log(&mut self, log: LogId) {
-        let of_log = |name: &Name| matches!(name, Name::Segment(id, _) if *id == log);
+        let of_log = |name: &Name| matches!(name, Name::Segment(id, _) | Name::Index(id, _) if *id == log);
         let names: Vec<Name> = self.disk.names().filter(of_log).collect();
         names.into_iter().for_each(|name| self.disk.unlink(name));
         self.fresh.retain(|name| !of_log(name));
         self.opened.retain(|name| !of_log(name));
+        self.unsynced_indexes.retain(|name| !of_log(name));
         self.disk.sync_dir(Dir::Log(log));
     }
 }

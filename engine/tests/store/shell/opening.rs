@@ -5,7 +5,7 @@ use engine::journal::FilesConfig;
 use engine::memory::{AlignedBuf, BufPool};
 use engine::store::recovery::{self, FoundFile, ReopenError, Reopened};
 use engine::store::{Store, StoreLimits};
-use engine::{JournalFileId, LogId};
+use engine::{GroupSeq, JournalFileId, LogId};
 
 use super::{BLOCK_BYTES, Planted, Shell};
 use crate::disk::{Dir, Name};
@@ -19,7 +19,7 @@ impl Shell {
         pool: &BufPool,
     ) -> Result<Reopened, ReopenError> {
         self.sync_found();
-        let saved = self.newest_checkpoint();
+        let (saved, older) = self.checkpoints();
         let from = recovery::replay_from(self.shard, saved.as_ref()).replay_from;
         let mut files: Vec<(JournalFileId, AlignedBuf)> = Vec::new();
         for name in self.disk.names() {
@@ -30,14 +30,19 @@ impl Shell {
                 files.push((id, buf));
             }
         }
-        let begins_by = |(id, buf): &(JournalFileId, AlignedBuf)| {
-            recovery::begins_by(*id, &buf[..buf.len().min(2 * BLOCK_BYTES)], from)
+        let heads: Vec<_> = files.iter().map(|(id, buf)| (*id, &buf[..buf.len().min(2 * BLOCK_BYTES)])).collect();
+        let older_from = match older {
+            _ if self.planted == Planted::ForgetOlderCheckpoint => from,
+            Some(older) => older.replay_from,
+            None => GroupSeq::NONE,
         };
-        let first_needed = (1..files.len()).rev().find(|i| begins_by(&files[*i])).unwrap_or(0);
-        let unneeded: Vec<JournalFileId> = files[..first_needed].iter().map(|(id, _)| *id).collect();
+        let unread = recovery::unread(&heads, from, older_from);
         let found: Vec<_> =
-            files[first_needed..].iter().map(|(file, bytes)| FoundFile { file: *file, bytes }).collect();
-        recovery::reopen((self.shard, limits, config), pool.clone(), saved, &found, &unneeded)
+            files[unread.len()..].iter().map(|(file, bytes)| FoundFile { file: *file, bytes }).collect();
+        let reopened =
+            recovery::reopen((self.shard, limits, config), pool.clone(), saved, &found, (&unread, older_from))?;
+        self.set_damaged_aside();
+        Ok(reopened)
     }
 
     /// Directories are synced before anything is decided, and the journal files that were found.
@@ -50,9 +55,32 @@ impl Shell {
         }
     }
 
-    fn newest_checkpoint(&self) -> Option<Checkpoint> {
-        let names: Vec<Name> = self.disk.names().filter(|name| matches!(name, Name::Checkpoint(_))).collect();
-        names.into_iter().rev().find_map(|name| checkpoint::decode(self.disk.read(name).expect("listed")).ok())
+    /// The two newest sound ones. The next gets a name that none has had.
+    fn checkpoints(&self) -> (Option<Checkpoint>, Option<Checkpoint>) {
+        let newest_seq = self.checkpoint_seqs().last().copied().unwrap_or(0);
+        let mut sound = self.sound_checkpoints().into_iter().rev();
+        (sound.next().map(|newest| Checkpoint { seq: newest_seq, ..newest }), sound.next())
+    }
+
+    fn checkpoint_seqs(&self) -> Vec<u64> {
+        let seq = |name| if let Name::Checkpoint(seq) = name { Some(seq) } else { None };
+        self.disk.names().filter_map(seq).collect()
+    }
+
+    /// Oldest first.
+    pub fn sound_checkpoints(&self) -> Vec<Checkpoint> {
+        let read = |seq| checkpoint::decode(self.disk.read(Name::Checkpoint(seq)).expect("listed")).ok();
+        self.checkpoint_seqs().into_iter().filter_map(read).collect()
+    }
+
+    fn set_damaged_aside(&mut self) {
+        for seq in self.checkpoint_seqs() {
+            let name = Name::Checkpoint(seq);
+            if checkpoint::decode(self.disk.read(name).expect("listed")).is_err() {
+                self.disk.rename(name, Name::Damaged(seq));
+                self.disk.sync_dir(Dir::Shard);
+            }
+        }
     }
 
     /// Removes what a process before this one had no time to remove.
@@ -64,13 +92,16 @@ impl Shell {
 
     /// Segment files of logs that the store does not have.
     pub fn orphans(&self, store: &Store) -> Vec<Name> {
-        let is_orphan = |name: &Name| matches!(name, Name::Segment(log, _) if store.log(*log).is_none());
+        let is_orphan =
+            |name: &Name| matches!(name, Name::Segment(log, _) | Name::Index(log, _) if store.log(*log).is_none());
         self.disk.names().filter(is_orphan).collect()
     }
 
     pub fn leftovers(&self, store: &Store) -> Vec<Name> {
-        let is_leftover =
-            |name: &Name| matches!(name, Name::Segment(log, segment) if store.is_leftover(*log, *segment));
+        let is_leftover = |name: &Name| match name {
+            Name::Segment(log, segment) | Name::Index(log, segment) => store.is_leftover(*log, *segment),
+            _ => false,
+        };
         self.disk.names().filter(is_leftover).collect()
     }
 }

@@ -1,6 +1,7 @@
 //! Compaction beside everything else: each step of a round may be the last before a crash.
 
 use engine::compaction::{Cleaning, MapSeed, Replacement, Round, Step};
+use engine::segment_index::{self, SegmentIndex};
 use engine::{LogId, SegmentName};
 
 use super::Simulation;
@@ -10,8 +11,10 @@ use crate::shell::Planted;
 const BLOCK_BYTES: usize = 4096;
 
 /// What makes a file durable, one call after the other.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 enum Finish {
+    WriteIndex(Box<SegmentIndex>),
+    SyncIndex(SegmentName),
     Cut(SegmentName, u64),
     Sync(SegmentName),
     SyncDir,
@@ -60,9 +63,14 @@ impl Simulation {
     pub(super) fn give_up_compacting(&mut self) {
         let Some(compacting) = self.compacting.take() else { return };
         let log = compacting.cleaning.round().log;
-        compacting.made.into_iter().for_each(|segment| self.shell.disk.unlink(Name::Segment(log, segment)));
+        compacting.made.into_iter().for_each(|segment| self.unlink_compacted(log, segment));
         self.store.on_compaction_ended();
         self.counts.compactions_given_up += 1;
+    }
+
+    fn unlink_compacted(&mut self, log: LogId, segment: SegmentName) {
+        self.shell.disk.unlink(Name::Index(log, segment));
+        self.shell.disk.unlink(Name::Segment(log, segment));
     }
 
     /// Returns whether there is more to do.
@@ -75,6 +83,12 @@ impl Simulation {
         match compacting.cleaning.step().expect("the segments are sound") {
             Step::Working => {}
             Step::Read { segment, range } => {
+                if !self.store.names_segment(log, segment) {
+                    std::mem::take(&mut compacting.made).into_iter().for_each(|made| self.unlink_compacted(log, made));
+                    self.store.on_compaction_ended();
+                    self.counts.compactions_given_up += 1;
+                    return false;
+                }
                 let file = self.shell.disk.read(Name::Segment(log, segment)).expect("a segment that is named is there");
                 compacting.cleaning.on_bytes(&file[range.start as usize..range.end as usize]);
             }
@@ -87,8 +101,14 @@ impl Simulation {
                 bytes.resize(bytes.len().next_multiple_of(BLOCK_BYTES), 0);
                 self.shell.disk.write(Name::Segment(log, segment), position, &bytes);
             }
-            Step::Finish { segment, bytes } => {
-                compacting.finish = vec![Finish::SyncDir, Finish::Sync(segment), Finish::Cut(segment, bytes)];
+            Step::Finish { segment, bytes, index } => {
+                compacting.finish = vec![
+                    Finish::SyncDir,
+                    Finish::Sync(segment),
+                    Finish::Cut(segment, bytes),
+                    Finish::SyncIndex(segment),
+                    Finish::WriteIndex(index),
+                ];
             }
             Step::Replace(replacement) => return self.replace(compacting, replacement),
             Step::Done => {
@@ -104,6 +124,12 @@ impl Simulation {
     fn finish_compacted(&mut self, log: LogId, finish: Finish) {
         let planted = self.shell.planted;
         match finish {
+            Finish::WriteIndex(index) => {
+                let name = Name::Index(log, index.summary.name());
+                self.shell.disk.create(name);
+                self.shell.disk.write(name, 0, &segment_index::encode(&index));
+            }
+            Finish::SyncIndex(segment) => self.shell.disk.sync(Name::Index(log, segment)),
             Finish::Cut(segment, bytes) => self.shell.disk.truncate(Name::Segment(log, segment), bytes),
             Finish::Sync(_) if planted == Planted::SkipCompactedSync => {}
             Finish::Sync(segment) => self.shell.disk.sync(Name::Segment(log, segment)),
@@ -119,7 +145,7 @@ impl Simulation {
         }
         let until = compacting.cleaning.round().until.0;
         if !self.store.replace_segments(log, &replacement) {
-            compacting.made.drain(..).for_each(|segment| self.shell.disk.unlink(Name::Segment(log, segment)));
+            std::mem::take(&mut compacting.made).into_iter().for_each(|segment| self.unlink_compacted(log, segment));
             self.store.on_compaction_ended();
             self.counts.compactions_given_up += 1;
             return false;

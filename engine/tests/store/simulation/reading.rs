@@ -1,15 +1,17 @@
 //! Readers, each of which may take its next step long after the one before.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use engine::log::{ReadPlan, ReadRequest};
+use engine::log::{ReadPlan, ReadRequest, SegmentWalk, SparseIndex};
 use engine::memory::{AlignedBuf, Chunk, Span};
-use engine::store::{ColdRead, ReadError};
-use engine::{LogId, LogView, Offset};
+use engine::store::{ColdRead, IndexError, ReadError, Wanted};
+use engine::{LogId, LogView, Offset, SegmentName, segment_index};
 
 use super::{STEPS_MAX, Simulation};
 use crate::disk::Name;
 use crate::model::{Fate, keyed};
+use crate::shell::Planted;
 
 /// Reads under way at once.
 const READS_MAX: usize = 4;
@@ -58,7 +60,10 @@ impl Simulation {
             ReadPlan::Disk(plan) if self.reading.len() < READS_MAX => {
                 self.reading.push(Reading { read: ColdRead::new(id, plan), request });
             }
-            ReadPlan::Disk(_) => {}
+            ReadPlan::Index(read) if self.reading.len() < READS_MAX => {
+                self.reading.push(Reading { read: ColdRead::indexed(id, read), request });
+            }
+            ReadPlan::Disk(_) | ReadPlan::Index(_) => {}
         }
     }
 
@@ -68,10 +73,16 @@ impl Simulation {
         let mut reading = self.reading.swap_remove(index);
         let id = reading.read.log();
         self.counts.reads_replanned += u64::from(reading.read.is_replaced(&self.store));
-        let wanted = reading.read.wanted();
+        let alive = self.model.logs[&id].fate == Fate::Alive;
+        let wanted = match reading.read.wanted() {
+            Wanted::Bytes(range) => range,
+            Wanted::Index => {
+                let done = self.read_index(&mut reading);
+                return self.on_answer(reading, done);
+            }
+        };
         let file = self.shell.disk.read(Name::Segment(id, reading.read.segment()));
         let bytes = file.and_then(|file| file.get(wanted.start as usize..file.len().min(wanted.end as usize)));
-        let alive = self.model.logs[&id].fate == Fate::Alive;
         let Some(bytes) = bytes else {
             if reading.read.is_replaced(&self.store) && alive {
                 let answer = reading.read.replan(&self.store);
@@ -84,8 +95,51 @@ impl Simulation {
         let mut buf = AlignedBuf::zeroed(bytes.len());
         buf.copy_from_slice(bytes);
         let span = Chunk::sealed(buf).slice(0..bytes.len()).expect("all of it");
-        let answer = reading.read.on_bytes(&self.store, &span);
-        self.on_answer(reading, answer);
+        let done = reading.read.on_bytes(&self.store, &span);
+        self.on_answer(reading, done);
+    }
+
+    /// The index of a sealed segment, from its file: a checkpoint that names the segment has waited for it.
+    fn read_index(&mut self, reading: &mut Reading) -> Result<Option<Vec<Span>>, ReadError> {
+        let (id, segment) = (reading.read.log(), reading.read.segment());
+        let mut bytes = self.shell.disk.read(Name::Index(id, segment)).unwrap_or_default().to_vec();
+        if self.shell.planted == Planted::TrustIndexChecksums && bytes.len() > 4 {
+            let crc = batch::crc32c(&bytes[4..]);
+            bytes[..4].copy_from_slice(&crc.to_le_bytes());
+        }
+        match self.store.on_index_read(id, segment, &bytes) {
+            Ok(index) => {
+                self.counts.indexes_read += 1;
+                reading.read.on_index(&self.store, &index)
+            }
+            Err(IndexError::Gone(_)) if reading.read.is_replaced(&self.store) => {
+                reading.read.check(&self.store)?;
+                reading.read.replan(&self.store)
+            }
+            Err(IndexError::Gone(error)) => Err(error),
+            Err(IndexError::Damaged(error)) => {
+                assert!(self.rotten.remove(&Name::Index(id, segment)), "log {id}: the index of {segment}: {error}");
+                let index = self.rebuild_index(id, segment);
+                reading.read.on_index(&self.store, &index)
+            }
+        }
+    }
+
+    /// Walks the segment in pieces of any size, and writes its index anew.
+    fn rebuild_index(&mut self, id: LogId, segment: SegmentName) -> Rc<SparseIndex> {
+        let file = self.shell.disk.read(Name::Segment(id, segment)).expect("its checkpoint names it");
+        let mut walk = SegmentWalk::new(segment);
+        let piece = 1 + self.random.below(20_000);
+        file.chunks(piece).for_each(|piece| walk.on_bytes(piece).expect("a sound segment"));
+        let (index, rebuilt) = self.store.on_walked(id, segment, &mut walk, None);
+        let bytes = segment_index::encode(&rebuilt.expect("the batches that the log knows"));
+        let name = Name::Index(id, segment);
+        self.shell.disk.create(name);
+        self.shell.disk.write(name, 0, &bytes);
+        self.shell.disk.sync(name);
+        self.shell.disk.sync_dir(name.dir());
+        self.counts.indexes_rebuilt += 1;
+        index
     }
 
     fn on_answer(&mut self, reading: Reading, answer: Result<Option<Vec<Span>>, ReadError>) {

@@ -1,14 +1,48 @@
 //! The start after a stop, a kill or a power cut.
 
+use engine::checkpoint;
 use engine::memory::BufPool;
 use engine::store::recovery::Reopened;
 use engine::{LogId, LogView};
 
 use super::{SHARD, Simulation, World};
-use crate::disk::Disk;
-use crate::shell::Shell;
+use crate::disk::{Disk, Name};
+use crate::shell::{Planted, Shell};
 
 impl Simulation {
+    /// Now and then the newest checkpoint rots while the shard is down: never both of two, and no second one before
+    /// another was written.
+    pub(super) fn damage_checkpoint(&mut self) {
+        let sound = self.shell.sound_checkpoints();
+        let keeps_one = self.shell.planted == Planted::KeepOneCheckpoint;
+        if self.random.one_in(6)
+            && !self.lives_on_one_checkpoint
+            && let Some(newest) = sound.last().filter(|newest| sound.len() > 1 || keeps_one && newest.seq > 1)
+        {
+            let bits = checkpoint::encode(newest).len() * 8;
+            self.shell.disk.flip(Name::Checkpoint(newest.seq), self.random.below(bits));
+            self.counts.checkpoints_damaged += 1;
+            self.lives_on_one_checkpoint = true;
+        }
+    }
+
+    /// Some indexes rot, or get lost.
+    fn damage_indexes(&mut self) {
+        let names: Vec<Name> = self.shell.disk.names().filter(|name| matches!(name, Name::Index(..))).collect();
+        for name in names {
+            let bits = self.shell.disk.read(name).map_or(0, |bytes| bytes.len() * 8);
+            match self.random.below(12) {
+                0 if bits > 0 => self.shell.disk.flip(name, self.random.below(bits)),
+                1 => {
+                    self.shell.disk.unlink(name);
+                    self.shell.disk.sync_dir(name.dir());
+                }
+                _ => continue,
+            }
+            self.rotten.insert(name);
+        }
+    }
+
     pub(super) fn restart(&mut self, disk: Disk) {
         self.counts.disk_refusals += self.shell.refusals;
         let planted = self.shell.planted;
@@ -17,7 +51,10 @@ impl Simulation {
         self.compacting = None;
         self.effects.clear();
         let abandoned = std::mem::take(&mut self.shell.abandoned);
+        self.lives_on_one_checkpoint &= self.shell.checkpoints_written == 0;
         self.shell = Shell::new(disk, planted, SHARD, self.world.journal_file_bytes);
+        self.damage_checkpoint();
+        self.damage_indexes();
         let first = reopen(&mut self.shell, &self.world, &self.pool, self.salt);
         let second = reopen(&mut self.shell, &self.world, &self.pool, self.salt);
         assert_eq!(
@@ -31,8 +68,10 @@ impl Simulation {
         self.counts.drops_replayed += second.dropped.len() as u64;
         self.store = second.store;
         self.counts.leftovers += self.shell.leftovers(&self.store).len() as u64;
-        for log in self.store.log_ids() {
-            self.shell.remove_leftovers(&self.store, log);
+        for name in self.shell.leftovers(&self.store) {
+            if let Name::Segment(id, segment) | Name::Index(id, segment) = name {
+                self.store.on_segments_found(id, [segment]);
+            }
         }
         self.shell.abandoned = abandoned;
         self.shell.abandoned.extend(self.model.forgotten(&self.store, &second.dropped));

@@ -43,6 +43,7 @@ impl World {
             rest_after_ms: [50, 400, 10_000][journal_files_max as usize % 3],
             disk_reserve_bytes: RESERVE_BYTES,
             disk_sharers: 1,
+            index_cache_bytes_max: [0usize, 1000, 1 << 20][random.below(3)],
             ..StoreLimits::new([0usize, 64, 512][random.below(3)] << 10, journal_bytes / 4)
         };
         World {
