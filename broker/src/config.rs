@@ -72,6 +72,8 @@ pub struct Settings {
     pub compaction_check_ms: Option<u64>,
     #[serde(rename = "log.cleaner.io.max.bytes.per.second")]
     pub compaction_bytes_per_s: Option<u64>,
+    #[serde(rename = "log.scrub.mib.per.second")]
+    pub scrub_mib_per_s: Option<u32>,
     #[serde(rename = "log.level")]
     pub trace_filter: Option<String>,
 }
@@ -113,6 +115,8 @@ pub struct Config {
     pub compaction_check: Duration,
     /// What compaction reads and writes in a second at most, on each shard.
     pub compaction_bytes_per_s_per_shard: u64,
+    /// How fast each shard checks its sealed segments when it has nothing else to do. 0 for not at all.
+    pub scrub_bytes_per_s: u64,
     /// What is traced to standard error, in the syntax of `RUST_LOG`.
     pub trace_filter: String,
 }
@@ -163,6 +167,7 @@ impl Settings {
             retention_check_ms: self.retention_check_ms.or(base.retention_check_ms),
             compaction_check_ms: self.compaction_check_ms.or(base.compaction_check_ms),
             compaction_bytes_per_s: self.compaction_bytes_per_s.or(base.compaction_bytes_per_s),
+            scrub_mib_per_s: self.scrub_mib_per_s.or(base.scrub_mib_per_s),
             trace_filter: self.trace_filter.or(base.trace_filter),
         }
     }
@@ -234,6 +239,7 @@ impl Config {
             retention_check: retention_check(settings.retention_check_ms)?,
             compaction_check: compaction_check(settings.compaction_check_ms)?,
             compaction_bytes_per_s_per_shard: compaction_bytes_per_s(settings.compaction_bytes_per_s, shards)?,
+            scrub_bytes_per_s: scrub_rate(settings.scrub_mib_per_s)?,
             trace_filter: settings.trace_filter.unwrap_or_else(|| "info".to_owned()),
         })
     }
@@ -264,6 +270,11 @@ fn retention_check(asked_ms: Option<u64>) -> Result<Duration, ConfigError> {
     let check_ms = asked_ms.unwrap_or(engine::limits::RETENTION_CHECK_MS_DEFAULT);
     let check_ms = in_range("log.retention.check.interval.ms", check_ms, 1, limits::RETENTION_CHECK_MS_CEILING)?;
     Ok(Duration::from_millis(check_ms))
+}
+
+fn scrub_rate(asked_mib: Option<u32>) -> Result<u64, ConfigError> {
+    let Some(mib) = asked_mib else { return Ok(engine::limits::SCRUB_BYTES_PER_S_DEFAULT) };
+    Ok(u64::from(in_range("log.scrub.mib.per.second", mib, 0, limits::SCRUB_MIB_PER_S_CEILING)?) << 20)
 }
 
 fn compaction_check(asked_ms: Option<u64>) -> Result<Duration, ConfigError> {

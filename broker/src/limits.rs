@@ -36,6 +36,9 @@ pub const RETENTION_MS_DEFAULT: i64 = 7 * 24 * 60 * 60 * 1000;
 /// Compaction that is slower than this would not get to its end.
 pub const COMPACTION_BYTES_PER_S_FLOOR: u64 = 1 << 20;
 
+/// Faster than any device that a node would have: the scrub then goes as fast as it can.
+pub const SCRUB_MIB_PER_S_CEILING: u32 = 1 << 16;
+
 /// Retention and compaction look at least once a day.
 pub const RETENTION_CHECK_MS_CEILING: u64 = 24 * 60 * 60 * 1000;
 

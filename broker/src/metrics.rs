@@ -43,6 +43,8 @@ pub struct Metrics {
     pub sends: Counter,
     pub mesh_calls: Counter,
     pub mesh_served: Counter,
+    /// Sealed segments that the scrub found not to be as they were written.
+    pub damaged_segments: Counter,
     latencies: RefCell<BTreeMap<i16, Histogram<u64>>>,
 }
 
@@ -71,6 +73,7 @@ impl Metrics {
             sends: Counter::default(),
             mesh_calls: Counter::default(),
             mesh_served: Counter::default(),
+            damaged_segments: Counter::default(),
             latencies: RefCell::default(),
         }
     }
@@ -98,6 +101,7 @@ impl Metrics {
             ("sends", self.sends.get()),
             ("mesh_calls", self.mesh_calls.get()),
             ("mesh_served", self.mesh_served.get()),
+            ("damaged_segments", self.damaged_segments.get()),
         ];
         Snapshot { shard: self.shard, counters, latency_us: self.latencies.borrow().clone() }
     }

@@ -96,6 +96,17 @@ pub const BALLAST_SHARE: u64 = 4;
 /// One cold read asks the device for at most so much.
 pub const COLD_READ_BYTES_MAX: usize = 4 << 20;
 
+/// What a shard's scrub reads of its sealed segments, unless the configuration says otherwise: a tenth of a terabyte in four hours.
+pub const SCRUB_BYTES_PER_S_DEFAULT: u64 = 8 << 20;
+/// The scrub reads at most so much at once, unless a batch is larger.
+pub const SCRUB_READ_BYTES: u64 = 1 << 20;
+/// The scrub begins so long after the start, ...
+pub const SCRUB_FIRST_MS: u64 = 1_000;
+/// ... gives way when the shard has had something else to do within this time, ...
+pub const SCRUB_BUSY_MS: u64 = 1_000;
+/// ... and rests so long between two passes.
+pub const SCRUB_REST_MS: u64 = 24 * 60 * 60 * 1_000;
+
 /// How often a shard looks for segments that are past retention, as in Kafka.
 pub const RETENTION_CHECK_MS_DEFAULT: u64 = 5 * 60 * 1000;
 

@@ -18,12 +18,13 @@ use crate::disk::segment_files::SegmentShelf;
 use crate::ids::{Generation, GroupSeq, LogId, SegmentName};
 use crate::limits::{
     COMPACTION_BYTES_PER_S_DEFAULT, COMPACTION_CHECK_MS_DEFAULT, GROUP_BYTES, JOURNAL_BYTES_DEFAULT,
-    RETENTION_CHECK_MS_DEFAULT,
+    RETENTION_CHECK_MS_DEFAULT, SCRUB_BYTES_PER_S_DEFAULT,
 };
 use crate::log::{ReadPlan, ReadRequest};
 use crate::memory::Span;
 use crate::ring::sync::Notify;
 use crate::ring::{self, Ring, SyncMethod};
+use crate::store::scrub::Damage;
 use crate::store::{AppendError, Appended, ColdRead, CutError, Effect, LogConfig, LogView, ReadError, Store};
 
 mod compaction;
@@ -32,6 +33,7 @@ mod index;
 mod read;
 mod recovery;
 mod retention;
+mod scrub;
 mod settle;
 mod space;
 
@@ -65,6 +67,8 @@ pub struct EngineConfig {
     pub compaction_check: Duration,
     /// What compaction reads and writes in a second at most.
     pub compaction_bytes_per_s: u64,
+    /// How fast the shard checks its sealed segments when it has nothing else to do; 0 for not at all.
+    pub scrub_bytes_per_s: u64,
 }
 
 impl EngineConfig {
@@ -84,6 +88,7 @@ impl EngineConfig {
             retention_check,
             compaction_check: Duration::from_millis(COMPACTION_CHECK_MS_DEFAULT),
             compaction_bytes_per_s: COMPACTION_BYTES_PER_S_DEFAULT,
+            scrub_bytes_per_s: SCRUB_BYTES_PER_S_DEFAULT,
         }
     }
 }
@@ -100,6 +105,7 @@ pub enum Read {
     Disk(Pin<Box<dyn Future<Output = Result<Vec<Span>, ReadError>>>>),
 }
 
+type DamageObserver = Box<dyn FnMut(&Damage)>;
 type DurableObserver = Box<dyn FnMut(&[(LogId, Offset)], GroupSeq)>;
 
 /// Counters of what went to the device.
@@ -116,6 +122,11 @@ pub struct EngineStats {
     pub compactions: u64,
     pub compacted_bytes_before: u64,
     pub compacted_bytes_after: u64,
+    /// Of sealed segments, by the scrub.
+    pub scrubbed_bytes: u64,
+    pub scrub_passes: u64,
+    /// Segments that the scrub found damaged.
+    pub damaged_segments: u64,
 }
 
 /// One shard's storage.
@@ -140,6 +151,9 @@ struct Inner {
     ending: Notify,
     is_ending: Cell<bool>,
     observer: RefCell<Option<DurableObserver>>,
+    damage_observer: RefCell<Option<DamageObserver>>,
+    /// Appends and reads since the scrub last looked.
+    calls: Cell<u64>,
     stats: Cell<EngineStats>,
     stopping: Cell<bool>,
     indexes: IndexReads,
@@ -158,6 +172,7 @@ impl Engine {
         ring::spawn(pump(engine.inner.clone()));
         ring::spawn(retention::keep(engine.clone()));
         ring::spawn(compaction::keep(engine.clone()));
+        scrub::start(&engine.inner);
         Ok((engine, recovered))
     }
 
@@ -222,6 +237,7 @@ impl Engine {
     pub fn append(&self, id: LogId, batch: &Checked<'_>, epoch: LeaderEpoch) -> Result<Appended, AppendError> {
         let appended = self.inner.store.borrow_mut().append(id, batch, epoch, self.inner.now_ms())?;
         self.inner.work.notify_one();
+        self.inner.note_call();
         Ok(appended)
     }
 
@@ -251,6 +267,11 @@ impl Engine {
     /// The one observer of what becomes durable: each log's new durable end, after every group.
     pub fn on_durable(&self, observer: DurableObserver) {
         *self.inner.observer.borrow_mut() = Some(observer);
+    }
+
+    /// The one observer of damage that the scrub finds, each time in another segment: where a good copy of it is to come from.
+    pub fn on_damage(&self, observer: DamageObserver) {
+        *self.inner.damage_observer.borrow_mut() = Some(observer);
     }
 
     pub fn durable_group(&self) -> GroupSeq {
@@ -288,6 +309,7 @@ impl Engine {
         at_least_one: bool,
     ) -> Result<Read, ReadError> {
         let request = ReadRequest { from, until, bytes_max, at_least_one };
+        self.inner.note_call();
         let plan = self.inner.store.borrow_mut().plan_read(id, request)?;
         let read = match plan {
             ReadPlan::OutOfRange => return Err(ReadError::OutOfRange),
@@ -351,6 +373,10 @@ fn now() -> Instant {
 impl Inner {
     fn now_ms(&self) -> u64 {
         self.started.elapsed().as_millis() as u64
+    }
+
+    fn note_call(&self) {
+        self.calls.set(self.calls.get() + 1);
     }
 
     fn count(&self, count: impl FnOnce(&mut EngineStats)) {

@@ -158,6 +158,11 @@ impl Server {
         self.running.as_mut().is_some_and(|running| running.child.try_wait().expect("a child can be asked").is_none())
     }
 
+    /// All that the server wrote.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log_path).unwrap_or_default()
+    }
+
     /// The last lines that the server wrote, for a failure's message.
     pub fn log_end(&self) -> String {
         log_end(&self.log_path)

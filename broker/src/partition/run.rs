@@ -44,6 +44,12 @@ pub fn attach(ctx: &Rc<Context>) {
             ctx.partitions.borrow_mut().on_committed(ends);
         }
     }));
+    let observed = Rc::downgrade(ctx);
+    ctx.engine.on_damage(Box::new(move |_damage| {
+        if let Some(ctx) = observed.upgrade() {
+            ctx.metrics.damaged_segments.add(1);
+        }
+    }));
     ring::spawn(keep_deadlines(Rc::clone(ctx)));
     ring::spawn(watch_for_failure(Rc::clone(ctx)));
 }

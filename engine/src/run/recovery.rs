@@ -131,6 +131,8 @@ pub(super) async fn open(ring: Ring, config: EngineConfig) -> Result<(Inner, Rec
         ending: Notify::new(),
         is_ending: Cell::new(false),
         observer: RefCell::default(),
+        damage_observer: RefCell::default(),
+        calls: Cell::new(0),
         stats: Cell::new(EngineStats::default()),
         stopping: Cell::new(false),
         reserve_bytes,

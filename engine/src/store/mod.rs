@@ -18,6 +18,7 @@ pub mod recovery;
 mod removals;
 mod rest;
 mod resting;
+pub mod scrub;
 mod space;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -8,4 +8,5 @@ mod disk;
 mod formats;
 mod random;
 mod recycling;
+mod two_checkpoints;
 mod writer;

@@ -137,10 +137,15 @@ impl Writer {
         seq
     }
 
-    pub fn write_checkpoint(&mut self, replay_from: GroupSeq) {
+    /// What a checkpoint taken now would say.
+    pub fn checkpoint_from(&self, replay_from: GroupSeq) -> ReplayFrom {
         let last = self.history.iter().rfind(|group| group.seq < replay_from);
         let before = last.map_or(Predecessor::NONE, |last| Predecessor { seq: last.seq, checksum: last.checksum });
-        self.checkpoint = ReplayFrom { shard: SHARD, replay_from, durable_seq: self.chain.durable_seq(), before };
+        ReplayFrom { shard: SHARD, replay_from, durable_seq: self.chain.durable_seq(), before }
+    }
+
+    pub fn write_checkpoint(&mut self, replay_from: GroupSeq) {
+        self.checkpoint = self.checkpoint_from(replay_from);
         self.files.needed_from(replay_from);
         self.prepare_files();
     }

@@ -130,3 +130,10 @@ fn journal_that_only_the_older_checkpoint_needs_taken_for_free_is_found() {
 fn indexes_whose_checksums_are_not_looked_at_are_found() {
     assert_found(Planted::TrustIndexChecksums, 0..3000);
 }
+
+/// A checkpoint may sync a segment for its blocks while the segment is being sealed. It found an index half written, and nobody synced
+/// the rest.
+#[test]
+fn indexes_synced_while_they_are_written_taken_for_synced_are_found() {
+    assert_found(Planted::NoteIndexesBeforeTheyAreWritten, 0..1000);
+}

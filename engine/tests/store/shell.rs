@@ -37,6 +37,8 @@ pub enum Planted {
     KeepOneCheckpoint,
     /// Every index passes for one whose checksum is right.
     TrustIndexChecksums,
+    /// A sync of the segment beside the write of its index takes the index for synced.
+    NoteIndexesBeforeTheyAreWritten,
     /// At a start, what only the older checkpoint needs of the journal is free.
     ForgetOlderCheckpoint,
     LeaveDeletedLogs,

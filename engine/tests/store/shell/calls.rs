@@ -134,13 +134,18 @@ impl Shell {
 
     pub(super) fn make(&mut self, call: Call, dirs: &mut BTreeSet<Dir>) {
         match call {
-            Call::Create(name) => self.disk.create(name),
+            Call::Create(name) => {
+                self.disk.create(name);
+                if matches!(name, Name::Index(..)) && self.planted == Planted::NoteIndexesBeforeTheyAreWritten {
+                    self.unsynced_indexes.insert(name);
+                }
+            }
             Call::OpenSegment(name) => self.open_segment(name),
             Call::Write { name: Name::Segment(..), .. }
                 if self.is_full && self.planted == Planted::TakeNoSpaceForWritten => {}
             Call::Write { name, position, bytes } => {
                 self.disk.write(name, position, &bytes);
-                if matches!(name, Name::Index(..)) {
+                if matches!(name, Name::Index(..)) && self.planted != Planted::NoteIndexesBeforeTheyAreWritten {
                     self.unsynced_indexes.insert(name);
                 }
             }
