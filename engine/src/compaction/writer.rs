@@ -66,7 +66,7 @@ impl Writer {
         assert!(self.pending.is_empty() && self.written == self.segment.bytes);
         self.segment.seal();
         let index = self.segment.to_index(log);
-        self.segment.flushed = self.segment.bytes;
+        self.segment.close();
         self.segment.index = None;
         (self.segment, index)
     }

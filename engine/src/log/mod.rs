@@ -344,9 +344,7 @@ impl Log {
     pub fn on_sealed(&mut self, segment: Offset) {
         self.write_in_flight = false;
         self.dirty = true;
-        let segment = self.segment_mut(segment);
-        assert!(segment.sealed);
-        segment.flushed = segment.bytes;
+        self.segment_mut(segment).close();
         self.forget_indexes();
     }
 

@@ -244,7 +244,8 @@ pub fn cut(bytes: &[u8], read: &DiskRead) -> Cut {
     let mut start = None;
     loop {
         let Some(info) = peek(&bytes[position..]) else {
-            if bytes.len() - position >= batch::layout::HEADER_BYTES {
+            // What lies before the damage is served.
+            if bytes.len() - position >= batch::layout::HEADER_BYTES && start.is_none() {
                 return Cut::Damaged { position: read.scan_from + position as u64 };
             }
             return match start {

@@ -34,6 +34,8 @@ pub struct Segment {
     pub max_timestamp_offset: Offset,
     /// No batch is appended any more.
     pub sealed: bool,
+    /// Its file is exactly its batches and its index lies beside it. All bytes may be in the file before: they may end with a block.
+    pub closed: bool,
     /// Here until the segment is closed and memory holds nothing of it; then only in the file beside the segment's.
     pub index: Option<Box<SparseIndex>>,
 }
@@ -50,6 +52,7 @@ impl Segment {
             max_timestamp: -1,
             max_timestamp_offset: base_offset,
             sealed: false,
+            closed: false,
             index: Some(Box::default()),
         }
     }
@@ -66,6 +69,7 @@ impl Segment {
             max_timestamp: saved.max_timestamp,
             max_timestamp_offset: saved.max_timestamp_offset,
             sealed: saved.sealed,
+            closed: saved.sealed && flushed == saved.bytes,
             index: index.map(|entries| Box::new(SparseIndex::from_entries(entries.to_vec()))),
         }
     }
@@ -92,6 +96,11 @@ impl Segment {
     /// The name of its file.
     pub fn name(&self) -> SegmentName {
         SegmentName { base: self.base_offset, revision: self.revision }
+    }
+
+    /// The offset of the batch that starts at `position`, if the index knows it.
+    pub fn offset_at(&self, position: u64) -> Option<Offset> {
+        self.index.as_ref()?.offset_at(position)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -122,8 +131,14 @@ impl Segment {
         index.thin(SEALED_INDEX_INTERVAL_BYTES);
     }
 
-    /// The whole segment is in its file.
+    /// The whole segment is in its file, and nothing else.
     pub fn is_closed(&self) -> bool {
-        self.sealed && self.flushed == self.bytes
+        self.closed
+    }
+
+    /// The end of the segment and its index have been written.
+    pub fn close(&mut self) {
+        assert!(self.sealed);
+        (self.flushed, self.closed) = (self.bytes, true);
     }
 }

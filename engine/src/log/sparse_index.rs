@@ -41,6 +41,12 @@ impl SparseIndex {
         }
     }
 
+    /// The offset of the batch that starts at `position`, if it has an entry.
+    pub fn offset_at(&self, position: u64) -> Option<Offset> {
+        let found = self.entries.binary_search_by_key(&position, |entry| u64::from(entry.position));
+        found.ok().map(|at| Offset(self.entries[at].offset))
+    }
+
     /// Position of a batch that starts at or before `offset`, at most an index interval before the batch that holds it.
     pub fn position_before(&self, offset: Offset) -> u64 {
         let after = self.entries.partition_point(|entry| entry.offset <= offset.0);

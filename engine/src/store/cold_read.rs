@@ -11,13 +11,14 @@
 
 use std::ops::Range;
 
-use batch::BatchInfo;
 use batch::layout::HEADER_BYTES;
+use batch::{BatchInfo, Offset};
 
+use super::continuity::Continuity;
 use super::{ReadError, Store};
 use crate::ids::{LogId, SegmentName};
 use crate::limits::BLOCK_BYTES;
-use crate::log::{Cut, DiskRead, IndexedRead, ReadPlan, SparseIndex, cut, last_offset};
+use crate::log::{Cut, DiskRead, IndexedRead, Log, ReadPlan, SparseIndex, cut, last_offset};
 use crate::memory::Span;
 
 /// One read under way.
@@ -27,6 +28,8 @@ pub struct ColdRead {
     /// The segment's index is not known yet, and so nothing of `plan` but segment and request.
     wants_index: bool,
     plan: DiskRead,
+    /// The offset of the batch at `scan_from`, once the read has looked at what lies before it.
+    expected: Option<Offset>,
 }
 
 /// What a read needs next.
@@ -40,13 +43,14 @@ pub enum Wanted {
 
 impl ColdRead {
     pub fn new(log: LogId, plan: DiskRead) -> Self {
-        Self { log, wants_index: false, plan }
+        Self { log, wants_index: false, plan, expected: None }
     }
 
     /// A read that has to begin with the index.
     pub fn indexed(log: LogId, read: IndexedRead) -> Self {
         let IndexedRead { segment, request } = read;
-        Self { log, wants_index: true, plan: DiskRead { segment, scan_from: 0, file_end: 0, bytes: 0, request } }
+        let plan = DiskRead { segment, scan_from: 0, file_end: 0, bytes: 0, request };
+        Self { log, wants_index: true, plan, expected: None }
     }
 
     pub fn log(&self) -> LogId {
@@ -80,6 +84,7 @@ impl ColdRead {
         let read = IndexedRead { segment: self.plan.segment, request: self.plan.request };
         match log.plan_indexed(read, index) {
             ReadPlan::Disk(plan) => {
+                self.expected = index.offset_at(plan.scan_from);
                 (self.wants_index, self.plan) = (false, plan);
                 Ok(None)
             }
@@ -101,22 +106,73 @@ impl ColdRead {
             return self.replan(store);
         }
         match cut(bytes, &self.plan) {
-            Cut::Empty => Ok(Some(Vec::new())),
+            Cut::Empty => self.check_empty(store, bytes).map(|()| Some(Vec::new())),
             Cut::Damaged { .. } => Err(ReadError::Corrupt),
             Cut::Whole { start, end } => {
-                let whole = bytes.slice(start..end).expect("the cut lies within what was read");
-                // Damage behind the first batch is met by the read that begins there.
-                let sound = match sound_bytes(&whole) {
-                    0 => return Err(ReadError::Corrupt),
-                    sound => whole.slice(0..sound).expect("a part of the whole"),
-                };
-                Ok(Some(vec![sound]))
+                let end = self.sound_end(store, bytes, start, end)?;
+                Ok(Some(vec![bytes.slice(start..end).expect("the cut lies within what was read")]))
             }
             Cut::Past { position } => self.go_on(store, bytes, position, HEADER_BYTES),
             Cut::Longer { start, bytes: batch_bytes } => {
                 self.go_on(store, bytes, self.plan.scan_from + start as u64, batch_bytes)
             }
         }
+    }
+
+    fn continuity<'a>(&self, store: &'a Store) -> Result<Continuity<'a>, ReadError> {
+        let log = store.log(self.log).ok_or(ReadError::UnknownLog)?;
+        let segment = log.segments().iter().find(|segment| segment.name() == self.plan.segment);
+        let known = segment.and_then(|segment| segment.offset_at(self.plan.scan_from));
+        Ok(Continuity::new(log, self.plan.segment, self.expected.or(known)))
+    }
+
+    /// Looks at every batch before `end`. Those before `start` only lead there; of those from `start` on a part is enough, so that
+    /// what lies before damage is served. Returns where the sound part ends.
+    fn sound_end(&self, store: &Store, bytes: &[u8], start: usize, end: usize) -> Result<usize, ReadError> {
+        let mut continuity = self.continuity(store)?;
+        let mut position = 0;
+        while position < end {
+            let info = BatchInfo::peek(&bytes[position..]).ok().flatten().ok_or(ReadError::Corrupt)?;
+            let follows = continuity.take(&info);
+            let is_sound = follows
+                && (position != start || continuity.holds(&info, self.plan.request.from))
+                && (position < start || batch::verify_crc(&bytes[position..position + info.length]).is_ok());
+            if !is_sound {
+                return if position > start { Ok(position) } else { Err(ReadError::Corrupt) };
+            }
+            position += info.length;
+        }
+        Ok(end)
+    }
+
+    /// Nothing comes of the batch that holds the offset asked for. Were its header damaged, nothing ever would.
+    fn check_empty(&self, store: &Store, bytes: &[u8]) -> Result<(), ReadError> {
+        let mut continuity = self.continuity(store)?;
+        let mut position = 0;
+        while let Some(info) = BatchInfo::peek(bytes.get(position..).unwrap_or_default()).ok().flatten() {
+            if !continuity.take(&info) {
+                return Err(ReadError::Corrupt);
+            }
+            if last_offset(&info) >= self.plan.request.from {
+                break;
+            }
+            position += info.length;
+        }
+        Ok(())
+    }
+
+    /// The offset that the batch at `position` must have, by the batches before it.
+    fn expected_at(&self, store: &Store, bytes: &[u8], position: u64) -> Result<Option<Offset>, ReadError> {
+        let mut continuity = self.continuity(store)?;
+        let mut at = 0;
+        while self.plan.scan_from + (at as u64) < position {
+            let info = BatchInfo::peek(&bytes[at..]).ok().flatten().ok_or(ReadError::Corrupt)?;
+            if !continuity.take(&info) {
+                return Err(ReadError::Corrupt);
+            }
+            at += info.length;
+        }
+        Ok(continuity.expected())
     }
 
     /// Whether what is read is still there. A file that cannot be read is no wonder when it is not.
@@ -144,7 +200,7 @@ impl ColdRead {
             ReadPlan::Empty => Ok(Some(Vec::new())),
             ReadPlan::Memory(memory) => Ok(Some(memory.spans)),
             ReadPlan::Disk(plan) => {
-                (self.wants_index, self.plan) = (false, plan);
+                (self.wants_index, self.plan, self.expected) = (false, plan, None);
                 Ok(None)
             }
             ReadPlan::Index(read) => {
@@ -163,7 +219,8 @@ impl ColdRead {
         position: u64,
         bytes_min: usize,
     ) -> Result<Option<Vec<Span>>, ReadError> {
-        if let Some(spans) = self.spans_in_memory(store, position)? {
+        let expected = self.expected_at(store, bytes, position)?;
+        if let Some(spans) = self.spans_in_memory(store, position, expected)? {
             return Ok(Some(spans));
         }
         let read_end = self.plan.scan_from + bytes.len() as u64;
@@ -171,10 +228,11 @@ impl ColdRead {
         let segment = log.segments().iter().find(|segment| segment.name() == self.plan.segment);
         let file_end = segment.ok_or(ReadError::OutOfRange)?.flushed;
         if position < read_end && position + bytes_min as u64 > file_end && read_end == file_end {
-            return self.across(store, bytes, position);
+            return self.across(store, bytes, position, expected);
         }
         let progress = (self.plan.scan_from, self.plan.bytes, self.plan.file_end);
         self.plan.scan_from = position;
+        self.expected = expected;
         self.plan.bytes = self.plan.bytes.max(bytes_min);
         self.plan.file_end = file_end;
         // What was to be read and is not there has been cut off the file.
@@ -182,8 +240,29 @@ impl ColdRead {
         if stuck { Err(ReadError::Corrupt) } else { Ok(None) }
     }
 
-    fn spans_in_memory(&self, store: &Store, position: u64) -> Result<Option<Vec<Span>>, ReadError> {
+    /// No batch begins at `position`, so near the segment's end or behind it; only compaction leaves a gap there.
+    fn is_past_end(&self, log: &Log, position: u64) -> bool {
+        let segment = log.segments().iter().find(|segment| segment.name() == self.plan.segment);
+        segment.is_some_and(|segment| position + HEADER_BYTES as u64 > segment.bytes)
+    }
+
+    /// What memory holds from `position` on, where the file says that a batch starts. A damaged length would lead elsewhere.
+    fn spans_in_memory(
+        &self,
+        store: &Store,
+        position: u64,
+        expected: Option<Offset>,
+    ) -> Result<Option<Vec<Span>>, ReadError> {
         let log = store.log(self.log).ok_or(ReadError::UnknownLog)?;
+        if let Some(spans) = log.memory_spans(self.plan.segment.base, position, position + HEADER_BYTES as u64) {
+            let header: Vec<u8> = spans.iter().flat_map(|span| span.iter().copied()).collect();
+            let info = BatchInfo::peek(&header).ok().flatten().ok_or(ReadError::Corrupt)?;
+            if !Continuity::new(log, self.plan.segment, expected).take(&info) {
+                return Err(ReadError::Corrupt);
+            }
+        } else if self.plan.segment.revision == 0 && self.is_past_end(log, position) {
+            return Err(ReadError::Corrupt);
+        }
         match log.plan_from_position(self.plan.segment, position, self.plan.request) {
             ReadPlan::Memory(memory) => Ok(Some(memory.spans)),
             ReadPlan::Disk(_) => Ok(None),
@@ -194,7 +273,13 @@ impl ColdRead {
     }
 
     /// A batch that begins at `position` in the last bytes of the file and ends in memory.
-    fn across(&self, store: &Store, bytes: &Span, position: u64) -> Result<Option<Vec<Span>>, ReadError> {
+    fn across(
+        &self,
+        store: &Store,
+        bytes: &Span,
+        position: u64,
+        expected: Option<Offset>,
+    ) -> Result<Option<Vec<Span>>, ReadError> {
         let log = store.log(self.log).ok_or(ReadError::UnknownLog)?;
         let read_end = self.plan.scan_from + bytes.len() as u64;
         let start = (position - self.plan.scan_from) as usize;
@@ -206,29 +291,26 @@ impl ColdRead {
         }
         let info = BatchInfo::peek(&header).ok().flatten().ok_or(ReadError::Corrupt)?;
         let end = position + info.length as u64;
-        let request = &self.plan.request;
-        if last_offset(&info) < request.from {
-            return self.spans_in_memory(store, end)?.map(Some).ok_or(ReadError::Corrupt);
-        }
-        if last_offset(&info) >= request.until || (info.length > request.bytes_max && !request.at_least_one) {
-            return Ok(Some(Vec::new()));
+        if end < read_end {
+            return Err(ReadError::Corrupt);
         }
         let mut spans = vec![in_file];
         spans.extend(spans_to(end)?);
         let whole: Vec<u8> = spans.iter().flat_map(|span| span.iter().copied()).collect();
-        batch::verify_crc(&whole).map_err(|_| ReadError::Corrupt)?;
+        let mut continuity = Continuity::new(log, self.plan.segment, expected);
+        if !continuity.take(&info) || batch::verify_crc(&whole).is_err() {
+            return Err(ReadError::Corrupt);
+        }
+        let request = &self.plan.request;
+        if last_offset(&info) < request.from {
+            return self.spans_in_memory(store, end, continuity.expected())?.map(Some).ok_or(ReadError::Corrupt);
+        }
+        if last_offset(&info) >= request.until || (info.length > request.bytes_max && !request.at_least_one) {
+            return Ok(Some(Vec::new()));
+        }
+        if !continuity.holds(&info, request.from) {
+            return Err(ReadError::Corrupt);
+        }
         Ok(Some(spans))
     }
-}
-
-/// How many bytes come before the first batch that fails its checksum: such a batch is never served.
-fn sound_bytes(batches: &[u8]) -> usize {
-    let mut rest = batches;
-    while let Ok(Some((view, behind))) = batch::BatchView::first(rest) {
-        if batch::verify_crc(view.bytes).is_err() {
-            break;
-        }
-        rest = behind;
-    }
-    batches.len() - rest.len()
 }

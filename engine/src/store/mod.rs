@@ -10,6 +10,7 @@
 mod checkpointing;
 mod cold_read;
 mod compaction;
+mod continuity;
 mod groups;
 mod index_cache;
 mod indexes;

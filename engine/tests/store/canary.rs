@@ -72,6 +72,36 @@ fn files_that_a_replay_did_not_begin_left_behind_are_found() {
     assert_found(Planted::LeaveLeftovers, 0..1000);
 }
 
+#[test]
+fn damaged_journals_that_are_cut_are_found() {
+    assert_found(Planted::CutWhateverIsDamaged, 0..500);
+}
+
+#[test]
+fn damaged_segments_that_are_served_are_found() {
+    assert_found(Planted::ServeDamagedReads, 0..500);
+}
+
+#[test]
+fn records_served_before_they_are_committed_are_found() {
+    assert_found(Planted::ServeUncommitted, 0..500);
+}
+
+#[test]
+fn a_start_that_changes_what_the_next_one_finds_is_found() {
+    assert_found(Planted::OpeningRemovesTheCheckpoint, 0..100);
+}
+
+#[test]
+fn files_that_cannot_be_read_taken_for_absent_are_found() {
+    assert_found(Planted::TakeUnreadableForAbsent, 0..200);
+}
+
+#[test]
+fn more_under_way_than_is_allowed_is_found() {
+    assert_found(Planted::StartEffectsTwice, 0..100);
+}
+
 /// Were a segment removed while the newest durable checkpoint still names it, a recovery would go on in a file that is gone: segments
 /// may end elsewhere when the journal is replayed.
 #[test]

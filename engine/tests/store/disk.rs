@@ -193,6 +193,14 @@ impl Disk {
         self.seen.get(&name).and_then(|file| self.files.get_mut(file))
     }
 
+    /// Changes bytes where nobody wrote: what is read from now on, and after any power cut, is not what was written.
+    pub fn damage(&mut self, name: Name, position: usize, bytes: &[u8]) {
+        let file = self.file(name).expect("damage hits files that are there");
+        file.unsynced.clear();
+        file.seen[position..position + bytes.len()].copy_from_slice(bytes);
+        file.durable = file.seen.clone();
+    }
+
     pub fn sync(&mut self, name: Name) {
         if let Some(file) = self.file(name) {
             file.unsynced.drain(..).for_each(|change| change.apply(&mut file.durable));

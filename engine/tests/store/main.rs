@@ -17,7 +17,7 @@ mod simulation;
 use shell::Planted;
 use simulation::Counts;
 
-const SEEDS_DEFAULT: u64 = 60;
+const SEEDS_DEFAULT: u64 = 100;
 
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;

@@ -49,6 +49,10 @@ pub struct ModelLog {
     /// Some configuration let tombstones go.
     tombstones_expire: bool,
     batches: Vec<Batch>,
+    /// Where start, durable end and committed end were seen.
+    seen: (i64, i64, i64),
+    /// Everything before was read as committed, from a log whose answers wait for the device.
+    served: i64,
 }
 
 impl ModelLog {
@@ -59,6 +63,12 @@ impl ModelLog {
     /// A random offset from 0 to the end, both included.
     pub fn any_offset(&self, random: &mut Random) -> Offset {
         Offset(random.below(self.end() as usize + 1) as i64)
+    }
+
+    /// Every batch that begins from `from` on and ends before `until`.
+    pub fn whole_batches(&self, from: Offset, until: Offset) -> impl Iterator<Item = (Offset, &[u8])> {
+        let within = move |batch: &&Batch| batch.base >= from.0 && batch.last < until.0;
+        self.batches.iter().filter(within).map(|batch| (Offset(batch.base), batch.bytes.as_slice()))
     }
 
     /// All bytes from `base` on, up to `next`.
@@ -73,9 +83,15 @@ pub struct Model {
     pub logs: BTreeMap<LogId, ModelLog>,
     durable_group: GroupSeq,
     appended: u64,
+    /// A fault: whatever was read is taken for committed.
+    trusts_all_reads: bool,
 }
 
 impl Model {
+    pub fn new(trusts_all_reads: bool) -> Model {
+        Model { trusts_all_reads, ..Model::default() }
+    }
+
     pub fn create(&mut self, id: LogId, config: LogConfig) {
         let log = ModelLog {
             fate: Fate::Alive,
@@ -85,6 +101,8 @@ impl Model {
             compacted_until: 0,
             tombstones_expire: false,
             batches: Vec::new(),
+            seen: (0, 0, 0),
+            served: 0,
         };
         self.logs.insert(id, log);
         self.configure(id, config);
@@ -167,6 +185,19 @@ impl Model {
         }
     }
 
+    /// The offsets of a log keep their order, and none of them ever goes back.
+    pub fn check_order(&mut self, store: &Store) {
+        for (id, log) in &mut self.logs {
+            let Some(view) = store.view(*id) else { continue };
+            let (start, durable, committed) = log.seen;
+            assert!(view.start <= view.durable_end && view.durable_end <= view.committed_end, "log {id}: {view:?}");
+            assert!(view.committed_end <= view.end, "log {id}: {view:?}");
+            assert!(view.start.0 >= start && view.durable_end.0 >= durable, "log {id}: {view:?} after {:?}", log.seen);
+            assert!(view.committed_end.0 >= committed, "log {id}: {view:?} after {:?}", log.seen);
+            log.seen = (view.start.0, view.durable_end.0, view.committed_end.0);
+        }
+    }
+
     pub fn check_ladders(&self, store: &Store) {
         for (id, log) in &self.logs {
             let Some(view) = store.view(*id) else {
@@ -192,11 +223,12 @@ impl Model {
     }
 
     /// A read's answer must be whole batches, the first of which holds `from`, none beyond `until`.
-    pub fn check_read(&self, id: LogId, request: &ReadRequest, got: &[u8]) {
-        let log = &self.logs[&id];
-        if request.from.0 < log.compacted_until {
+    pub fn check_read(&mut self, id: LogId, request: &ReadRequest, got: &[u8]) {
+        let trusts_all = self.trusts_all_reads;
+        if request.from.0 < self.logs[&id].compacted_until {
             return self.check_compacted_read(id, request, got);
         }
+        let log = self.logs.get_mut(&id).expect("reads are of known logs");
         let first = log.batches.partition_point(|batch| batch.last < request.from.0);
         let mut rest = got;
         let mut taken = 0;
@@ -210,6 +242,9 @@ impl Model {
             taken += 1;
         }
         assert!(rest.is_empty(), "log {id}: {request:?}: {} bytes behind the end", rest.len());
+        if taken > 0 && (trusts_all || (!log.config.relaxed && request.until.0 <= log.seen.2)) {
+            log.served = log.served.max(log.batches[first + taken - 1].last + 1);
+        }
         let alone = taken == 1 && request.at_least_one;
         assert!(got.len() <= request.bytes_max || alone, "log {id}: {request:?}: {} bytes", got.len());
         if let Some(batch) = log.batches.get(first)
@@ -250,8 +285,11 @@ impl Model {
                     "log {id} is lost with {settled} acknowledged batches"
                 );
                 assert!(log.fate != Fate::Alive || log.start == 0, "log {id} is lost, with its start");
+                let was_seen = log.served > 0 || log.seen.1 > 0;
+                assert!(log.fate != Fate::Alive || !was_seen, "log {id} is lost, and readers have seen it");
                 log.batches.clear();
                 log.starts.clear();
+                log.seen = (0, 0, 0);
                 log.fate = if log.fate == Fate::Alive { Fate::Alive } else { Fate::Gone };
                 continue;
             };
@@ -260,6 +298,9 @@ impl Model {
             let acknowledged = log.batches.iter().rev().find(|batch| batch.settled).map_or(0, |batch| batch.last + 1);
             assert!(view.end.0 >= acknowledged, "log {id}: ends at {} but {acknowledged} was acknowledged", view.end);
             assert_eq!(view.durable_end, view.end, "log {id}: all that recovery took is durable");
+            assert!(view.end.0 >= log.served, "log {id}: ends at {}, but was read to {}", view.end, log.served);
+            // Of a relaxed log the end may be lost.
+            log.seen.2 = log.seen.2.min(view.end.0);
             log.batches.retain(|batch| batch.last < view.end.0);
             assert!(view.start.0 >= log.start, "log {id}: starts at {} again, and did at {}", view.start, log.start);
             let known = view.start.0 == log.start || log.starts.iter().any(|(_, start)| *start == view.start.0);

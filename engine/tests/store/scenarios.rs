@@ -4,8 +4,8 @@ use batch::{BatchBuilder, Compression, LeaderEpoch};
 use engine::journal::{FileRequest, FilesConfig};
 use engine::log::{ReadPlan, ReadRequest};
 use engine::memory::{AlignedBuf, BufPool, Chunk};
-use engine::store::{AppendError, Appended, ColdRead, CutError, Effect, Store, StoreLimits, Wanted};
-use engine::{LogConfig, LogId, Offset};
+use engine::store::{AppendError, Appended, ColdRead, CutError, Effect, ReadError, Store, StoreLimits, Wanted};
+use engine::{LogConfig, LogId, Offset, SegmentName};
 
 use crate::disk::{Disk, Name};
 use crate::random::Random;
@@ -91,10 +91,14 @@ impl Shard {
         self.store = self.shell.reopen(self.limits, self.files, &self.pool).expect("it opens").store;
     }
 
-    /// Reads until there is an answer. Each step must get further, so few are enough.
     fn read(&mut self, request: ReadRequest) -> Vec<u8> {
+        self.try_read(request).expect("sound")
+    }
+
+    /// Reads until there is an answer. Each step must get further, so few are enough.
+    fn try_read(&mut self, request: ReadRequest) -> Result<Vec<u8>, ReadError> {
         let mut read = match self.store.plan_read(LOG, request).expect("there") {
-            ReadPlan::Memory(memory) => return memory.spans.iter().flat_map(|span| span.to_vec()).collect(),
+            ReadPlan::Memory(memory) => return Ok(memory.spans.iter().flat_map(|span| span.to_vec()).collect()),
             ReadPlan::Disk(plan) => ColdRead::new(LOG, plan),
             ReadPlan::Index(read) => ColdRead::indexed(LOG, read),
             plan => panic!("{request:?}: {plan:?}"),
@@ -111,8 +115,8 @@ impl Shard {
             let len = buf.len();
             buf.copy_from_slice(&file[wanted.start as usize..wanted.end as usize]);
             let bytes = Chunk::sealed(buf).slice(0..len).expect("all of it");
-            if let Some(spans) = read.on_bytes(&self.store, &bytes).expect("sound") {
-                return spans.iter().flat_map(|span| span.to_vec()).collect();
+            if let Some(spans) = read.on_bytes(&self.store, &bytes)? {
+                return Ok(spans.iter().flat_map(|span| span.to_vec()).collect());
             }
         }
         panic!("{request:?}: the read does not end");
@@ -345,6 +349,49 @@ fn files_that_a_replay_did_not_begin_go_when_the_start_passes_them() {
     shard.run();
     assert_eq!(shard.store.log(LOG).expect("there").segments().len(), 1);
     assert_eq!(files(&shard), 0);
+}
+
+/// A batch's base offset and leader epoch lie outside its CRC. One flipped bit of them in a segment file was served: the record of
+/// another offset, or of another leader. A damaged length led into the middle of a batch in memory, where reading panicked. What lies before the damage, and behind it as far as the index leads there, was and is served.
+#[test]
+fn a_flipped_bit_outside_of_a_batchs_crc_is_never_served() {
+    for at in 0..21 {
+        let mut shard = Shard::new(8);
+        for _ in 0..4 {
+            shard.append(LOG, 4000).expect("room");
+        }
+        shard.store.want_checkpoint();
+        shard.run();
+        shard.restart();
+        let name = Name::Segment(LOG, SegmentName::appended(Offset(0)));
+        let position = batch(4000).len() + at;
+        let byte = shard.shell.disk.read(name).expect("written")[position];
+        shard.shell.disk.damage(name, position, &[byte ^ 1]);
+        for bytes_max in [1, 1 << 20] {
+            let request = |from| ReadRequest { from: Offset(from), until: Offset(4), bytes_max, at_least_one: true };
+            assert_eq!(shard.try_read(request(0)).expect("not hit").len(), batch(4000).len());
+            assert_eq!(shard.try_read(request(1)), Err(ReadError::Corrupt), "byte {at}");
+        }
+    }
+}
+
+/// A segment whose batches end with a block was taken for complete as soon as its blocks were written. It was never cut to its size
+/// nor got an index, so that its index was made anew from its batches when it was next read.
+#[test]
+fn a_segment_that_ends_with_a_block_gets_its_index() {
+    let mut shard = Shard::new(8);
+    shard.store.create_log(LOG, LogConfig { segment_bytes: 9000, ..LogConfig::default() });
+    let value_bytes = (7000..).find(|bytes| batch(*bytes).len() == 2 << 12).expect("any length can be made");
+    for _ in 0..2 {
+        shard.append(LOG, value_bytes).expect("room");
+        shard.run();
+    }
+    shard.store.want_checkpoint();
+    shard.run();
+    shard.restart();
+    assert!(shard.shell.disk.exists(Name::Index(LOG, SegmentName::appended(Offset(0)))));
+    let request = ReadRequest { from: Offset(0), until: Offset(2), bytes_max: 1, at_least_one: true };
+    assert_eq!(shard.read(request).len(), 2 << 12);
 }
 
 /// The start is in the journal alone when the power fails: the checkpoint before still names the segments.

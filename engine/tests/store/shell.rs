@@ -43,6 +43,15 @@ pub enum Planted {
     ForgetOlderCheckpoint,
     LeaveDeletedLogs,
     LeaveLeftovers,
+    /// A journal that is found damaged is passed over, with all that was in it.
+    CutWhateverIsDamaged,
+    /// What a cold read finds damaged is served.
+    ServeDamagedReads,
+    ServeUncommitted,
+    /// The checkpoint that a start has taken is removed.
+    OpeningRemovesTheCheckpoint,
+    TakeUnreadableForAbsent,
+    StartEffectsTwice,
     SkipCompactedSync,
     SkipCompactedDirSync,
     /// Segments go as soon as others have taken their places, before a checkpoint says so.
@@ -59,6 +68,8 @@ struct Task {
     report: Report,
     /// What the store gets back when the task finds no space.
     gives_back: Option<Effect>,
+    /// On a slow disk this one stays under way while others pass.
+    is_slow: bool,
 }
 
 /// Which of the tasks under way gets on first: the device and the file system owe us no order.
@@ -75,6 +86,11 @@ pub struct Shell {
     pub disk: Disk,
     pub order: Order,
     pub planted: Planted,
+    /// Of so many tasks one is slow; none if 0.
+    pub slow_share: usize,
+    /// How often all that was under way was slow.
+    pub stalls: u64,
+    started: usize,
     /// Writes that need space find none.
     pub is_full: bool,
     /// How often one found none.
@@ -99,6 +115,9 @@ impl Shell {
         Self {
             disk,
             planted,
+            slow_share: 0,
+            stalls: 0,
+            started: 0,
             is_full: false,
             refusals: 0,
             shard,
@@ -122,6 +141,16 @@ impl Shell {
         self.tasks.len()
     }
 
+    /// Write groups, segment writes and checkpoints under way.
+    pub fn under_way(&self) -> (usize, usize, usize) {
+        let count = |is: fn(&Report) -> bool| self.tasks.iter().filter(|task| is(&task.report)).count();
+        (
+            count(|report| matches!(report, Report::Group(_))),
+            count(|report| matches!(report, Report::Blocks { .. } | Report::Sealed { .. })),
+            count(|report| matches!(report, Report::Synced | Report::CheckpointWritten)),
+        )
+    }
+
     pub fn start(&mut self, effect: Effect) {
         let gives_back = match &effect {
             Effect::PrepareJournalFile(request) => Some(Effect::PrepareJournalFile(*request)),
@@ -134,7 +163,9 @@ impl Shell {
             | Effect::RemoveSegments { .. } => None,
         };
         let (calls, report) = self.calls(effect);
-        self.tasks.push(Task { calls: calls.into(), dirs: BTreeSet::new(), report, gives_back });
+        self.started += 1;
+        let is_slow = self.slow_share > 0 && self.started.is_multiple_of(self.slow_share);
+        self.tasks.push(Task { calls: calls.into(), dirs: BTreeSet::new(), report, gives_back, is_slow });
     }
 
     /// Removes every segment before the start of its log, whatever the checkpoint says.
@@ -147,7 +178,7 @@ impl Shell {
 
     /// Makes the next call of some task. When it was the last, the store is told; what became durable is returned.
     pub fn step(&mut self, random: &mut Random, store: &mut Store, effects: &mut Vec<Effect>) -> Option<Durable> {
-        let index = self.choose(random);
+        let index = self.choose(random)?;
         let task = &mut self.tasks[index];
         let early = self.planted == Planted::ReportGroupsBeforeTheyAreWritten;
         if let Report::Group(seq) = task.report
@@ -240,7 +271,19 @@ impl Shell {
         }
     }
 
-    fn choose(&self, random: &mut Random) -> usize {
+    /// The task that gets on. On a slow disk there may be none.
+    fn choose(&mut self, random: &mut Random) -> Option<usize> {
+        let index = self.choose_any(random);
+        let is_stuck = self.slow_share > 0 && self.tasks[index].is_slow && !random.one_in(200);
+        if !is_stuck {
+            return Some(index);
+        }
+        let quick = self.tasks.iter().position(|task| !task.is_slow);
+        self.stalls += u64::from(quick.is_none());
+        quick
+    }
+
+    fn choose_any(&self, random: &mut Random) -> usize {
         let any = random.below(self.tasks.len());
         let is_group = |task: &Task| matches!(task.report, Report::Group(_));
         let chosen = match self.order {

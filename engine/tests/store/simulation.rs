@@ -1,7 +1,9 @@
 //! Life after life of one shard on a simulated disk. A seed decides everything.
 
+mod checks;
 mod compacting;
 mod counts;
+mod damage;
 mod reading;
 mod starting;
 mod stopping;
@@ -48,6 +50,8 @@ pub struct Simulation {
     /// A checkpoint was damaged, and none was written since. A power cut may bring back older ones than those that are kept.
     lives_on_one_checkpoint: bool,
     effects: Vec<Effect>,
+    /// What waited for the files after the step before.
+    unflushed_before: u64,
     now_ms: u64,
     salt: u32,
     logs_made: u32,
@@ -76,7 +80,7 @@ impl Simulation {
             world,
             shell,
             store,
-            model: Model::default(),
+            model: Model::new(planted == Planted::ServeUncommitted),
             pool,
             reading: Vec::new(),
             compacting: None,
@@ -84,6 +88,7 @@ impl Simulation {
             rotten: BTreeSet::new(),
             lives_on_one_checkpoint: false,
             effects: Vec::new(),
+            unflushed_before: 0,
             now_ms: 0,
             salt: 1,
             logs_made: 0,
@@ -98,8 +103,10 @@ impl Simulation {
         let fails_at = if self.world.fails { self.random.below(steps * 2) } else { usize::MAX };
         let orders = [Order::Any, Order::Newest, Order::Oldest, Order::GroupsLast, Order::GroupsFirst];
         self.shell.order = orders[self.random.below(orders.len())];
+        self.shell.slow_share = [0, 0, 3, 10][self.random.below(4)];
         for step in 0..steps {
             self.act();
+            self.check_step();
             if step >= fails_at && !self.shell.is_idle() && self.store.failure().is_none() {
                 self.shell.fail(&mut self.random, &mut self.store);
                 self.counts.failures += u64::from(self.store.failure().is_some());
@@ -159,6 +166,9 @@ impl Simulation {
 
     fn poll(&mut self) {
         self.store.poll(self.now_ms, &mut self.effects);
+        if self.store.failure().is_none() {
+            self.check_memory();
+        }
         self.start_effects();
     }
 
@@ -170,6 +180,11 @@ impl Simulation {
                 Effect::RemoveSegments { segments, .. } => self.counts.segments_removed += segments.len() as u64,
                 Effect::PrepareJournalFile(FileRequest::Recycle { .. }) => self.counts.recycled += 1,
                 _ => {}
+            }
+            if let Effect::WriteBlocks { log, write } = &effect
+                && self.shell.planted == Planted::StartEffectsTwice
+            {
+                self.shell.start(Effect::WriteBlocks { log: *log, write: write.clone() });
             }
             self.shell.start(effect);
         }

@@ -1,7 +1,7 @@
 //! Opening a shard as `engine::run` does: what is found is synced, then the newest checkpoint and the journal are read.
 
 use engine::checkpoint::{self, Checkpoint};
-use engine::journal::FilesConfig;
+use engine::journal::{self, FileScan, FilesConfig};
 use engine::memory::{AlignedBuf, BufPool};
 use engine::store::recovery::{self, FoundFile, ReopenError, Reopened};
 use engine::store::{Store, StoreLimits};
@@ -40,9 +40,49 @@ impl Shell {
         let found: Vec<_> =
             files[unread.len()..].iter().map(|(file, bytes)| FoundFile { file: *file, bytes }).collect();
         let reopened =
-            recovery::reopen((self.shard, limits, config), pool.clone(), saved, &found, (&unread, older_from))?;
+            recovery::reopen((self.shard, limits, config), pool.clone(), saved, &found, (&unread, older_from));
+        if reopened.is_err() && self.planted == Planted::CutWhateverIsDamaged && !files.is_empty() {
+            files.iter().for_each(|(file, _)| self.disk.unlink(Name::Journal(*file)));
+            return self.reopen(limits, config, pool);
+        }
+        let reopened = reopened?;
         self.set_damaged_aside();
+        if self.planted == Planted::OpeningRemovesTheCheckpoint {
+            let newest = self.disk.names().filter(|name| matches!(name, Name::Checkpoint(_))).last();
+            newest.into_iter().for_each(|name| self.disk.unlink(name));
+        }
         Ok(reopened)
+    }
+
+    /// Opens the shard while one file cannot be read: it does not open, and has changed nothing.
+    pub fn reopen_unreadable(
+        &mut self,
+        name: Name,
+        limits: StoreLimits,
+        config: FilesConfig,
+        pool: &BufPool,
+    ) -> Option<Reopened> {
+        self.sync_found();
+        if self.planted != Planted::TakeUnreadableForAbsent {
+            return None;
+        }
+        let disk = self.disk.clone();
+        self.disk.unlink(name);
+        let reopened = self.reopen(limits, config, pool);
+        self.disk = disk;
+        reopened.ok()
+    }
+
+    /// What the journal files hold, as recovery sees it.
+    pub fn scan(&self) -> Vec<FileScan> {
+        let scan = |name: Name| {
+            let Name::Journal(id) = name else { return None };
+            let bytes = self.disk.read(name).expect("listed");
+            let mut buf = AlignedBuf::zeroed(bytes.len());
+            buf.copy_from_slice(bytes);
+            Some(journal::scan_file(id, &buf))
+        };
+        self.disk.names().filter_map(scan).collect()
     }
 
     /// Directories are synced before anything is decided, and the journal files that were found.

@@ -83,6 +83,11 @@ impl Simulation {
         };
         let file = self.shell.disk.read(Name::Segment(id, reading.read.segment()));
         let bytes = file.and_then(|file| file.get(wanted.start as usize..file.len().min(wanted.end as usize)));
+        if self.world.fails && alive && self.random.one_in(30) {
+            // The device gives nothing back: that reader is told, nothing else happens, and it may ask again.
+            self.counts.reads_failed += 1;
+            return self.plan_read(id, reading.request);
+        }
         let Some(bytes) = bytes else {
             if reading.read.is_replaced(&self.store) && alive {
                 let answer = reading.read.replan(&self.store);

@@ -1,9 +1,11 @@
 //! The start after a stop, a kill or a power cut.
 
+use std::collections::BTreeSet;
+
 use engine::checkpoint;
 use engine::memory::BufPool;
 use engine::store::recovery::Reopened;
-use engine::{LogId, LogView};
+use engine::{GroupSeq, LeaderEpoch, LogId, LogView, Offset, SegmentName};
 
 use super::{SHARD, Simulation, World};
 use crate::disk::{Disk, Name};
@@ -45,6 +47,7 @@ impl Simulation {
 
     pub(super) fn restart(&mut self, disk: Disk) {
         self.counts.disk_refusals += self.shell.refusals;
+        self.counts.stalls += self.shell.stalls;
         let planted = self.shell.planted;
         self.salt += 1;
         self.reading.clear();
@@ -55,6 +58,7 @@ impl Simulation {
         self.shell = Shell::new(disk, planted, SHARD, self.world.journal_file_bytes);
         self.damage_checkpoint();
         self.damage_indexes();
+        let unreadable = self.reopen_unreadable();
         let first = reopen(&mut self.shell, &self.world, &self.pool, self.salt);
         let second = reopen(&mut self.shell, &self.world, &self.pool, self.salt);
         assert_eq!(
@@ -62,11 +66,16 @@ impl Simulation {
             outcome(&second),
             "a recovery that is interrupted and done again comes to the same"
         );
+        assert!(
+            unreadable.is_none_or(|reopened| outcome(&reopened) == outcome(&first)),
+            "what cannot be read is taken for absent"
+        );
         second.dropped.iter().for_each(|log| self.shell.remove_log(*log));
         self.counts.groups_replayed += second.groups_replayed as u64;
         self.counts.groups_cut += second.groups_cut as u64;
         self.counts.drops_replayed += second.dropped.len() as u64;
         self.store = second.store;
+        self.unflushed_before = self.store.unflushed_bytes();
         self.counts.leftovers += self.shell.leftovers(&self.store).len() as u64;
         for name in self.shell.leftovers(&self.store) {
             if let Name::Segment(id, segment) | Name::Index(id, segment) = name {
@@ -85,17 +94,75 @@ impl Simulation {
             self.store.create_log(id, self.model.logs[&id].config);
         }
         self.model.check_ladders(&self.store);
+        self.examine_damage();
         self.read_everything();
     }
+
+    /// The device may fail to give back one file, and the next time give it.
+    fn reopen_unreadable(&mut self) -> Option<Reopened> {
+        let needed = |name: &Name| matches!(name, Name::Journal(_) | Name::Checkpoint(_));
+        let names: Vec<Name> = self.shell.disk.names().filter(needed).collect();
+        if !self.world.fails || names.is_empty() {
+            return None;
+        }
+        self.counts.openings_failed += 1;
+        let name = names[self.random.below(names.len())];
+        self.shell.reopen_unreadable(name, self.world.limits, self.world.files(self.salt), &self.pool)
+    }
 }
+
 pub(super) fn reopen(shell: &mut Shell, world: &World, pool: &BufPool, salt: u32) -> Reopened {
     let reopened = shell.reopen(world.limits, world.files(salt), pool);
     reopened.unwrap_or_else(|error| panic!("the shard does not open: {error}"))
 }
 
 /// All that two recoveries of the same disk must agree on.
-fn outcome(reopened: &Reopened) -> (Vec<(LogId, LogView)>, engine::GroupSeq, usize, u64, usize) {
+#[derive(Debug, PartialEq, Eq)]
+struct Outcome {
+    logs: Vec<LogOutcome>,
+    /// The last blocks, which are in no file, by their lengths and checksums.
+    last_blocks: Vec<(LogId, usize, u32)>,
+    durable_group: GroupSeq,
+    groups_replayed: usize,
+    bytes_replayed: u64,
+    groups_cut: usize,
+    dropped: BTreeSet<LogId>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct LogOutcome {
+    id: LogId,
+    view: LogView,
+    /// Name, next offset, bytes, and how many of them are in the file.
+    segments: Vec<(SegmentName, Offset, u64, u64)>,
+    leader_epochs: Vec<(LeaderEpoch, Offset)>,
+    memory_bytes: usize,
+}
+
+fn last_block(id: LogId, bytes: &[u8]) -> (LogId, usize, u32) {
+    (id, bytes.len(), batch::crc32c(bytes))
+}
+
+fn outcome(reopened: &Reopened) -> Outcome {
     let store = &reopened.store;
-    let views = store.log_ids().map(|id| (id, store.view(id).expect("listed"))).collect();
-    (views, store.durable_group(), reopened.groups_replayed, reopened.bytes_replayed, reopened.groups_cut)
+    let log_outcome = |id| {
+        let log = store.log(id).expect("listed");
+        let segments = log.segments().iter();
+        LogOutcome {
+            id,
+            view: store.view(id).expect("listed"),
+            segments: segments.map(|s| (s.name(), s.next_offset, s.bytes, s.flushed)).collect(),
+            leader_epochs: log.leader_epochs().to_vec(),
+            memory_bytes: log.memory_bytes(),
+        }
+    };
+    Outcome {
+        logs: store.log_ids().map(log_outcome).collect(),
+        last_blocks: store.closing_writes().iter().map(|(id, write)| last_block(*id, &write.partial_block)).collect(),
+        durable_group: store.durable_group(),
+        groups_replayed: reopened.groups_replayed,
+        bytes_replayed: reopened.bytes_replayed,
+        groups_cut: reopened.groups_cut,
+        dropped: reopened.dropped.clone(),
+    }
 }

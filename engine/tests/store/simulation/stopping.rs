@@ -13,6 +13,7 @@ impl Simulation {
         self.store.want_checkpoint();
         self.clear_disk();
         self.look_at_space();
+        self.shell.slow_share = 0;
         for _ in 0..STEPS_MAX {
             self.poll();
             if self.shell.is_idle() {
@@ -23,6 +24,7 @@ impl Simulation {
                 }
             }
             self.step();
+            self.check_step();
         }
         assert!(self.shell.is_idle(), "{} tasks do not end", self.shell.tasks());
         self.look_at_space();

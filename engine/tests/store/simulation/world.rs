@@ -25,6 +25,8 @@ pub struct World {
     pub fill_share: usize,
     /// Of so many chances to delete a log one is taken.
     pub drop_share: usize,
+    /// At each start so many copies of the disk are damaged and looked at.
+    pub damages: usize,
     /// Of so many chances to move a log's start one is taken.
     pub cut_share: usize,
     /// Of so many actions one lets compaction do some steps more.
@@ -57,6 +59,7 @@ impl World {
             fails: random.one_in(4),
             fill_share: [usize::MAX, 300, 60][random.below(3)],
             drop_share: [2, 10, 1000][random.below(3)],
+            damages: [0, 1, 4][random.below(3)],
             cut_share: [1, 5, 1000][random.below(3)],
             compact_share: [1, 4, 30][random.below(3)],
         }
