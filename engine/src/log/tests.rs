@@ -313,7 +313,7 @@ fn the_index_of_a_closed_segment_leaves_memory_with_its_bytes() {
     let index = seal.index.expect("a sealed segment has one");
     assert_eq!((index.log, index.summary), (ID, written.log.segments()[0].to_checkpoint()));
     assert!(written.log.segments()[0].index.is_some(), "reads from memory use it");
-    written.log.evict_oldest().expect("closed");
+    while written.log.evict_oldest().is_some() {}
     assert!(written.log.segments()[0].index.is_none() && written.log.segments()[1].index.is_some());
     let ReadPlan::Index(read) = written.plan(7, 10, 1000, false) else { panic!("it has to be read") };
     let entries = SparseIndex::from_entries(index.entries);
