@@ -30,6 +30,7 @@ use crate::store::{
 };
 
 mod compaction;
+mod idle;
 mod index;
 mod read;
 mod recovery;
@@ -170,6 +171,7 @@ impl Engine {
         let engine = Engine { inner: Rc::new(inner) };
         engine.inner.look_at_space();
         ring::spawn(space::keep_looking(Rc::downgrade(&engine.inner)));
+        ring::spawn(idle::keep_closing_files(Rc::downgrade(&engine.inner)));
         ring::spawn(pump(engine.inner.clone()));
         ring::spawn(retention::keep(engine.clone()));
         ring::spawn(compaction::keep(engine.clone()));
