@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::ops::Range;
 use std::time::Duration;
 
 use batch::{BatchBuilder, Compression};
@@ -66,7 +67,7 @@ impl Client {
         let records = builder.build();
         let watch = Stopwatch::start();
         loop {
-            let error = self.produce(topic, &records)?;
+            let error = self.produce(topic, 0..1, &records)?;
             let not_yet = [ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, ErrorCode::NOT_LEADER_OR_FOLLOWER].contains(&error);
             if error.is_none() {
                 return Ok(());
@@ -107,18 +108,28 @@ impl Client {
         }
     }
 
-    fn produce(&mut self, topic: &str, records: &[u8]) -> Result<ErrorCode, Failure> {
-        let data = PartitionProduceData { index: 0, records: Some(records) };
-        let topic_data = vec![TopicProduceData { name: topic, partition_data: vec![data] }];
+    /// Has one record of `value_bytes` acknowledged by each of these partitions, in one request.
+    pub fn produce_to_each(&mut self, topic: &str, partitions: Range<i32>, value_bytes: usize) -> Result<(), Failure> {
+        let mut builder = BatchBuilder::new(Compression::None);
+        builder.append(0, None, Some(&vec![b'x'; value_bytes]), &[]);
+        let error = self.produce(topic, partitions, &builder.build())?;
+        if error.is_none() { Ok(()) } else { Err(Failure::Answer(format!("producing to {topic}: {error}"))) }
+    }
+
+    /// Sends the same records to each partition. Gives the first error, if there is one.
+    fn produce(&mut self, topic: &str, partitions: Range<i32>, records: &[u8]) -> Result<ErrorCode, Failure> {
+        let partition_data = partitions.map(|index| PartitionProduceData { index, records: Some(records) }).collect();
+        let topic_data = vec![TopicProduceData { name: topic, partition_data }];
         let request = ProduceRequest { acks: -1, timeout_ms: 30_000, topic_data, ..Default::default() };
         let mut body = Vec::new();
         request.encode(PRODUCE_VERSION, &mut body);
         let answer = self.call(ApiKey::Produce, PRODUCE_VERSION, &body)?;
         let response = ProduceResponse::decode(PRODUCE_VERSION, &mut Reader::new(&answer)).map_err(unreadable)?;
-        let result = response.responses.first().and_then(|topic| topic.partition_responses.first());
-        result
-            .map(|partition| partition.error_code)
-            .ok_or_else(|| Failure::Answer(format!("producing to {topic}: no result")))
+        let results = response.responses.first().map(|topic| &topic.partition_responses);
+        let results = results.filter(|results| !results.is_empty());
+        let results = results.ok_or_else(|| Failure::Answer(format!("producing to {topic}: no result")))?;
+        let refused = results.iter().find(|partition| !partition.error_code.is_none());
+        Ok(refused.map_or(ErrorCode::NONE, |partition| partition.error_code))
     }
 
     /// Sends one request and gives the body of its answer.

@@ -112,6 +112,24 @@ impl Broker {
             .ok_or_else(|| broken("has an unreadable /proc/PID/status".to_owned(), &self.trace_path))
     }
 
+    /// Bytes that the process has caused to be written to the device so far.
+    pub fn written_bytes(&self) -> Result<f64, Failure> {
+        let path = format!("/proc/{}/io", self.pid());
+        let io = fs::read_to_string(&path).map_err(Failure::machine(path))?;
+        let bytes = io.lines().find_map(|line| line.strip_prefix("write_bytes: ")?.trim().parse().ok());
+        bytes.ok_or_else(|| broken("has an unreadable /proc/PID/io".to_owned(), &self.trace_path))
+    }
+
+    /// Segment files that the process has open.
+    pub fn open_segments(&self) -> Result<f64, Failure> {
+        let path = format!("/proc/{}/fd", self.pid());
+        let files = fs::read_dir(&path).map_err(Failure::machine(path))?;
+        let is_segment = |file: &fs::DirEntry| {
+            fs::read_link(file.path()).is_ok_and(|target| target.ancestors().any(|dir| dir.ends_with("topics")))
+        };
+        Ok(files.flatten().filter(is_segment).count() as f64)
+    }
+
     /// Makes of a failure to talk to this broker the reason for it, if that is that the broker has died.
     pub fn explain(&mut self, failure: Failure) -> Failure {
         match self.wait_at_most(DEATH_WITHIN) {

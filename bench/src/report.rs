@@ -120,7 +120,11 @@ fn verdict(median: f64, target: f64, better: Better) -> String {
         Better::Higher => (target - median) / target,
         Better::Lower => (median - target) / target,
     };
-    if missed_by <= 0.0 { "met".to_owned() } else { format!("missed by {:.0} %", (missed_by * 100.0).max(1.0)) }
+    match missed_by {
+        missed_by if missed_by <= 0.0 || median == target => "met".to_owned(),
+        missed_by if missed_by.is_infinite() => "missed".to_owned(),
+        missed_by => format!("missed by {:.0} %", (missed_by * 100.0).max(1.0)),
+    }
 }
 
 impl fmt::Display for Report {
@@ -264,6 +268,8 @@ mod tests {
         assert_eq!(verdict(1.0, 1.0, Better::Lower), "met");
         assert_eq!(verdict(1.5, 1.0, Better::Lower), "missed by 50 %");
         assert_eq!(verdict(499.9, 500.0, Better::Higher), "missed by 1 %");
+        assert_eq!(verdict(0.0, 0.0, Better::Lower), "met");
+        assert_eq!(verdict(3.0, 0.0, Better::Lower), "missed");
     }
 
     #[test]

@@ -30,9 +30,14 @@ pub const GROUP_OVERLAP_BYTES_MIN: usize = 128 << 10;
 /// A relaxed record is journalled at the latest after this time. (The promise to the user is 50 ms.)
 pub const RELAXED_JOURNAL_DELAY_MS: u64 = 20;
 
-/// A tail chunk starts small, so that an idle partition is cheap, and grows with the partition's traffic.
-pub const CHUNK_BYTES_MIN: usize = 16 << 10;
+/// A tail chunk starts small, so that an idle partition is cheap, and grows with the partition's traffic ...
+pub const CHUNK_BYTES_MIN: usize = 4 << 10;
 pub const CHUNK_BYTES_MAX: usize = 1 << 20;
+/// ... as long as the chunks that all logs of the shard append to take at most this part of its memory: they cannot be evicted.
+pub const OPEN_CHUNKS_SHARE: usize = 2;
+
+/// A log that nobody has appended to for so long, or twice that at most, gives up all memory but its last block.
+pub const REST_AFTER_MS: u64 = 5_000;
 
 /// A log's whole blocks go to its segment file once it has gathered this many bytes.
 pub const SEGMENT_WRITE_BYTES_MIN: usize = 256 << 10;
@@ -43,6 +48,12 @@ pub const SEGMENT_WRITE_BYTES_MAX: usize = 1 << 20;
 /// Segment writes of a shard that may be under way at once. Journal writes, for which clients wait, queue behind them in the
 /// device: with 4 durable produce was 5 % slower than with 1 or 2.
 pub const SEGMENT_WRITES_IN_FLIGHT_MAX: usize = 2;
+
+/// A checkpoint that waits for at least so many logs has little of each: their writes are small ...
+pub const SMALL_WRITES_LOGS_MIN: usize = 64;
+/// ... and so many of them may be under way at once. Each grows a file, which the file system's own journal has to take in: with
+/// more at once, the writes that clients wait for queue behind them.
+pub const SMALL_WRITES_IN_FLIGHT_MAX: usize = 4;
 
 /// Bytes that wait for their segment file; beyond it appends are refused as busy.
 pub const UNFLUSHED_BYTES_MAX: u64 = 256 << 20;
@@ -58,6 +69,9 @@ pub const INDEX_FILE_BYTES_MAX: usize = 1 << 20;
 /// Indexes of sealed segments that a shard keeps after somebody has read them: those of about 150 GiB.
 pub const INDEX_CACHE_BYTES_MAX: usize = 16 << 20;
 
+/// Damaged segments that a shard remembers to have told of, so that each is told once.
+pub const DAMAGED_SEGMENTS_MAX: usize = 10_000;
+
 pub const SEGMENT_BYTES_DEFAULT: u64 = 1 << 30;
 /// Positions inside a segment must stay below 2 GiB, as in Kafka.
 pub const SEGMENT_BYTES_MAX: u64 = i32::MAX as u64;
@@ -68,8 +82,8 @@ pub const SEGMENT_PREALLOCATE_BYTES_MAX: u64 = 64 << 20;
 /// Extents are reserved ahead in steps of at most this part of what the file system has free, so that what is reserved for one
 /// log and not used does not fill it.
 pub const SEGMENT_PREALLOCATE_SHARE: u64 = 64;
-/// Smaller steps than this are not worth a call: then a segment's extents are reserved as far as they are written.
-pub const SEGMENT_PREALLOCATE_BYTES_MIN: u64 = 1 << 20;
+/// Smaller steps than this are not worth a call: a segment that is still smaller grows as it is written.
+pub const SEGMENT_PREALLOCATE_BYTES_MIN: u64 = 256 << 10;
 
 /// How often the free space of the file system is looked at.
 pub const FREE_SPACE_LOOK_MS: u64 = 250;
@@ -134,6 +148,14 @@ pub const PRODUCER_EXPIRY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Segment files a shard keeps open.
 pub const OPEN_SEGMENTS_MAX: usize = 1024;
+
+/// A segment file that was not used for so long, or twice that at most, is closed.
+pub const OPEN_SEGMENT_IDLE_MS: u64 = 5_000;
+
+/// Segment files and directories of a shard that are synced at the same time. Each takes a thread of the kernel while it waits, and
+/// those that wait together share one commit of the file system. Few suffice for that, and with many the syncs of the journal,
+/// which clients wait for, stand in a long queue.
+pub const SYNCS_IN_FLIGHT_MAX: usize = 8;
 
 const _: () = assert!(GROUP_BYTES.is_multiple_of(BLOCK_BYTES));
 const _: () = assert!(

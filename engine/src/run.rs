@@ -25,9 +25,12 @@ use crate::memory::Span;
 use crate::ring::sync::Notify;
 use crate::ring::{self, Ring, SyncMethod};
 use crate::store::scrub::Damage;
-use crate::store::{AppendError, Appended, ColdRead, CutError, Effect, LogConfig, LogView, ReadError, Store};
+use crate::store::{
+    AppendError, Appended, ColdRead, CutError, Effect, LogConfig, LogView, ReadError, Store, ToldDamage,
+};
 
 mod compaction;
+mod idle;
 mod index;
 mod read;
 mod recovery;
@@ -156,6 +159,7 @@ struct Inner {
     stats: Cell<EngineStats>,
     stopping: Cell<bool>,
     indexes: IndexReads,
+    told_damage: RefCell<ToldDamage>,
     reserve_bytes: u64,
     lookout: Lookout,
 }
@@ -167,6 +171,7 @@ impl Engine {
         let engine = Engine { inner: Rc::new(inner) };
         engine.inner.look_at_space();
         ring::spawn(space::keep_looking(Rc::downgrade(&engine.inner)));
+        ring::spawn(idle::keep_closing_files(Rc::downgrade(&engine.inner)));
         ring::spawn(pump(engine.inner.clone()));
         ring::spawn(retention::keep(engine.clone()));
         ring::spawn(compaction::keep(engine.clone()));

@@ -213,8 +213,11 @@ fn spawn(options: &Options, data_dir: &Path, log_path: &Path, listen: &str) -> R
                 }
             }
             Err(reason) => {
-                let _ = child.kill();
-                let status = child.wait().expect("a killed process ends");
+                // Where standard output has ended the process is ending by itself, and its exit code says why.
+                if reason == RecvTimeoutError::Timeout {
+                    let _ = child.kill();
+                }
+                let status = child.wait().expect("a process that ends can be waited for");
                 return Err(format!("ringmain was not ready ({reason}, {status})\n{}", log_end(log_path)));
             }
         }

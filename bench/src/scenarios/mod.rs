@@ -12,6 +12,7 @@ mod beside;
 mod bypass;
 mod ceilings_alone;
 mod compaction;
+mod density;
 mod recovery;
 mod retention;
 mod run_dir;
@@ -74,6 +75,7 @@ pub const ALL: &[Scenario] = &[
     bypass::SCENARIO,
     ceilings_alone::SCENARIO,
     compaction::SCENARIO,
+    density::SCENARIO,
     recovery::SCENARIO,
     retention::SCENARIO,
 ];

@@ -9,7 +9,7 @@ use super::run_dir::RunDir;
 use super::{Scenario, Settings};
 use crate::ceilings::{self, Effort};
 use crate::clock::Stopwatch;
-use crate::device::{self, Device};
+use crate::device::{self, Counts, Device};
 use crate::failure::Failure;
 use crate::load::{Load, Loadgen, RunningLoad};
 use crate::machine::Machine;
@@ -162,6 +162,11 @@ impl<'a> TestBed<'a> {
         }
         self.notes.extend(load.complaint.clone());
         Ok(load)
+    }
+
+    /// What the disk below the run has done so far, for all processes.
+    pub fn device_counts(&self) -> Counts {
+        self.device.counts()
     }
 
     /// Starts a load that runs beside what follows; `name` tells it from others that run at the same time.

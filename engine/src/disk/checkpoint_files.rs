@@ -48,24 +48,27 @@ pub struct FoundCheckpoints {
     pub newest: Option<Checkpoint>,
     /// The first group that the sound one before it needs: what it needs is kept until another is written.
     pub older_from: GroupSeq,
-    damaged: Vec<PathBuf>,
+    /// The highest sequence that a name bears, those of damaged ones included; 0 where there is none.
+    pub newest_seq: u64,
+    pub damaged: Vec<PathBuf>,
 }
 
 /// Reads the two newest checkpoints that are sound.
 pub fn read(layout: &Layout) -> io::Result<FoundCheckpoints> {
     let mut checkpoints = FoundCheckpoints::default();
-    let mut newest_seq = 0;
     for (seq, path) in found(layout)?.into_iter().rev() {
-        newest_seq = newest_seq.max(seq);
+        checkpoints.newest_seq = checkpoints.newest_seq.max(seq);
         match (checkpoint::decode(&std::fs::read(&path)?), &checkpoints.newest) {
             // The next one gets a name that none has had, those of damaged ones included.
-            (Ok(checkpoint), None) => checkpoints.newest = Some(Checkpoint { seq: newest_seq, ..checkpoint }),
+            (Ok(checkpoint), None) => {
+                checkpoints.newest = Some(Checkpoint { seq: checkpoints.newest_seq, ..checkpoint });
+            }
             (Ok(older), Some(_)) => {
                 checkpoints.older_from = older.replay_from;
                 break;
             }
             (Err(error), _) => {
-                tracing::error!(seq, path = %path.display(), %error, "a checkpoint is damaged; trying the one before");
+                tracing::error!(seq, path = %path.display(), %error, "a checkpoint is damaged; doing without it");
                 checkpoints.damaged.push(path);
             }
         }

@@ -8,5 +8,6 @@ pub mod generations;
 pub mod index_files;
 pub mod journal_files;
 pub mod layout;
+mod recency;
 mod removal;
 pub mod segment_files;

@@ -3,31 +3,32 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::PathBuf;
 use std::rc::Rc;
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::compacted_file::CompactedFile;
 use super::free_space::is_exhausted;
 use super::index_files;
 use super::journal_files::sync_dir;
 use super::layout::Layout;
+use super::recency::{Key, Recency};
 use super::removal::Removal;
 use crate::ids::{LogId, SegmentName};
 use crate::limits::{
     BLOCK_BYTES, OPEN_SEGMENTS_MAX, SEGMENT_PREALLOCATE_BYTES_MAX, SEGMENT_PREALLOCATE_BYTES_MIN,
-    SEGMENT_PREALLOCATE_SHARE,
+    SEGMENT_PREALLOCATE_SHARE, SYNCS_IN_FLIGHT_MAX,
 };
 use crate::log::{BlockWrite, SealWrite};
 use crate::memory::{AlignedBuf, BufPool};
 use crate::ring::{DirectFile, Ring};
 use crate::segment_index::SegmentIndex;
 
-type Key = (LogId, SegmentName);
-
 struct Open {
     file: DirectFile,
     /// Extents are reserved up to here.
     allocated: Cell<u64>,
-    used: Cell<u64>,
 }
 
 /// One shard's segment files.
@@ -36,11 +37,11 @@ pub struct SegmentShelf {
     layout: Layout,
     pool: BufPool,
     open: RefCell<BTreeMap<Key, Rc<Open>>>,
+    recency: RefCell<Recency>,
     /// Files made or first written to since their directories were last synced.
     fresh: RefCell<BTreeSet<Key>>,
     /// Segments whose indexes were written since the last sync.
     unsynced_indexes: RefCell<BTreeSet<Key>>,
-    uses: Cell<u64>,
     /// Extents are reserved ahead in steps of at most this.
     step_bytes_max: Cell<u64>,
     removal: Removal,
@@ -54,9 +55,9 @@ impl SegmentShelf {
             layout,
             pool,
             open: RefCell::default(),
+            recency: RefCell::default(),
             fresh: RefCell::default(),
             unsynced_indexes: RefCell::default(),
-            uses: Cell::new(0),
             step_bytes_max: Cell::new(SEGMENT_PREALLOCATE_BYTES_MAX),
             removal,
         }
@@ -69,54 +70,80 @@ impl SegmentShelf {
         self.step_bytes_max.set(share.checked_ilog2().map_or(0, |log| 1 << log));
     }
 
+    /// Closes the files that were not used since the last call: idle partitions have none open.
+    pub fn close_unused(&self) {
+        let unused = self.recency.borrow_mut().unused();
+        unused.into_iter().for_each(|key| self.close(key));
+    }
+
+    fn close(&self, key: Key) {
+        self.open.borrow_mut().remove(&key);
+        self.recency.borrow_mut().on_closed(key);
+    }
+
+    fn opened(&self, key: Key) -> Option<Rc<Open>> {
+        let open = self.open.borrow().get(&key).cloned()?;
+        self.recency.borrow_mut().on_use(key);
+        Some(open)
+    }
+
     async fn file(&self, key: Key) -> io::Result<Rc<Open>> {
-        self.uses.set(self.uses.get() + 1);
-        if let Some(open) = self.open.borrow().get(&key) {
-            open.used.set(self.uses.get());
-            return Ok(open.clone());
+        if let Some(open) = self.opened(key) {
+            return Ok(open);
+        }
+        let file = self.ring.open(&self.layout.segment(key.0, key.1), libc::O_RDWR | libc::O_DIRECT, 0).await?;
+        self.keep(key, file)
+    }
+
+    /// Opens the file, and makes it where it is not there yet.
+    async fn file_to_write(&self, key: Key) -> io::Result<Rc<Open>> {
+        if let Some(open) = self.opened(key) {
+            return Ok(open);
         }
         let path = self.layout.segment(key.0, key.1);
-        let file = self.ring.open(&path, libc::O_RDWR | libc::O_DIRECT, 0).await?;
-        let allocated = Cell::new(std::fs::metadata(&path)?.len());
-        Ok(self.keep(key, Open { file, allocated, used: Cell::new(self.uses.get()) }))
-    }
-
-    async fn file_to_write(&self, key: Key) -> io::Result<Rc<Open>> {
-        let opened = !self.open.borrow().contains_key(&key);
-        match self.file(key).await {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.create(key).await,
-            Ok(open) => {
-                // A process before this one may have made the file and died before its directory was synced.
-                if opened {
-                    self.fresh.borrow_mut().insert(key);
-                }
-                Ok(open)
+        let flags = libc::O_RDWR | libc::O_CREAT | libc::O_DIRECT;
+        let file = match self.ring.open(&path, flags, 0o644).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.make_log_dir(key.0).await?;
+                self.ring.open(&path, flags, 0o644).await?
             }
-            result => result,
-        }
+            result => result?,
+        };
+        // Also where the file was there: a process before this one may have made it and died before its directory was synced.
+        self.fresh.borrow_mut().insert(key);
+        self.keep(key, file)
     }
 
-    async fn create(&self, key: Key) -> io::Result<Rc<Open>> {
-        for dir in [self.layout.topics_dir(), self.layout.topic_dir(key.0), self.layout.log_dir(key.0)] {
-            match self.ring.mkdir(&dir, 0o755).await {
+    async fn make_log_dir(&self, log: LogId) -> io::Result<()> {
+        let dirs = [self.layout.log_dir(log), self.layout.topic_dir(log), self.layout.topics_dir()];
+        // Mostly only the innermost is missing.
+        let mut missing = 0;
+        while let Err(error) = self.ring.mkdir(&dirs[missing], 0o755).await {
+            match error.kind() {
+                io::ErrorKind::NotFound if missing + 1 < dirs.len() => missing += 1,
+                io::ErrorKind::AlreadyExists => break,
+                _ => return Err(error),
+            }
+        }
+        for dir in dirs[..missing].iter().rev() {
+            match self.ring.mkdir(dir, 0o755).await {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
                 _ => {}
             }
         }
-        let path = self.layout.segment(key.0, key.1);
-        let file = self.ring.open(&path, libc::O_RDWR | libc::O_CREAT | libc::O_DIRECT, 0o644).await?;
-        self.fresh.borrow_mut().insert(key);
-        Ok(self.keep(key, Open { file, allocated: Cell::new(0), used: Cell::new(self.uses.get()) }))
+        Ok(())
     }
 
-    fn keep(&self, key: Key, open: Open) -> Rc<Open> {
-        let mut shelf = self.open.borrow_mut();
-        if shelf.len() >= OPEN_SEGMENTS_MAX
-            && let Some(oldest) = shelf.iter().min_by_key(|(_, open)| open.used.get()).map(|(key, _)| *key)
-        {
-            shelf.remove(&oldest);
+    fn keep(&self, key: Key, file: DirectFile) -> io::Result<Rc<Open>> {
+        let allocated = Cell::new(file.bytes()?);
+        // Another task may have opened it meanwhile; its file is the one that counts.
+        let open = self.open.borrow_mut().entry(key).or_insert_with(|| Rc::new(Open { file, allocated })).clone();
+        self.recency.borrow_mut().on_use(key);
+        while self.recency.borrow().len() > OPEN_SEGMENTS_MAX {
+            let oldest = self.recency.borrow().oldest().expect("there are more than none");
+            self.close(oldest);
         }
-        shelf.entry(key).or_insert_with(|| Rc::new(open)).clone()
+        Ok(open)
     }
 
     /// Writes whole blocks. They are durable after the next `sync`.
@@ -136,6 +163,9 @@ impl SegmentShelf {
         let step = end.next_power_of_two().min(self.step_bytes_max.get());
         let reserved = if step < SEGMENT_PREALLOCATE_BYTES_MIN { end } else { end.next_multiple_of(step) };
         open.allocated.set(reserved);
+        if reserved == end {
+            return Ok(());
+        }
         match self.ring.fallocate(&open.file, 0, allocated, reserved - allocated).await {
             // A file system that cannot reserve still grows the file as it is written. One that has no room for what is reserved
             // ahead may have some for what is written now; if not, the write finds out.
@@ -184,32 +214,47 @@ impl SegmentShelf {
         index_files::read(&self.ring, &self.layout, log, segment).await
     }
 
-    /// Makes the files durable, and the directories of those that are new.
+    /// Makes the files durable, and the directories of those that are new. Many at a time: syncs that meet in the file system share
+    /// its journal's commit and the device's sync.
     pub async fn sync(&self, keys: &[Key]) -> io::Result<()> {
-        let mut dirs = BTreeSet::new();
-        for key in keys {
-            // A log may have been dropped since.
-            let open = match self.file(*key).await {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                result => result?,
-            };
-            self.ring.fdatasync(&open.file).await?;
-            let mut is_new = self.fresh.borrow_mut().remove(key);
-            if self.unsynced_indexes.borrow_mut().remove(key) {
-                index_files::sync(&self.ring, &self.layout, key.0, key.1).await?;
-                is_new = true;
-            }
-            if is_new {
-                dirs.extend([self.layout.log_dir(key.0), self.layout.topic_dir(key.0), self.layout.topics_dir()]);
-            }
-        }
-        for dir in dirs.iter().rev() {
-            match sync_dir(&self.ring, dir).await {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                result => result?,
-            }
+        let files = stream::iter(keys.iter().copied().map(|key| self.sync_file(key)));
+        let logs = files.buffer_unordered(SYNCS_IN_FLIGHT_MAX).try_collect::<Vec<_>>().await?;
+        let fresh: BTreeSet<LogId> = logs.into_iter().flatten().collect();
+        // A directory after all that lies in it.
+        let log_dirs = fresh.iter().map(|log| self.layout.log_dir(*log)).collect();
+        let topic_dirs = fresh.iter().map(|log| self.layout.topic_dir(*log)).collect();
+        let topics_dir = fresh.iter().map(|_| self.layout.topics_dir()).collect();
+        for dirs in [log_dirs, topic_dirs, topics_dir] {
+            self.sync_dirs(&dirs).await?;
         }
         Ok(())
+    }
+
+    /// Makes a segment and its index durable. Returns the log if its directory has entries that are not.
+    async fn sync_file(&self, key: Key) -> io::Result<Option<LogId>> {
+        let open = match self.file(key).await {
+            // The log may have been dropped since.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            result => result?,
+        };
+        self.ring.fdatasync(&open.file).await?;
+        // Taken out before the sync: an index that is written again meanwhile needs another one.
+        let has_index = self.unsynced_indexes.borrow_mut().remove(&key);
+        if has_index {
+            index_files::sync(&self.ring, &self.layout, key.0, key.1).await?;
+        }
+        let is_fresh = self.fresh.borrow_mut().remove(&key);
+        Ok((is_fresh || has_index).then_some(key.0))
+    }
+
+    async fn sync_dirs(&self, dirs: &BTreeSet<PathBuf>) -> io::Result<()> {
+        let syncs = stream::iter(dirs.iter().map(|dir| async move {
+            match sync_dir(&self.ring, dir).await {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                result => result,
+            }
+        }));
+        syncs.buffer_unordered(SYNCS_IN_FLIGHT_MAX).try_collect().await
     }
 
     /// Reads `[position, end)` of a segment, widened to whole blocks. Returns the buffer and where `position` is in it.
@@ -236,7 +281,7 @@ impl SegmentShelf {
 
     /// Removes a segment's file and its index. Reads of it that are under way have it open, and end as they would have.
     pub async fn remove_segment(&self, log: LogId, segment: SegmentName) -> io::Result<()> {
-        self.open.borrow_mut().remove(&(log, segment));
+        self.close((log, segment));
         self.fresh.borrow_mut().remove(&(log, segment));
         self.unsynced_indexes.borrow_mut().remove(&(log, segment));
         for path in [self.layout.segment_index(log, segment), self.layout.segment(log, segment)] {
@@ -263,7 +308,8 @@ impl SegmentShelf {
 
     /// Removes everything of a log that was dropped.
     pub async fn remove(&self, log: LogId) -> io::Result<()> {
-        self.open.borrow_mut().retain(|(id, _), _| *id != log);
+        let open: Vec<Key> = self.open.borrow().keys().copied().filter(|(id, _)| *id == log).collect();
+        open.into_iter().for_each(|key| self.close(key));
         self.fresh.borrow_mut().retain(|(id, _)| *id != log);
         self.unsynced_indexes.borrow_mut().retain(|(id, _)| *id != log);
         let dir = self.layout.log_dir(log);

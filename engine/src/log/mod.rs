@@ -29,7 +29,7 @@ pub use walk::{SegmentWalk, WalkError, WalkFault};
 use crate::checkpoint::LogCheckpoint;
 use crate::compaction::CompactionConfig;
 use crate::ids::{GroupSeq, LogId, SegmentName};
-use crate::limits::SEALED_INDEX_INTERVAL_BYTES;
+use crate::limits::{CHUNK_BYTES_MIN, SEALED_INDEX_INTERVAL_BYTES};
 use crate::memory::{BufPool, Span};
 use crate::segment_index::SegmentIndex;
 use tail::Tail;
@@ -410,6 +410,28 @@ impl Log {
             leader_epochs: self.leader_epochs.clone(),
             cleaned_until: self.cleaned_until,
         }
+    }
+
+    /// New chunks of the tail have at most so many bytes, unless a batch needs more.
+    pub fn limit_chunks(&mut self, bytes_max: usize) {
+        self.tail.limit_chunks(bytes_max);
+    }
+
+    /// Whether it holds more memory than a log needs that nobody appends to.
+    pub fn holds_spare_memory(&self) -> bool {
+        self.tail.memory_bytes() > CHUNK_BYTES_MIN
+    }
+
+    /// Gives up all memory but the last, partly filled block, if the files hold everything else. Returns the memory freed.
+    pub fn rest(&mut self, pool: &BufPool) -> Option<usize> {
+        let in_file = |segment: &Segment| {
+            segment.is_closed() || (!segment.sealed && segment.flushed == block_start(segment.bytes))
+        };
+        let all_in_files = !self.write_in_flight && self.segments.iter().all(in_file);
+        let (segment, end) = (self.active().base_offset, self.active().bytes);
+        let freed = all_in_files.then(|| self.tail.rest(pool, segment, end))?;
+        self.forget_indexes();
+        Some(freed)
     }
 
     /// Frees the oldest chunk of the tail if nobody needs it. Returns the memory freed.

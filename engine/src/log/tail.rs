@@ -62,19 +62,37 @@ pub struct BlockWrite {
 }
 
 /// The chunks of one log, oldest first. Only the last may have a writer.
-#[derive(Default)]
 pub struct Tail {
     chunks: VecDeque<TailChunk>,
     /// So many chunks from the front are finished and their blocks all on their way or in the file.
     handed_out: usize,
     bytes: usize,
     next_chunk_bytes: usize,
+    /// Chunks grow up to this.
+    chunk_bytes_max: usize,
+}
+
+impl Default for Tail {
+    fn default() -> Self {
+        Self {
+            chunks: VecDeque::new(),
+            handed_out: 0,
+            bytes: 0,
+            next_chunk_bytes: CHUNK_BYTES_MIN,
+            chunk_bytes_max: CHUNK_BYTES_MAX,
+        }
+    }
 }
 
 impl Tail {
     /// Memory held, in bytes.
     pub fn memory_bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// New chunks have at most so many bytes, unless a batch needs more.
+    pub fn limit_chunks(&mut self, bytes_max: usize) {
+        self.chunk_bytes_max = bytes_max;
     }
 
     /// Appends a batch that belongs at `position` of `segment`, stamped with its base offset and leader epoch, and returns
@@ -119,11 +137,14 @@ impl Tail {
     /// last chunk of the same segment has of it.
     fn open_chunk(&mut self, pool: &BufPool, segment: Offset, position: u64, prefix: &[u8], batch_bytes: usize) {
         let start = block_start(position);
-        let wanted = self.next_chunk_bytes.clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
+        let bytes_max = self.chunk_bytes_max.clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
+        let wanted = self.next_chunk_bytes.clamp(CHUNK_BYTES_MIN, bytes_max);
         let needed = (position - start) as usize + batch_bytes;
-        let buf = pool.take(wanted.max(needed.next_multiple_of(BLOCK_BYTES)));
-        let capacity = buf.len();
-        self.next_chunk_bytes = (wanted * 4).min(CHUNK_BYTES_MAX);
+        let mut buf = pool.take(wanted.max(needed.next_multiple_of(BLOCK_BYTES)));
+        // The pool may have given more than was asked for, and all of it is taken.
+        let capacity = buf.capacity();
+        buf.set_len(capacity);
+        self.next_chunk_bytes = wanted * 4;
         let mut writer = ChunkWriter::new(buf);
         if let Some(last) = self.chunks.back_mut() {
             last.writer = None;
@@ -221,6 +242,17 @@ impl Tail {
         if let Some(last) = self.chunks.back_mut() {
             last.writer = None;
         }
+    }
+
+    /// Gives up all memory but the partly filled block at the end of `segment`, which ends at `end`: that goes on in the smallest
+    /// chunk. Returns the memory freed.
+    pub fn rest(&mut self, pool: &BufPool, segment: Offset, end: u64) -> usize {
+        assert!(self.chunks.iter().all(TailChunk::is_flushed), "the files have what memory gives up");
+        let tail_block = self.partial_block(segment, end);
+        let before = self.bytes;
+        *self = Tail { chunk_bytes_max: self.chunk_bytes_max, ..Tail::default() };
+        self.restore(pool, segment, block_start(end), &tail_block);
+        before - self.bytes
     }
 
     /// Gives up the chunks of segments before `first`, which are whole in their files.

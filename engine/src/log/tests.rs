@@ -154,7 +154,7 @@ fn each_block_is_written_once_and_the_rest_is_the_partial_block() {
 #[test]
 fn a_log_waits_for_enough_blocks_but_not_for_a_finished_chunk() {
     let mut written = Written::new(1 << 30);
-    (0..4).for_each(|_| written.append(3000, 1));
+    written.append(12_000, 1);
     assert_eq!(written.write(BLOCK * 3), 0, "two whole blocks are too few");
     (0..2).for_each(|_| written.append(3000, 1));
     const { assert!(18_000 > CHUNK_BYTES_MIN, "the last batch opens a chunk of its own") };
@@ -166,6 +166,11 @@ fn a_log_waits_for_enough_blocks_but_not_for_a_finished_chunk() {
 fn memory_is_given_up_only_when_the_file_has_it() {
     let mut written = twenty();
     let before = written.log.memory_bytes();
+    assert_eq!(
+        written.log.evict_oldest(),
+        Some(CHUNK_BYTES_MIN),
+        "the second chunk repeats the first one's only block"
+    );
     assert_eq!(written.log.evict_oldest(), None, "nothing is in the file");
     written.write(1);
     assert!(written.log.evict_oldest().is_some_and(|freed| freed >= CHUNK_BYTES_MIN));
@@ -185,6 +190,11 @@ fn a_closed_segment_leaves_memory_whole_and_is_read_from_its_file() {
     (0..10).for_each(|_| written.append(1000, 1));
     written.write(1);
     assert_eq!(written.log.segments().len(), 1);
+    assert_eq!(
+        written.log.evict_oldest(),
+        Some(CHUNK_BYTES_MIN),
+        "the second chunk repeats the first one's only block"
+    );
     assert_eq!(written.log.evict_oldest(), None, "the segment's last block is not whole");
     let mut next = BatchBuilder::new(Compression::None);
     next.append(0, None, None, &[]);
@@ -204,7 +214,9 @@ fn a_closed_segment_leaves_memory_whole_and_is_read_from_its_file() {
 fn a_read_goes_on_in_memory_behind_its_index_entry() {
     let mut written = twenty();
     written.write(1);
-    written.log.evict_oldest().expect("the first chunk is in the file");
+    for _ in 0..2 {
+        written.log.evict_oldest().expect("the first chunks are in the file");
+    }
     let start = written.batches[17].2;
     let request = ReadRequest { from: Offset(51), until: Offset(57), bytes_max: 1 << 20, at_least_one: false };
     let ReadPlan::Memory(memory) = written.log.plan_from_position(SegmentName::appended(Offset(0)), start, request)
@@ -257,6 +269,37 @@ fn looking_through_a_file_finds_the_batch_or_says_how_to_go_on() {
     assert_eq!(cut(&damaged, &plan(10, 60, 5000, false)), Cut::Damaged { position: 3000 });
 }
 
+#[test]
+fn a_log_that_rests_keeps_its_last_block_and_goes_on_behind_it() {
+    let mut written = twenty();
+    assert_eq!(written.log.rest(&written.pool), None, "the file does not have its blocks");
+    written.write(1);
+    assert!(written.log.holds_spare_memory());
+    let before = written.log.memory_bytes();
+    assert_eq!(written.log.rest(&written.pool), Some(before - CHUNK_BYTES_MIN));
+    assert!(!written.log.holds_spare_memory() && written.log.rest(&written.pool) == Some(0));
+    assert!(matches!(written.plan(0, 60, 5000, false), ReadPlan::Disk(DiskRead { scan_from: 0, .. })));
+    for size in [700, 5000, 100_000] {
+        written.append(size, 2);
+        written.write(1);
+    }
+    let whole = written.all.len() / BLOCK_BYTES * BLOCK_BYTES;
+    assert_eq!(written.file, written.all[..whole]);
+    assert_eq!(written.log.to_checkpoint().tail_block, written.all[whole..]);
+}
+
+#[test]
+fn chunks_grow_no_larger_than_they_may() {
+    let mut written = Written::new(1 << 30);
+    written.log.limit_chunks(BLOCK_BYTES * 2);
+    (0..40).for_each(|_| written.append(1000, 1));
+    written.write(1);
+    while let Some(freed) = written.log.evict_oldest() {
+        assert!(freed <= BLOCK_BYTES * 2);
+    }
+    assert_eq!(written.log.memory_bytes(), BLOCK_BYTES * 2);
+}
+
 /// A sealed segment keeps its index only as long as memory holds something of the segment, and a restart reads none.
 #[test]
 fn the_index_of_a_closed_segment_leaves_memory_with_its_bytes() {
@@ -270,7 +313,7 @@ fn the_index_of_a_closed_segment_leaves_memory_with_its_bytes() {
     let index = seal.index.expect("a sealed segment has one");
     assert_eq!((index.log, index.summary), (ID, written.log.segments()[0].to_checkpoint()));
     assert!(written.log.segments()[0].index.is_some(), "reads from memory use it");
-    written.log.evict_oldest().expect("closed");
+    while written.log.evict_oldest().is_some() {}
     assert!(written.log.segments()[0].index.is_none() && written.log.segments()[1].index.is_some());
     let ReadPlan::Index(read) = written.plan(7, 10, 1000, false) else { panic!("it has to be read") };
     let entries = SparseIndex::from_entries(index.entries);
@@ -280,4 +323,16 @@ fn the_index_of_a_closed_segment_leaves_memory_with_its_bytes() {
     let restored = Log::restore(&picture, LogConfig::default(), &written.pool);
     let has_index: Vec<bool> = restored.segments().iter().map(|segment| segment.index.is_some()).collect();
     assert_eq!(has_index, [false, true]);
+}
+
+#[test]
+fn a_log_that_rests_gives_up_the_indexes_of_its_closed_segments() {
+    let mut written = Written::new(10_000);
+    (0..11).for_each(|_| written.append(1000, 1));
+    written.write(1);
+    assert!(written.log.segments()[0].index.is_some(), "reads from memory use it");
+    written.log.rest(&written.pool).expect("the files have its blocks");
+    let has_index: Vec<bool> = written.log.segments().iter().map(|segment| segment.index.is_some()).collect();
+    assert_eq!(has_index, [false, true]);
+    assert!(matches!(written.plan(7, 10, 1000, false), ReadPlan::Index(_)));
 }

@@ -74,6 +74,17 @@ impl DirectFile {
     fn fd(&self) -> Fd {
         Fd(self.as_raw_fd())
     }
+
+    /// Size in bytes. The kernel knows it of an open file: the call waits for nothing.
+    pub fn bytes(&self) -> io::Result<u64> {
+        let mut stat = std::mem::MaybeUninit::<libc::stat>::zeroed();
+        // SAFETY: the descriptor is open for as long as `self` is, and `stat` has room for the answer.
+        if unsafe { libc::fstat(self.as_raw_fd(), stat.as_mut_ptr()) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: all zero bytes are a valid `stat`, and the kernel has filled it.
+        Ok(unsafe { stat.assume_init() }.st_size as u64)
+    }
 }
 
 impl AsRawFd for DirectFile {

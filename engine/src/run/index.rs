@@ -92,7 +92,12 @@ async fn rebuild(
             }
         }
         Err(RebuildError::Gone) => {}
-        Err(error) => tracing::error!(%log, %segment, %error, "a segment is damaged; what can be read of it is served"),
+        Err(error) => {
+            if inner.told_damage.borrow_mut().is_news(log, segment) {
+                let file = inner.layout.segment(log, segment);
+                tracing::error!(%log, file = %file.display(), %error, "a segment is damaged; what can be read of it is served");
+            }
+        }
     }
     Ok(index)
 }

@@ -54,15 +54,14 @@ pub(super) async fn from_disk(inner: Rc<Inner>, mut read: ColdRead) -> Result<Ve
         inner.count(|stats| {
             (stats.cold_reads, stats.cold_read_bytes) = (stats.cold_reads + 1, stats.cold_read_bytes + filled as u64)
         });
-        let corrupt = |error| {
-            if error == ReadError::Corrupt {
-                tracing::error!(%log, %segment, position, "the segment file does not hold what was written to it");
-            }
-            error
-        };
         // A file that ends before `position` gives no bytes at all.
-        let bytes = Chunk::sealed(buf).slice(start..filled).ok_or(ReadError::Corrupt).map_err(corrupt)?;
-        if let Some(spans) = read.on_bytes(&inner.store.borrow(), &bytes).map_err(corrupt)? {
+        let bytes = Chunk::sealed(buf).slice(start..filled).ok_or(ReadError::Corrupt);
+        let answer = bytes.and_then(|bytes| read.on_bytes(&inner.store.borrow(), &bytes));
+        if matches!(answer, Err(ReadError::Corrupt)) && inner.told_damage.borrow_mut().is_news(log, segment) {
+            let (file, position) = (inner.layout.segment(log, segment), read.damaged_at());
+            tracing::error!(%log, file = %file.display(), position, "a segment is damaged; the records there are answered as corrupt");
+        }
+        if let Some(spans) = answer? {
             return Ok(spans);
         }
     }

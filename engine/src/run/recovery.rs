@@ -7,7 +7,7 @@ use std::path::Path;
 use super::index::IndexReads;
 use super::space::Lookout;
 use super::{EngineConfig, EngineStats, Inner};
-use crate::disk::checkpoint_files;
+use crate::disk::checkpoint_files::{self, FoundCheckpoints};
 use crate::disk::journal_files::JournalShelf;
 use crate::disk::layout::Layout;
 use crate::disk::segment_files::SegmentShelf;
@@ -18,6 +18,7 @@ use crate::memory::{AlignedBuf, BufPool};
 use crate::ring::Ring;
 use crate::ring::sync::Notify;
 use crate::store::StoreLimits;
+use crate::store::lost_checkpoints;
 use crate::store::recovery::{self, FoundFile, ReopenError, Reopened};
 
 /// Memory that the pool keeps for reuse when nobody holds it.
@@ -50,6 +51,11 @@ pub enum OpenError {
     Corrupt { shard: u16, seq: GroupSeq, reason: CorruptReason, shard_dir: String },
     #[error("the journal of shard {shard} does not fit its checkpoint: {what}")]
     Misfit { shard: u16, what: String },
+    #[error(
+        "shard {shard} has no sound checkpoint (damaged: {damaged}), and {why}. Nothing was changed; restore {shard_dir} from a copy. \
+         `ringmain log dump segment FILE` shows what the segment files hold"
+    )]
+    NoCheckpoint { shard: u16, damaged: String, why: String, shard_dir: String },
     #[error("a journal of {0} bytes is too small: at least {JOURNAL_BYTES_MIN} are needed")]
     JournalTooSmall(u64),
     #[error(
@@ -90,17 +96,13 @@ pub(super) async fn open(ring: Ring, config: EngineConfig) -> Result<(Inner, Rec
     let found: Vec<_> = read.iter().map(|file| FoundFile { file: file.id, bytes: &file.buf[..file.len] }).collect();
     let files_config =
         FilesConfig { file_bytes: JOURNAL_FILE_BYTES, bytes_max: config.journal_bytes_max, salt: random_salt() };
-    let limits = StoreLimits {
-        group_bytes: config.group_bytes,
-        disk_reserve_bytes: reserve_bytes,
-        disk_sharers: u64::from(config.disk_sharers),
-        ..StoreLimits::new(config.memory_bytes_max, config.journal_bytes_max / CHECKPOINT_SHARE)
-    };
+    let limits = store_limits(&config, reserve_bytes);
     let saved = checkpoints.newest.clone();
     let reopened =
         recovery::reopen((shard, limits, files_config), pool.clone(), saved, &found, (&unread, checkpoints.older_from));
     let Reopened { store, groups_replayed, bytes_replayed, groups_cut, dropped } =
-        reopened.map_err(|error| open_error(error, &config, &layout))?;
+        reopened.map_err(|error| open_error(error, &config, &layout, &checkpoints))?;
+    check_without_checkpoint(groups_replayed, &config, &layout, &checkpoints)?;
     let set_aside = checkpoint_files::set_aside(&ring, &layout, &checkpoints).await;
     set_aside.map_err(io_error("setting a damaged checkpoint aside"))?;
     if groups_cut > 0 {
@@ -138,8 +140,37 @@ pub(super) async fn open(ring: Ring, config: EngineConfig) -> Result<(Inner, Rec
         reserve_bytes,
         lookout: Lookout::default(),
         indexes: IndexReads::default(),
+        told_damage: RefCell::default(),
     };
     Ok((inner, report))
+}
+
+fn store_limits(config: &EngineConfig, reserve_bytes: u64) -> StoreLimits {
+    StoreLimits {
+        group_bytes: config.group_bytes,
+        disk_reserve_bytes: reserve_bytes,
+        disk_sharers: u64::from(config.disk_sharers),
+        ..StoreLimits::new(config.memory_bytes_max, config.journal_bytes_max / CHECKPOINT_SHARE)
+    }
+}
+
+/// Without a sound checkpoint the shard opens only if its journal makes up for those that there were.
+fn check_without_checkpoint(
+    groups_replayed: usize,
+    config: &EngineConfig,
+    layout: &Layout,
+    checkpoints: &FoundCheckpoints,
+) -> Result<(), OpenError> {
+    if checkpoints.newest.is_some() {
+        return Ok(());
+    }
+    let checked = lost_checkpoints::check_journal(config.generation, checkpoints.newest_seq, groups_replayed);
+    checked.map_err(|why| no_checkpoint(&why, config, layout, checkpoints))?;
+    if !checkpoints.damaged.is_empty() {
+        let shard = config.shard;
+        tracing::warn!(shard, groups_replayed, "no checkpoint is sound; the journal is whole from its first group on");
+    }
+    Ok(())
 }
 
 fn make_dirs(layout: &Layout) -> io::Result<()> {
@@ -176,13 +207,33 @@ async fn read_journal(
     Ok((found, unread))
 }
 
-fn open_error(error: ReopenError, config: &EngineConfig, layout: &Layout) -> OpenError {
+fn open_error(error: ReopenError, config: &EngineConfig, layout: &Layout, checkpoints: &FoundCheckpoints) -> OpenError {
+    if checkpoints.newest.is_none() && !checkpoints.damaged.is_empty() {
+        let why = format!("its journal does not make up for it: {error}");
+        return no_checkpoint(&why, config, layout, checkpoints);
+    }
     match error {
         ReopenError::Misfit(what) => OpenError::Misfit { shard: config.shard, what },
         ReopenError::Corrupt { seq, reason } => {
             let shard_dir = layout.shard_dir().display().to_string();
             OpenError::Corrupt { shard: config.shard, seq, reason, shard_dir }
         }
+    }
+}
+
+fn no_checkpoint(
+    why: &impl ToString,
+    config: &EngineConfig,
+    layout: &Layout,
+    checkpoints: &FoundCheckpoints,
+) -> OpenError {
+    let names = checkpoints.damaged.iter().filter_map(|path| path.file_name());
+    let names: Vec<_> = names.map(|name| name.to_string_lossy()).collect();
+    OpenError::NoCheckpoint {
+        shard: config.shard,
+        damaged: if names.is_empty() { "none is there".to_owned() } else { names.join(", ") },
+        why: why.to_string(),
+        shard_dir: layout.shard_dir().display().to_string(),
     }
 }
 

@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use batch::layout::HEADER_BYTES;
@@ -28,6 +29,8 @@ pub struct ColdRead {
     /// The segment's index is not known yet, and so nothing of `plan` but segment and request.
     wants_index: bool,
     plan: DiskRead,
+    /// Where in the segment the damage was met, in bytes.
+    damaged_at: Cell<Option<u64>>,
     /// The offset of the batch at `scan_from`, once the read has looked at what lies before it.
     expected: Option<Offset>,
 }
@@ -43,14 +46,14 @@ pub enum Wanted {
 
 impl ColdRead {
     pub fn new(log: LogId, plan: DiskRead) -> Self {
-        Self { log, wants_index: false, plan, expected: None }
+        Self { log, wants_index: false, plan, expected: None, damaged_at: Cell::default() }
     }
 
     /// A read that has to begin with the index.
     pub fn indexed(log: LogId, read: IndexedRead) -> Self {
         let IndexedRead { segment, request } = read;
         let plan = DiskRead { segment, scan_from: 0, file_end: 0, bytes: 0, request };
-        Self { log, wants_index: true, plan, expected: None }
+        Self { log, wants_index: true, plan, expected: None, damaged_at: Cell::default() }
     }
 
     pub fn log(&self) -> LogId {
@@ -59,6 +62,11 @@ impl ColdRead {
 
     pub fn segment(&self) -> SegmentName {
         self.plan.segment
+    }
+
+    /// Where in the segment file the damage begins for which the read was answered with [`ReadError::Corrupt`], in bytes.
+    pub fn damaged_at(&self) -> u64 {
+        self.damaged_at.get().unwrap_or(self.plan.scan_from)
     }
 
     pub fn wanted(&self) -> Wanted {
@@ -107,7 +115,7 @@ impl ColdRead {
         }
         match cut(bytes, &self.plan) {
             Cut::Empty => self.check_empty(store, bytes).map(|()| Some(Vec::new())),
-            Cut::Damaged { .. } => Err(ReadError::Corrupt),
+            Cut::Damaged { position } => Err(self.corrupt(position)),
             Cut::Whole { start, end } => {
                 let end = self.sound_end(store, bytes, start, end)?;
                 Ok(Some(vec![bytes.slice(start..end).expect("the cut lies within what was read")]))
@@ -117,6 +125,11 @@ impl ColdRead {
                 self.go_on(store, bytes, self.plan.scan_from + start as u64, batch_bytes)
             }
         }
+    }
+
+    fn corrupt(&self, position: u64) -> ReadError {
+        self.damaged_at.set(Some(position));
+        ReadError::Corrupt
     }
 
     fn continuity<'a>(&self, store: &'a Store) -> Result<Continuity<'a>, ReadError> {
@@ -138,7 +151,8 @@ impl ColdRead {
                 && (position != start || continuity.holds(&info, self.plan.request.from))
                 && (position < start || batch::verify_crc(&bytes[position..position + info.length]).is_ok());
             if !is_sound {
-                return if position > start { Ok(position) } else { Err(ReadError::Corrupt) };
+                let damaged_at = self.plan.scan_from + position as u64;
+                return if position > start { Ok(position) } else { Err(self.corrupt(damaged_at)) };
             }
             position += info.length;
         }

@@ -11,13 +11,16 @@ mod checkpointing;
 mod cold_read;
 mod compaction;
 mod continuity;
+mod damage;
 mod groups;
 mod index_cache;
 mod indexes;
 mod log_start;
+pub mod lost_checkpoints;
 pub mod recovery;
 mod removals;
 mod rest;
+mod resting;
 pub mod scrub;
 mod space;
 
@@ -30,8 +33,8 @@ use crate::frame::{FrameFields, FrameKind};
 use crate::ids::{GroupSeq, LogId, SegmentName};
 use crate::journal::{ChainEnd, FileRequest, JournalFiles};
 use crate::limits::{
-    BATCH_BYTES_MAX, BLOCK_BYTES, GROUP_BYTES, INDEX_CACHE_BYTES_MAX, SEGMENT_WRITE_BYTES_MIN,
-    SEGMENT_WRITES_IN_FLIGHT_MAX, UNFLUSHED_BYTES_MAX,
+    BATCH_BYTES_MAX, BLOCK_BYTES, GROUP_BYTES, INDEX_CACHE_BYTES_MAX, REST_AFTER_MS, SEGMENT_WRITE_BYTES_MIN,
+    SEGMENT_WRITES_IN_FLIGHT_MAX, SMALL_WRITES_IN_FLIGHT_MAX, SMALL_WRITES_LOGS_MIN, UNFLUSHED_BYTES_MAX,
 };
 pub use crate::log::LogConfig;
 use crate::log::{BlockWrite, FileWrite, Log, SealWrite};
@@ -39,12 +42,14 @@ use crate::memory::BufPool;
 use checkpointing::Checkpointing;
 pub use cold_read::{ColdRead, Wanted};
 use compaction::Compacting;
+pub use damage::ToldDamage;
 pub use groups::GroupWrite;
 use groups::Groups;
 use index_cache::IndexCache;
 pub use indexes::{IndexError, RebuildError};
 pub use log_start::CutError;
 use removals::Removals;
+use resting::{Idleness, Resting};
 use space::Space;
 
 /// A closing mark is written after this long without another group.
@@ -139,6 +144,8 @@ pub struct StoreLimits {
     pub segment_write_bytes_min: u64,
     /// See [`crate::limits::UNFLUSHED_BYTES_MAX`].
     pub unflushed_bytes_max: u64,
+    /// See [`crate::limits::REST_AFTER_MS`].
+    pub rest_after_ms: u64,
     /// See [`crate::limits::INDEX_CACHE_BYTES_MAX`].
     pub index_cache_bytes_max: usize,
     /// What appends leave free in the file system.
@@ -156,6 +163,7 @@ impl StoreLimits {
             group_bytes: GROUP_BYTES,
             segment_write_bytes_min: SEGMENT_WRITE_BYTES_MIN as u64,
             unflushed_bytes_max: UNFLUSHED_BYTES_MAX,
+            rest_after_ms: REST_AFTER_MS,
             index_cache_bytes_max: INDEX_CACHE_BYTES_MAX,
             disk_reserve_bytes: 0,
             disk_sharers: 1,
@@ -167,6 +175,13 @@ struct Slot {
     log: Log,
     /// It stands in the queue of logs that may have something to write.
     queued: bool,
+    idleness: Idleness,
+}
+
+impl Slot {
+    fn new(log: Log) -> Self {
+        Self { log, queued: false, idleness: Idleness::default() }
+    }
 }
 
 /// One shard's logs, journal and checkpoint.
@@ -185,6 +200,7 @@ pub struct Store {
     unflushed_bytes: u64,
     memory_bytes: usize,
     evict_after: Option<LogId>,
+    resting: Resting,
     journalled_bytes: u64,
     checkpoint_wanted: bool,
     space: Space,
@@ -205,9 +221,7 @@ impl Store {
             saved.map_or((0, GroupSeq::NONE, Vec::new()), |saved| (saved.seq, saved.replay_from, saved.logs));
         let logs: BTreeMap<LogId, Slot> = pictures
             .iter()
-            .map(|picture| {
-                (picture.log, Slot { log: Log::restore(picture, LogConfig::default(), &pool), queued: false })
-            })
+            .map(|picture| (picture.log, Slot::new(Log::restore(picture, LogConfig::default(), &pool))))
             .collect();
         let memory_bytes = logs.values().map(|slot| slot.log.memory_bytes()).sum();
         let unflushed_bytes = logs.values().map(|slot| slot.log.unflushed_bytes()).sum();
@@ -225,6 +239,7 @@ impl Store {
             unflushed_bytes,
             memory_bytes,
             evict_after: None,
+            resting: Resting::new(limits.rest_after_ms),
             journalled_bytes: 0,
             checkpoint_wanted: false,
             space: Space::new(limits.disk_reserve_bytes, limits.disk_sharers),
@@ -331,7 +346,7 @@ impl Store {
 
     /// Makes sure that the log exists.
     pub fn create_log(&mut self, id: LogId, config: LogConfig) {
-        let slot = self.logs.entry(id).or_insert_with(|| Slot { log: Log::new(id, config), queued: false });
+        let slot = self.logs.entry(id).or_insert_with(|| Slot::new(Log::new(id, config)));
         slot.log.configure(config);
     }
 
@@ -402,9 +417,12 @@ impl Store {
         if !self.takes(batch.info.length) {
             return Err(AppendError::Busy);
         }
+        let chunk_bytes_max = self.chunk_bytes_max();
         let slot = self.logs.get_mut(&id).ok_or(AppendError::UnknownLog)?;
         let group = self.groups.reserve(&self.pool, batch.info.length, now_ms);
         let memory_before = slot.log.memory_bytes();
+        slot.log.limit_chunks(chunk_bytes_max);
+        self.resting.on_append(id, &mut slot.idleness, now_ms);
         let appended = slot.log.append(&self.pool, batch, epoch, group);
         self.memory_bytes += slot.log.memory_bytes() - memory_before;
         let last_offset = Offset(appended.next_offset.0 - 1);
@@ -440,6 +458,7 @@ impl Store {
         let batch = batch::check(payload)
             .map_err(|error| format!("log {}: offset {}: {error}", fields.log, fields.base_offset))?;
         self.create_log_for_replay(fields.log);
+        let chunk_bytes_max = self.chunk_bytes_max();
         let slot = self.logs.get_mut(&fields.log).expect("created above");
         if fields.base_offset != slot.log.end_offset() {
             return Err(format!(
@@ -450,6 +469,8 @@ impl Store {
             ));
         }
         let memory_before = slot.log.memory_bytes();
+        slot.log.limit_chunks(chunk_bytes_max);
+        self.resting.on_append(fields.log, &mut slot.idleness, 0);
         slot.log.replay(&self.pool, &batch, fields.base_offset, fields.leader_epoch);
         self.memory_bytes += slot.log.memory_bytes() - memory_before;
         self.unflushed_bytes += payload.len() as u64;
@@ -459,7 +480,7 @@ impl Store {
     }
 
     fn create_log_for_replay(&mut self, id: LogId) {
-        self.logs.entry(id).or_insert_with(|| Slot { log: Log::new(id, LogConfig::default()), queued: false });
+        self.logs.entry(id).or_insert_with(|| Slot::new(Log::new(id, LogConfig::default())));
     }
 
     fn queue_if_ready(&mut self, id: LogId) {
@@ -491,14 +512,16 @@ impl Store {
             effects.push(Effect::WriteGroup(write));
         }
         self.poll_checkpoint(effects);
+        self.poll_idle(now_ms);
         self.poll_segments(effects);
+        self.poll_resting(effects);
         self.evict();
     }
 
     /// When `poll` should be called even if nothing else happens.
     pub fn deadline_ms(&self) -> Option<u64> {
         let mark = self.groups.idle_since_ms().map(|since| since + IDLE_MARK_DELAY_MS);
-        self.groups.due_ms().into_iter().chain(mark).min()
+        self.groups.due_ms().into_iter().chain(mark).chain(self.resting.deadline_ms()).min()
     }
 
     /// Asks for a checkpoint as soon as none is under way.
@@ -533,18 +556,24 @@ impl Store {
     }
 
     fn poll_segments(&mut self, effects: &mut Vec<Effect>) {
-        while self.writes_in_flight < SEGMENT_WRITES_IN_FLIGHT_MAX {
+        let many = self.checkpointing.waiting().nth(SMALL_WRITES_LOGS_MIN).is_some();
+        let in_flight_max = if many { SMALL_WRITES_IN_FLIGHT_MAX } else { SEGMENT_WRITES_IN_FLIGHT_MAX };
+        while self.writes_in_flight < in_flight_max {
             let Some(id) = self.write_queue.pop_front() else { break };
             let bytes_min = if self.checkpointing.waits_for(id) { 1 } else { self.limits.segment_write_bytes_min };
             let Some(slot) = self.logs.get_mut(&id) else { continue };
             slot.queued = false;
             let Some(write) = slot.log.next_write(bytes_min) else { continue };
-            self.writes_in_flight += 1;
-            effects.push(match write {
-                FileWrite::Blocks(write) => Effect::WriteBlocks { log: id, write },
-                FileWrite::Seal(write) => Effect::SealSegment { log: id, write },
-            });
+            self.start_write(id, write, effects);
         }
+    }
+
+    fn start_write(&mut self, log: LogId, write: FileWrite, effects: &mut Vec<Effect>) {
+        self.writes_in_flight += 1;
+        effects.push(match write {
+            FileWrite::Blocks(write) => Effect::WriteBlocks { log, write },
+            FileWrite::Seal(write) => Effect::SealSegment { log, write },
+        });
     }
 
     /// Frees tail memory over the budget, log after log, oldest chunk first, as far as the files have it.

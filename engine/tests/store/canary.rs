@@ -23,6 +23,11 @@ fn groups_reported_before_they_are_written_are_found() {
 }
 
 #[test]
+fn memory_given_up_before_the_file_has_it_is_found() {
+    assert_found(Planted::ReportBlocksBeforeTheyAreWritten, 0..100);
+}
+
+#[test]
 fn groups_written_without_a_sync_are_found() {
     assert_found(Planted::WriteGroupsWithoutSync, 0..100);
 }

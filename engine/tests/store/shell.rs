@@ -21,6 +21,8 @@ const BLOCK_BYTES: usize = 4096;
 pub enum Planted {
     Nothing,
     ReportGroupsBeforeTheyAreWritten,
+    /// The store may give up the memory of a resting log, which the file does not have yet.
+    ReportBlocksBeforeTheyAreWritten,
     WriteGroupsWithoutSync,
     SkipSegmentSync,
     SkipSegmentDirSync,
@@ -184,6 +186,13 @@ impl Shell {
         {
             task.report = Report::Nothing;
             return Some(store.on_group_written(seq, effects));
+        }
+        if let Report::Blocks { log, segment, position, len } = task.report
+            && self.planted == Planted::ReportBlocksBeforeTheyAreWritten
+        {
+            (task.report, task.gives_back) = (Report::Nothing, None);
+            store.on_blocks_written(log, segment, position, len);
+            return None;
         }
         if self.finds_no_space(index, random) {
             let task = self.tasks.remove(index);

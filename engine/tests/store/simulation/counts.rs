@@ -31,6 +31,8 @@ pub struct Counts {
     /// Reads whose records went while they were under way.
     pub reads_cut_off: u64,
     pub leftovers: u64,
+    /// Logs that nobody appended to any more and that had given up their memory.
+    pub rested: u64,
     /// Copies of the disk that were damaged and did not open.
     pub damage_told: u64,
     /// Copies whose damage looked like a torn write.
@@ -80,6 +82,7 @@ impl Counts {
             ("segments removed", &mut self.segments_removed),
             ("reads cut off", &mut self.reads_cut_off),
             ("segments left over by a crash", &mut self.leftovers),
+            ("logs at rest", &mut self.rested),
             ("damaged disks refused", &mut self.damage_told),
             ("damaged disks that look torn", &mut self.damage_doubtful),
             ("reads of damaged disks that were right", &mut self.damaged_reads_right),

@@ -17,9 +17,9 @@ impl Simulation {
         for _ in 0..STEPS_MAX {
             self.poll();
             if self.shell.is_idle() {
-                self.now_ms += 150;
+                self.now_ms = self.store.deadline_ms().unwrap_or(0).max(self.now_ms + 150);
                 self.poll();
-                if self.shell.is_idle() {
+                if self.shell.is_idle() && self.store.deadline_ms().is_none() {
                     break;
                 }
             }
@@ -48,6 +48,9 @@ impl Simulation {
         assert!(unknown.is_empty(), "{unknown:?} of deleted logs stay for ever");
         for id in self.model.alive() {
             let log = self.store.log(id).expect("alive");
+            let resting_bytes = engine::limits::CHUNK_BYTES_MIN;
+            assert!(log.memory_bytes() <= resting_bytes, "log {id}: idle, and holds {} bytes", log.memory_bytes());
+            self.counts.rested += u64::from(log.bytes() > resting_bytes as u64);
             let dead = log
                 .segments()
                 .iter()

@@ -42,6 +42,7 @@ impl World {
             group_bytes: [16usize, 32, 64][random.below(3)] << 10,
             segment_write_bytes_min: [4u64, 16, 64][random.below(3)] << 10,
             unflushed_bytes_max: [128u64, 512, 4096][random.below(3)] << 10,
+            rest_after_ms: [50, 400, 10_000][journal_files_max as usize % 3],
             disk_reserve_bytes: RESERVE_BYTES,
             disk_sharers: 1,
             index_cache_bytes_max: [0usize, 1000, 1 << 20][random.below(3)],
