@@ -121,6 +121,8 @@ pub enum CheckpointError {
     UnsupportedVersion(u16),
     #[error("the checkpoint's archive is malformed")]
     Malformed,
+    #[error("this is checkpoint {seq} of shard {shard}, written to the wrong place")]
+    Misplaced { shard: u32, seq: u64 },
     #[error("the checkpoint contradicts itself about log {log}: {what}")]
     Inconsistent { log: LogId, what: &'static str },
 }
@@ -157,6 +159,20 @@ pub fn decode(bytes: &[u8]) -> Result<Checkpoint, CheckpointError> {
     let checkpoint = rkyv::from_bytes::<Checkpoint, Failure>(&body).map_err(|_| CheckpointError::Malformed)?;
     check(&checkpoint)?;
     Ok(checkpoint)
+}
+
+/// Reads back the checkpoint that a file's name promises. A sound one of another name or shard was written to the wrong place.
+///
+/// # Errors
+/// As [`decode`], and [`CheckpointError::Misplaced`].
+pub fn decode_named(bytes: &[u8], shard: u32, seq: u64) -> Result<Checkpoint, CheckpointError> {
+    let checkpoint = decode(bytes)?;
+    let is_it = checkpoint.shard == shard && checkpoint.seq == seq;
+    if is_it {
+        Ok(checkpoint)
+    } else {
+        Err(CheckpointError::Misplaced { shard: checkpoint.shard, seq: checkpoint.seq })
+    }
 }
 
 /// What every log's entry must satisfy, before it is written and after it was read.

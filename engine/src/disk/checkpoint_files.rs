@@ -58,7 +58,8 @@ pub fn read(layout: &Layout) -> io::Result<FoundCheckpoints> {
     let mut checkpoints = FoundCheckpoints::default();
     for (seq, path) in found(layout)?.into_iter().rev() {
         checkpoints.newest_seq = checkpoints.newest_seq.max(seq);
-        match (checkpoint::decode(&std::fs::read(&path)?), &checkpoints.newest) {
+        let content = checkpoint::decode_named(&std::fs::read(&path)?, layout.shard_index(), seq);
+        match (content, &checkpoints.newest) {
             // The next one gets a name that none has had, those of damaged ones included.
             (Ok(checkpoint), None) => {
                 checkpoints.newest = Some(Checkpoint { seq: checkpoints.newest_seq, ..checkpoint });

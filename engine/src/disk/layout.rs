@@ -33,6 +33,11 @@ impl Layout {
         Self { data: data.to_path_buf(), generation, shard }
     }
 
+    /// Index of the shard.
+    pub fn shard_index(&self) -> u32 {
+        u32::from(self.shard)
+    }
+
     /// What holds the directories of a generation's shards.
     pub fn shards_dir(data: &Path, generation: Generation) -> PathBuf {
         match generation {

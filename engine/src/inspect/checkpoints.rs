@@ -30,7 +30,7 @@ pub fn checkpoints(layout: &Layout) -> Result<Vec<FoundCheckpoint>, InspectError
     for (seq, path) in named {
         match std::fs::read(&path) {
             Ok(bytes) => {
-                let content = checkpoint::decode(&bytes);
+                let content = checkpoint::decode_named(&bytes, layout.shard_index(), seq);
                 found.push(FoundCheckpoint { seq, path, file_bytes: bytes.len() as u64, content });
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}

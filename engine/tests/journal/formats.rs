@@ -203,7 +203,13 @@ fn a_checkpoint_has_the_bytes_it_always_had() {
     assert_eq!(checkpoint::decode(&bytes), Ok(checkpoint.clone()));
     let padded = [&bytes[..], &[0; 4096]].concat();
     assert_eq!(checkpoint::decode(&padded[1..]), Err(CheckpointError::NotACheckpoint));
-    assert_eq!(checkpoint::decode(&padded), Ok(checkpoint));
+    assert_eq!(checkpoint::decode(&padded), Ok(checkpoint.clone()));
+    let Checkpoint { shard, seq, .. } = checkpoint;
+    assert_eq!(checkpoint::decode_named(&padded, shard, seq), Ok(checkpoint));
+    for (other_shard, other_seq) in [(shard + 1, seq), (shard, seq - 1)] {
+        let misplaced = Err(CheckpointError::Misplaced { shard, seq });
+        assert_eq!(checkpoint::decode_named(&padded, other_shard, other_seq), misplaced);
+    }
 }
 
 #[test]

@@ -109,14 +109,17 @@ impl Shell {
 
     /// Oldest first.
     pub fn sound_checkpoints(&self) -> Vec<Checkpoint> {
-        let read = |seq| checkpoint::decode(self.disk.read(Name::Checkpoint(seq)).expect("listed")).ok();
-        self.checkpoint_seqs().into_iter().filter_map(read).collect()
+        self.checkpoint_seqs().into_iter().filter_map(|seq| self.sound_checkpoint(seq)).collect()
+    }
+
+    fn sound_checkpoint(&self, seq: u64) -> Option<Checkpoint> {
+        checkpoint::decode_named(self.disk.read(Name::Checkpoint(seq)).expect("listed"), self.shard, seq).ok()
     }
 
     fn set_damaged_aside(&mut self) {
         for seq in self.checkpoint_seqs() {
             let name = Name::Checkpoint(seq);
-            if checkpoint::decode(self.disk.read(name).expect("listed")).is_err() {
+            if self.sound_checkpoint(seq).is_none() {
                 self.disk.rename(name, Name::Damaged(seq));
                 self.disk.sync_dir(Dir::Shard);
             }
