@@ -114,6 +114,7 @@ mod tests {
             active_index: Vec::new(),
             leader_epochs: Vec::new(),
             cleaned_until: Offset(0),
+            producers: Vec::new(),
         }
     }
 
