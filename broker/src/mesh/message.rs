@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use batch::{CheckedBytes, LeaderEpoch, Offset};
-use engine::LogId;
 use engine::memory::Span;
+use engine::{LogId, SequenceError};
 
 use crate::controller::{MetadataChange, MetadataRecord, Outcome};
 use crate::ids::ShardId;
@@ -99,6 +99,9 @@ pub enum AppendFault {
     /// Nothing was appended; what is sent again later is stored when there is space.
     #[error("the disk is full; try again when there is space")]
     DiskFull,
+    /// It does not follow what its producer has sent before.
+    #[error(transparent)]
+    Sequence(SequenceError),
 }
 
 /// What to read from partitions of one shard, in the order of the client's request.

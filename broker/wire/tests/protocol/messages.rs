@@ -26,8 +26,8 @@ macro_rules! for_each_message {
             delete_topics_response: delete_topics::DeleteTopicsResponse, DeleteTopics, 1..=6;
             delete_records_request: delete_records::DeleteRecordsRequest, DeleteRecords, 0..=2;
             delete_records_response: delete_records::DeleteRecordsResponse, DeleteRecords, 0..=2;
-            init_producer_id_request: init_producer_id::InitProducerIdRequest, InitProducerId, 0..=4;
-            init_producer_id_response: init_producer_id::InitProducerIdResponse, InitProducerId, 0..=4;
+            init_producer_id_request: init_producer_id::InitProducerIdRequest, InitProducerId, 0..=5;
+            init_producer_id_response: init_producer_id::InitProducerIdResponse, InitProducerId, 0..=5;
             offset_for_leader_epoch_request:
                 offset_for_leader_epoch::OffsetForLeaderEpochRequest, OffsetForLeaderEpoch, 2..=4;
             offset_for_leader_epoch_response:
