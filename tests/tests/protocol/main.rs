@@ -1,6 +1,7 @@
 //! The Kafka protocol at the port, seen by a raw client whose codec is not ours.
 
 mod fetching;
+mod idempotence;
 mod offsets;
 mod pipelining;
 mod producing;
@@ -26,6 +27,9 @@ mod code {
     pub const INVALID_CONFIG: i16 = 40;
     pub const UNSUPPORTED_FOR_MESSAGE_FORMAT: i16 = 43;
     pub const POLICY_VIOLATION: i16 = 44;
+    pub const OUT_OF_ORDER_SEQUENCE_NUMBER: i16 = 45;
+    pub const INVALID_PRODUCER_EPOCH: i16 = 47;
+    pub const TRANSACTIONAL_ID_AUTHORIZATION_FAILED: i16 = 53;
     pub const INVALID_RECORD: i16 = 87;
     pub const UNKNOWN_TOPIC_ID: i16 = 100;
 }
