@@ -20,6 +20,7 @@ use crate::limits::{
     COMPACTION_BYTES_PER_S_DEFAULT, COMPACTION_CHECK_MS_DEFAULT, GROUP_BYTES, JOURNAL_BYTES_DEFAULT,
     PRODUCER_EXPIRY_MS, RETENTION_CHECK_MS_DEFAULT, SCRUB_BYTES_PER_S_DEFAULT,
 };
+use crate::log::producers::Producer;
 use crate::log::{ReadPlan, ReadRequest};
 use crate::memory::Span;
 use crate::ring::sync::Notify;
@@ -266,6 +267,12 @@ impl Engine {
 
     pub fn log(&self, id: LogId) -> Option<LogView> {
         self.inner.store.borrow().view(id)
+    }
+
+    /// Tells of every idempotent producer that a log knows.
+    pub fn producers<T>(&self, id: LogId, tell: impl Fn(i64, &Producer) -> T) -> Option<Vec<T>> {
+        let store = self.inner.store.borrow();
+        Some(store.log(id)?.producers().iter().map(|(producer_id, producer)| tell(producer_id, producer)).collect())
     }
 
     /// All logs of this shard.

@@ -24,8 +24,10 @@ pub const SCENARIO: Scenario = Scenario {
         Aim::lower(PLAIN_P99, "ms"),
         Aim::lower(IDEMPOTENT_P99, "ms"),
     ]],
-    notes: &["produce: 1 KiB records, 8 producers, 16 partitions, 16 KiB batches (Kafka's default), 4 in a request, acks=all, durable, \
-              rate max"],
+    notes: &[
+        "produce: 1 KiB records, 8 producers, 16 partitions, 16 KiB batches (Kafka's default), 4 in a request, acks=all, durable, \
+              rate max",
+    ],
     round,
 };
 

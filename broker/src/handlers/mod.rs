@@ -10,6 +10,7 @@ mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_producers;
 mod error_codes;
 mod fetch;
 mod fetch_answer;
@@ -93,6 +94,7 @@ fn dispatch(ctx: &Rc<Context>, request: Request<'_>) -> Result<Answer, DecodeErr
         ApiKey::OffsetForLeaderEpoch => offset_for_leader_epoch::handle(ctx, request),
         ApiKey::DescribeConfigs => describe_configs::handle(ctx, request),
         ApiKey::DescribeCluster => describe_cluster::handle(ctx, request),
+        ApiKey::DescribeProducers => describe_producers::handle(ctx, request),
     }
 }
 

@@ -27,6 +27,8 @@ pub enum Request {
     ListOffsets(Vec<OffsetQuery>),
     /// Let logs start further on; answered when they durably do.
     Cut(Vec<Cut>),
+    /// Tell which producers these logs know.
+    Producers(Vec<LogId>),
     /// Change the metadata. Only the controller's shard takes it.
     Change(MetadataChange),
     /// Metadata that is durable. Sent by the controller to every shard, in order.
@@ -46,6 +48,8 @@ pub enum Reply {
     ListOffsets(Vec<Result<FoundOffset, ReadFault>>),
     /// Where each log starts, in order.
     Cut(Vec<Result<Offset, ReadFault>>),
+    /// For each log, in order.
+    Producers(Vec<Result<Vec<KnownProducer>, ReadFault>>),
     Change(Outcome),
     Apply,
 }
@@ -223,6 +227,18 @@ pub struct Cut {
     pub start: Option<Offset>,
 }
 
+/// What a log knows of a producer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownProducer {
+    pub producer_id: i64,
+    pub epoch: i16,
+    /// Of the last record.
+    pub last_sequence: Option<i32>,
+    /// The largest of the last batch, in milliseconds.
+    pub last_timestamp_ms: Option<i64>,
+    pub transaction_start: Option<Offset>,
+}
+
 /// The mesh delivered the reply to another request: a defect, not something to handle.
 const MISMATCHED: &str = "a reply answers the request of its own kind";
 
@@ -249,6 +265,11 @@ impl Reply {
 
     pub fn into_cut(self) -> Vec<Result<Offset, ReadFault>> {
         let Self::Cut(results) = self else { panic!("{MISMATCHED}") };
+        results
+    }
+
+    pub fn into_producers(self) -> Vec<Result<Vec<KnownProducer>, ReadFault>> {
+        let Self::Producers(results) = self else { panic!("{MISMATCHED}") };
         results
     }
 

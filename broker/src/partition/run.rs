@@ -66,6 +66,7 @@ pub fn serve(ctx: &Rc<Context>, request: Request) -> Served {
         }
         Request::ListOffsets(queries) => reads::list_offsets(ctx, queries),
         Request::Cut(cuts) => Served::Later(cuts::cut(ctx, &cuts)),
+        Request::Producers(logs) => Served::Now(reads::producers(ctx, &logs)),
         Request::Change(change) => {
             let controller = ctx.controller.as_ref().expect("changes are sent to the controller's shard");
             controller.submit(ctx, change)

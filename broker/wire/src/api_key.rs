@@ -20,6 +20,7 @@ pub enum ApiKey {
     OffsetForLeaderEpoch = 23,
     DescribeConfigs = 32,
     DescribeCluster = 60,
+    DescribeProducers = 61,
 }
 
 /// The versions of a message that a broker advertises, both ends included.
@@ -54,6 +55,7 @@ pub const SUPPORTED: &[ApiRange] = &[
     range(ApiKey::OffsetForLeaderEpoch, 2, 4),
     range(ApiKey::DescribeConfigs, 1, 4),
     range(ApiKey::DescribeCluster, 0, 1),
+    range(ApiKey::DescribeProducers, 0, 0),
 ];
 
 /// Whether a version of a message is in [`SUPPORTED`].
@@ -91,6 +93,7 @@ impl ApiKey {
             Self::OffsetForLeaderEpoch => "OffsetForLeaderEpoch",
             Self::DescribeConfigs => "DescribeConfigs",
             Self::DescribeCluster => "DescribeCluster",
+            Self::DescribeProducers => "DescribeProducers",
         }
     }
 
@@ -102,7 +105,7 @@ impl ApiKey {
     /// The first version with compact strings and tagged fields (KIP-482).
     pub const fn flexible_from(self) -> i16 {
         match self {
-            Self::DescribeCluster => 0,
+            Self::DescribeCluster | Self::DescribeProducers => 0,
             Self::DeleteRecords | Self::InitProducerId => 2,
             Self::FindCoordinator | Self::ApiVersions => 3,
             Self::DeleteTopics | Self::OffsetForLeaderEpoch | Self::DescribeConfigs => 4,

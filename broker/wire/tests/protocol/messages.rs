@@ -36,6 +36,8 @@ macro_rules! for_each_message {
             describe_configs_response: describe_configs::DescribeConfigsResponse, DescribeConfigs, 1..=4;
             describe_cluster_request: describe_cluster::DescribeClusterRequest, DescribeCluster, 0..=1;
             describe_cluster_response: describe_cluster::DescribeClusterResponse, DescribeCluster, 0..=1;
+            describe_producers_request: describe_producers::DescribeProducersRequest, DescribeProducers, 0..=0;
+            describe_producers_response: describe_producers::DescribeProducersResponse, DescribeProducers, 0..=0;
         }
     };
 }

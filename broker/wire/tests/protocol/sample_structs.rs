@@ -189,3 +189,14 @@ sample_structs! { produce:
     LeaderIdAndEpoch { leader_id, leader_epoch }
     NodeEndpoint<'static> { node_id, host, port, rack }
 }
+
+sample_structs! { describe_producers:
+    DescribeProducersRequest<'static> { topics }
+    TopicRequest<'static> { name, partition_indexes }
+    DescribeProducersResponse<'static> { throttle_time_ms, topics }
+    TopicResponse<'static> { name, partitions }
+    PartitionResponse<'static> { partition_index, error_code, error_message, active_producers }
+    ProducerState {
+        producer_id, producer_epoch, last_sequence, last_timestamp, coordinator_epoch, current_txn_start_offset
+    }
+}
