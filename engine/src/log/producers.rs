@@ -82,14 +82,11 @@ impl Producers {
         self.by_id.iter().map(|(id, producer)| (*id, &**producer))
     }
 
-    /// Whether a client's batch may be appended. `Some` is the batch that is known already, which is not appended again.
+    /// Whether a client's batch may be appended, which has a producer. `Some` is the batch that is known already, which is not appended again.
     ///
     /// # Errors
     /// The batch must not be appended.
     pub fn judge(&self, info: &BatchInfo) -> Result<Option<ProducerBatch>, SequenceError> {
-        if !info.has_producer() {
-            return Ok(None);
-        }
         let Some(producer) = self.by_id.get(&info.producer_id) else { return Ok(None) };
         producer.judge(info)
     }

@@ -50,6 +50,9 @@ impl Store {
 
     /// Whether the log takes a client's batch by the sequence of its producer. `Some` when it has it already.
     pub(super) fn judge_sequence(&self, id: LogId, batch: &Checked<'_>) -> Result<Option<Appended>, AppendError> {
+        if !batch.info.has_producer() {
+            return Ok(None);
+        }
         let log = &self.logs.get(&id).ok_or(AppendError::UnknownLog)?.log;
         let known = log.producers().judge(&batch.info)?;
         Ok(known.map(|known| Appended {

@@ -2,10 +2,11 @@
 
 use super::{code, start};
 use bytes::Bytes;
-use kafka_protocol::messages::InitProducerIdRequest;
+use kafka_protocol::messages::describe_producers_request::TopicRequest;
+use kafka_protocol::messages::{DescribeProducersRequest, InitProducerIdRequest};
 use kafka_protocol::protocol::StrBytes;
 use kafka_protocol::records::Compression;
-use tests::calls::{PRODUCE_VERSION, Partition, delete_records_request, produce_request};
+use tests::calls::{PRODUCE_VERSION, Partition, delete_records_request, produce_request, topic_name};
 use tests::kafka::Client;
 use tests::records;
 
@@ -71,6 +72,12 @@ fn what_is_sent_again_is_acknowledged_where_it_lies_and_a_gap_is_refused() {
     server.restart();
     let mut client = Client::connect(server.address());
     check(&mut client, 18);
+    // With another number of cores, which moves logs between shards.
+    server.terminate();
+    server.use_cores("0");
+    server.restart();
+    let mut client = Client::connect(server.address());
+    check(&mut client, 18);
     assert_eq!(producer.send(&mut client, 18, 1), (0, 18));
 }
 
@@ -123,4 +130,26 @@ fn a_transactional_producer_is_told_at_once_that_there_are_no_transactions() {
         assert_eq!(answer.error_code, code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
     }
     assert_eq!(client.api_versions()[&22], (0, 5));
+}
+
+#[test]
+fn a_partition_tells_which_producers_it_knows() {
+    let (_server, mut client) = start("producers-told");
+    client.create_topic(LOG.topic, 2, &[]);
+    let producers = [Producer::new(&mut client), Producer::new(&mut client)];
+    assert_eq!(producers[1].send(&mut client, 0, 3), (0, 0));
+    assert_eq!(producers[0].send(&mut client, 40, 2), (0, 3));
+    let asked = TopicRequest::default().with_name(topic_name(LOG.topic)).with_partition_indexes(vec![0, 1, 2]);
+    let answer = client.call(0, &DescribeProducersRequest::default().with_topics(vec![asked]));
+    let told = &answer.topics[0].partitions;
+    let of = |index: usize| {
+        let known = told[index].active_producers.iter().map(|known| {
+            assert_eq!((known.coordinator_epoch, known.current_txn_start_offset), (-1, -1));
+            (*known.producer_id, known.producer_epoch, known.last_sequence, known.last_timestamp)
+        });
+        (told[index].error_code, known.collect::<Vec<_>>())
+    };
+    assert_eq!(of(0), (0, vec![(producers[0].id, 0, 41, 5_000), (producers[1].id, 0, 2, 5_000)]));
+    assert_eq!(of(1), (0, Vec::new()));
+    assert_eq!(of(2), (code::UNKNOWN_TOPIC_OR_PARTITION, Vec::new()));
 }
