@@ -82,7 +82,7 @@ impl Producers {
         self.by_id.iter().map(|(id, producer)| (*id, &**producer))
     }
 
-    /// Whether a client's batch may be appended, which has a producer. `Some` is the batch that is known already, which is not appended again.
+    /// Whether a client's batch may be appended. `Some` is the batch that is known already, which is not appended again.
     ///
     /// # Errors
     /// The batch must not be appended.
