@@ -40,6 +40,8 @@ fn a_duplicate_is_promised_with_the_group_of_its_original() {
     assert!(again.is_duplicate);
     assert_eq!((again.base_offset, again.group), (original.base_offset, original.group));
     shard.restart();
+    // Nothing of the log was durable, so that recovery knows of none.
+    shard.store.create_log(LOG, LogConfig::default());
     assert!(!shard.is_known(7, 0), "the original was cut: this is the first that is stored");
     shard.run();
     let again = shard.send(7, 0).expect("taken");
