@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tests::calls::partition;
+use tests::directory::content;
 use tests::kafka::Client;
 use tests::records;
 use tests::server::{Options, Server, run_ringmain};
@@ -68,20 +69,6 @@ fn assert_everything(server: &Server, rounds: i64) {
         assert_eq!(client.end_offset(partition(TOPIC, index)), end * rounds, "partition {index}");
         assert_eq!(read(&mut client, index, 0, end * rounds), (end * rounds, 0), "partition {index}");
     }
-}
-
-/// Every file below the directory with all its bytes.
-fn content(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut files = BTreeMap::new();
-    for entry in fs::read_dir(directory).expect("a directory") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            files.extend(content(&path));
-        } else {
-            files.insert(path.clone(), fs::read(&path).expect("a file"));
-        }
-    }
-    files
 }
 
 fn files(server: &Server, is_wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
