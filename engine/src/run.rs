@@ -30,6 +30,7 @@ use crate::store::{
 };
 
 mod compaction;
+mod damage;
 mod idle;
 mod index;
 mod read;

@@ -175,6 +175,8 @@ fn check_without_checkpoint(
 
 fn make_dirs(layout: &Layout) -> io::Result<()> {
     std::fs::create_dir_all(layout.journal_dir())?;
+    std::fs::create_dir_all(layout.copies_dir())?;
+    std::fs::File::open(layout.copies_dir())?.sync_all()?;
     for dir in layout.journal_dir().ancestors().take(4) {
         std::fs::File::open(dir)?.sync_all()?;
     }
