@@ -37,7 +37,8 @@ fn frame_check(criterion: &mut Criterion) {
         let frame = framed(size);
         group.throughput(Throughput::Bytes(frame.len() as u64));
         group.bench_function(name, |bencher| {
-            bencher.iter(|| FrameView::parse(black_box(&frame)).and_then(|frame| frame.verify_payload()).expect("sound"))
+            bencher
+                .iter(|| FrameView::parse(black_box(&frame)).and_then(|frame| frame.verify_payload()).expect("sound"))
         });
     }
     group.finish();

@@ -10,7 +10,8 @@ use engine::limits::GROUP_BYTES;
 use engine::memory::AlignedBuf;
 use engine::{GroupSeq, JournalFileId, LeaderEpoch, LogId, Offset};
 
-const SIZES: [(&str, usize); 3] = [("1KiB_batches", 1 << 10), ("16KiB_batches", 16 << 10), ("128KiB_batches", 128 << 10)];
+const SIZES: [(&str, usize); 3] =
+    [("1KiB_batches", 1 << 10), ("16KiB_batches", 16 << 10), ("128KiB_batches", 128 << 10)];
 
 const CONTEXT: GroupContext = GroupContext {
     file: JournalFileId(3 << 32),

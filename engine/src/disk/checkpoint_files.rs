@@ -116,7 +116,9 @@ fn read_either(
     damaged.extend(path.cloned());
     let path = layout.checkpoint(seq);
     match &copy {
-        Some(_) => tracing::error!(seq, path = %path.display(), what, "a checkpoint is damaged; its copy is sound and counts"),
+        Some(_) => {
+            tracing::error!(seq, path = %path.display(), what, "a checkpoint is damaged; its copy is sound and counts")
+        }
         None => tracing::error!(seq, path = %path.display(), what, "a checkpoint is damaged; doing without it"),
     }
     Ok(copy)

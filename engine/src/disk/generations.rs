@@ -50,7 +50,7 @@ pub fn write(data: &Path, generation: Generation, checkpoints: &[Checkpoint]) ->
     sync_dir(data)
 }
 
-fn write_checkpoint(path: &Path, checkpoint: &Checkpoint) -> io::Result<()> {
+pub(crate) fn write_checkpoint(path: &Path, checkpoint: &Checkpoint) -> io::Result<()> {
     let bytes = checkpoint::encode(checkpoint);
     let mut file = File::create_new(path)?;
     file.write_all(&bytes)?;

@@ -5,8 +5,8 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use super::Inner;
-use super::{damage, index};
 use super::recovery::random_salt;
+use super::{damage, index};
 use crate::limits::SCRUB_FIRST_MS;
 use crate::ring;
 use crate::store::scrub::{Damage, Look, Scrub, Stretch};

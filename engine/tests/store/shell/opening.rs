@@ -138,7 +138,10 @@ impl Shell {
     pub fn sound_files_of(&self, seq: u64) -> Vec<Name> {
         let named = self.named_checkpoint(seq).map(|_| Name::Checkpoint(seq));
         let copies = self.disk.names().filter(|name| matches!(name, Name::Copy(_)));
-        named.into_iter().chain(copies.filter(|name| self.sound_copy(*name).is_some_and(|copy| copy.seq == seq))).collect()
+        named
+            .into_iter()
+            .chain(copies.filter(|name| self.sound_copy(*name).is_some_and(|copy| copy.seq == seq)))
+            .collect()
     }
 
     fn set_damaged_aside(&mut self) {

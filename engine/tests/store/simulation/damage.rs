@@ -239,10 +239,10 @@ fn index(store: &mut Store, shell: &Shell, id: LogId, segment: SegmentName) -> O
     }
 }
 
-type LookedAt = Option<(Name, Range<u64>)>;
+pub(super) type LookedAt = Option<(Name, Range<u64>)>;
 
 /// One batch, and on an error what of a file was looked at.
-fn read_alone(
+pub(super) fn read_alone(
     store: &mut Store,
     shell: &Shell,
     id: LogId,

@@ -106,6 +106,9 @@ impl Simulation {
         }
         self.model.check_ladders(&self.store);
         self.examine_damage();
+        if self.world.damages > 0 {
+            self.examine_rebuild();
+        }
         self.read_everything();
     }
 
