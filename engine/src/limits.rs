@@ -72,6 +72,9 @@ pub const INDEX_CACHE_BYTES_MAX: usize = 16 << 20;
 /// Damaged segments that a shard remembers to have told of, so that each is told once.
 pub const DAMAGED_SEGMENTS_MAX: usize = 10_000;
 
+/// Damaged segment files that a node keeps when nobody needs them any more; further ones go as if they were sound.
+pub const QUARANTINED_FILES_MAX: usize = 64;
+
 pub const SEGMENT_BYTES_DEFAULT: u64 = 1 << 30;
 /// Positions inside a segment must stay below 2 GiB, as in Kafka.
 pub const SEGMENT_BYTES_MAX: u64 = i32::MAX as u64;

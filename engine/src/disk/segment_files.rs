@@ -13,6 +13,7 @@ use super::free_space::is_exhausted;
 use super::index_files;
 use super::journal_files::sync_dir;
 use super::layout::Layout;
+use super::quarantine::{Fate, Quarantine};
 use super::recency::{Key, Recency};
 use super::removal::Removal;
 use crate::ids::{LogId, SegmentName};
@@ -45,11 +46,13 @@ pub struct SegmentShelf {
     /// Extents are reserved ahead in steps of at most this.
     step_bytes_max: Cell<u64>,
     removal: Removal,
+    quarantine: Quarantine,
 }
 
 impl SegmentShelf {
     pub fn new(ring: Ring, layout: Layout, pool: BufPool) -> Self {
         let removal = Removal::new(ring.clone());
+        let quarantine = Quarantine::new(ring.clone(), layout.clone());
         Self {
             ring,
             layout,
@@ -60,6 +63,7 @@ impl SegmentShelf {
             unsynced_indexes: RefCell::default(),
             step_bytes_max: Cell::new(SEGMENT_PREALLOCATE_BYTES_MAX),
             removal,
+            quarantine,
         }
     }
 
@@ -279,12 +283,19 @@ impl SegmentShelf {
         CompactedFile::create(&self.ring, &self.layout, &self.pool, log, segment).await
     }
 
-    /// Removes a segment's file and its index. Reads of it that are under way have it open, and end as they would have.
+    /// What is known of damaged segments, and kept of them.
+    pub fn quarantine(&self) -> &Quarantine {
+        &self.quarantine
+    }
+
+    /// Removes a segment's index, and its file unless it is damaged. Reads of it that are under way have it open, and end as they would have.
     pub async fn remove_segment(&self, log: LogId, segment: SegmentName) -> io::Result<()> {
         self.close((log, segment));
         self.fresh.borrow_mut().remove(&(log, segment));
         self.unsynced_indexes.borrow_mut().remove(&(log, segment));
-        for path in [self.layout.segment_index(log, segment), self.layout.segment(log, segment)] {
+        let fate = self.quarantine.take(log, segment).await?;
+        let file = (fate == Fate::Goes).then(|| self.layout.segment(log, segment));
+        for path in [self.layout.segment_index(log, segment)].into_iter().chain(file) {
             match self.removal.unlink(&path).await {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -312,6 +323,7 @@ impl SegmentShelf {
         open.into_iter().for_each(|key| self.close(key));
         self.fresh.borrow_mut().retain(|(id, _)| *id != log);
         self.unsynced_indexes.borrow_mut().retain(|(id, _)| *id != log);
+        self.quarantine.remove(log).await?;
         let dir = self.layout.log_dir(log);
         let entries = match std::fs::read_dir(&dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

@@ -126,14 +126,22 @@ impl Shell {
     fn checkpoint(&self, checkpoint: &Checkpoint) -> Vec<Call> {
         let (temporary, name) = (Name::Temporary(checkpoint.seq), Name::Checkpoint(checkpoint.seq));
         let bytes = checkpoint::encode(checkpoint).to_vec();
-        vec![
+        let mut calls = vec![
             Call::Create(temporary),
-            Call::Write { name: temporary, position: 0, bytes },
+            Call::Write { name: temporary, position: 0, bytes: bytes.clone() },
             Call::Sync(temporary),
             Call::Rename(temporary, name),
             Call::SyncDir(Dir::Shard),
-            Call::RemoveOldCheckpoints,
-        ]
+        ];
+        let copy = Name::Copy(checkpoint.seq % CHECKPOINTS_KEPT as u64);
+        if !matches!(self.planted, Planted::LeaveOutCopies | Planted::KeepOneCheckpoint) {
+            let is_new = !self.disk.exists(copy);
+            calls.extend(is_new.then_some(Call::Create(copy)));
+            calls.extend([Call::Write { name: copy, position: 0, bytes }, Call::Sync(copy)]);
+            calls.extend(is_new.then_some(Call::SyncDir(Dir::Copies)));
+        }
+        calls.push(Call::RemoveOldCheckpoints);
+        calls
     }
 
     pub(super) fn make(&mut self, call: Call, dirs: &mut BTreeSet<Dir>) {
