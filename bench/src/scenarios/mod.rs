@@ -15,6 +15,7 @@ mod compaction;
 mod density;
 mod recovery;
 mod retention;
+mod rolls;
 mod run_dir;
 mod test_bed;
 
@@ -78,6 +79,7 @@ pub const ALL: &[Scenario] = &[
     density::SCENARIO,
     recovery::SCENARIO,
     retention::SCENARIO,
+    rolls::SCENARIO,
 ];
 
 /// Runs all rounds of a scenario.
