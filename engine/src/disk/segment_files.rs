@@ -44,6 +44,8 @@ pub struct SegmentShelf {
     unsynced_indexes: RefCell<BTreeSet<Key>>,
     /// Extents are reserved ahead in steps of at most this.
     step_bytes_max: Cell<u64>,
+    /// Segments whose files are being removed. Who gets there late finds none.
+    leaving: RefCell<BTreeSet<Key>>,
     removal: Removal,
 }
 
@@ -59,6 +61,7 @@ impl SegmentShelf {
             fresh: RefCell::default(),
             unsynced_indexes: RefCell::default(),
             step_bytes_max: Cell::new(SEGMENT_PREALLOCATE_BYTES_MAX),
+            leaving: RefCell::default(),
             removal,
         }
     }
@@ -92,6 +95,10 @@ impl SegmentShelf {
             return Ok(open);
         }
         let file = self.ring.open(&self.layout.segment(key.0, key.1), libc::O_RDWR | libc::O_DIRECT, 0).await?;
+        // What is removed loses its content first, and nobody may take that for damage.
+        if self.leaving.borrow().contains(&key) || file.names()? == 0 {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         self.keep(key, file)
     }
 
@@ -281,16 +288,23 @@ impl SegmentShelf {
 
     /// Removes a segment's file and its index. Reads of it that are under way have it open, and end as they would have.
     pub async fn remove_segment(&self, log: LogId, segment: SegmentName) -> io::Result<()> {
-        self.close((log, segment));
-        self.fresh.borrow_mut().remove(&(log, segment));
-        self.unsynced_indexes.borrow_mut().remove(&(log, segment));
-        for path in [self.layout.segment_index(log, segment), self.layout.segment(log, segment)] {
-            match self.removal.unlink(&path).await {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+        let key = (log, segment);
+        let is_read = self.open.borrow().get(&key).is_some_and(|open| Rc::strong_count(open) > 1);
+        self.close(key);
+        self.fresh.borrow_mut().remove(&key);
+        self.unsynced_indexes.borrow_mut().remove(&key);
+        self.leaving.borrow_mut().insert(key);
+        let (index, file) = (self.layout.segment_index(log, segment), self.layout.segment(log, segment));
+        let removed = match self.removal.unlink(&index).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ if is_read => self.removal.unlink(&file).await,
+            _ => self.removal.remove(&file).await,
+        };
+        self.leaving.borrow_mut().remove(&key);
+        match removed {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// The segments of which a log has files, by their names.
@@ -318,7 +332,7 @@ impl SegmentShelf {
             entries => entries?,
         };
         for entry in entries {
-            self.removal.unlink(&entry?.path()).await?;
+            self.removal.remove(&entry?.path()).await?;
         }
         self.ring.rmdir(&dir).await?;
         let topic = self.layout.topic_dir(log);
