@@ -29,6 +29,8 @@ pub(super) enum Call {
     Rename(Name, Name),
     RemoveOldCheckpoints,
     RemoveLog(LogId),
+    /// A piece of a file that goes, from its end.
+    CutDown(Name),
     RemoveSegment(Name),
     RemoveLeftovers(LogId),
 }
@@ -89,7 +91,8 @@ impl Shell {
             Effect::RemoveLog(log) => (vec![Call::RemoveLog(log)], Report::LogRemoved(log)),
             Effect::RemoveSegments { log, segments } => {
                 let names = segments.into_iter().map(|segment| Name::Segment(log, segment));
-                (names.map(Call::RemoveSegment).chain([Call::RemoveLeftovers(log)]).collect(), Report::Nothing)
+                let calls = names.flat_map(|name| [Call::CutDown(name), Call::CutDown(name), Call::RemoveSegment(name)]);
+                (calls.chain([Call::RemoveLeftovers(log)]).collect(), Report::Nothing)
             }
         }
     }
@@ -178,6 +181,10 @@ impl Shell {
             }
             Call::RemoveLog(_) if self.planted == Planted::LeaveDeletedLogs => {}
             Call::RemoveLog(log) => self.remove_log(log),
+            Call::CutDown(name) => {
+                let bytes = self.disk.read(name).map_or(0, |file| file.len() as u64);
+                self.disk.truncate(name, bytes / 2);
+            }
             Call::RemoveSegment(name) => self.remove_segment(name),
             Call::RemoveLeftovers(_) => unreachable!("only the store knows which they are"),
         }
