@@ -19,9 +19,20 @@ const CHECKPOINTS_KEPT: usize = 2;
 pub(super) enum Call {
     Create(Name),
     OpenSegment(Name),
-    Write { name: Name, position: u64, bytes: Vec<u8> },
-    WriteDurable { name: Name, position: u64, buf: AlignedBuf },
-    Truncate { name: Name, bytes: u64 },
+    Write {
+        name: Name,
+        position: u64,
+        bytes: Vec<u8>,
+    },
+    WriteDurable {
+        name: Name,
+        position: u64,
+        buf: AlignedBuf,
+    },
+    Truncate {
+        name: Name,
+        bytes: u64,
+    },
     Sync(Name),
     SyncSegment(Name),
     SyncDirs,
@@ -91,7 +102,8 @@ impl Shell {
             Effect::RemoveLog(log) => (vec![Call::RemoveLog(log)], Report::LogRemoved(log)),
             Effect::RemoveSegments { log, segments } => {
                 let names = segments.into_iter().map(|segment| Name::Segment(log, segment));
-                let calls = names.flat_map(|name| [Call::CutDown(name), Call::CutDown(name), Call::RemoveSegment(name)]);
+                let calls =
+                    names.flat_map(|name| [Call::CutDown(name), Call::CutDown(name), Call::RemoveSegment(name)]);
                 (calls.chain([Call::RemoveLeftovers(log)]).collect(), Report::Nothing)
             }
         }
