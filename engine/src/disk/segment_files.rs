@@ -45,6 +45,8 @@ pub struct SegmentShelf {
     unsynced_indexes: RefCell<BTreeSet<Key>>,
     /// Extents are reserved ahead in steps of at most this.
     step_bytes_max: Cell<u64>,
+    /// Segments whose files are being removed. Who gets there late finds none.
+    leaving: RefCell<BTreeSet<Key>>,
     removal: Removal,
     quarantine: Quarantine,
 }
@@ -62,6 +64,7 @@ impl SegmentShelf {
             fresh: RefCell::default(),
             unsynced_indexes: RefCell::default(),
             step_bytes_max: Cell::new(SEGMENT_PREALLOCATE_BYTES_MAX),
+            leaving: RefCell::default(),
             removal,
             quarantine,
         }
@@ -96,6 +99,10 @@ impl SegmentShelf {
             return Ok(open);
         }
         let file = self.ring.open(&self.layout.segment(key.0, key.1), libc::O_RDWR | libc::O_DIRECT, 0).await?;
+        // What is removed loses its content first, and nobody may take that for damage.
+        if self.leaving.borrow().contains(&key) || file.names()? == 0 {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         self.keep(key, file)
     }
 
@@ -290,18 +297,26 @@ impl SegmentShelf {
 
     /// Removes a segment's index, and its file unless it is damaged. Reads of it that are under way have it open, and end as they would have.
     pub async fn remove_segment(&self, log: LogId, segment: SegmentName) -> io::Result<()> {
-        self.close((log, segment));
-        self.fresh.borrow_mut().remove(&(log, segment));
-        self.unsynced_indexes.borrow_mut().remove(&(log, segment));
+        let key = (log, segment);
+        let is_read = self.open.borrow().get(&key).is_some_and(|open| Rc::strong_count(open) > 1);
+        self.close(key);
+        self.fresh.borrow_mut().remove(&key);
+        self.unsynced_indexes.borrow_mut().remove(&key);
+        self.leaving.borrow_mut().insert(key);
+        let removed = self.remove_files(key, is_read).await;
+        self.leaving.borrow_mut().remove(&key);
+        removed
+    }
+
+    async fn remove_files(&self, (log, segment): Key, is_read: bool) -> io::Result<()> {
         let fate = self.quarantine.take(log, segment).await?;
-        let file = (fate == Fate::Goes).then(|| self.layout.segment(log, segment));
-        for path in [self.layout.segment_index(log, segment)].into_iter().chain(file) {
-            match self.removal.unlink(&path).await {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+        excuse_missing(self.removal.unlink(&self.layout.segment_index(log, segment)).await)?;
+        let file = self.layout.segment(log, segment);
+        match fate {
+            Fate::Goes if is_read => excuse_missing(self.removal.unlink(&file).await),
+            Fate::Goes => excuse_missing(self.removal.remove(&file).await),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// The segments of which a log has files, by their names.
@@ -330,7 +345,7 @@ impl SegmentShelf {
             entries => entries?,
         };
         for entry in entries {
-            self.removal.unlink(&entry?.path()).await?;
+            self.removal.remove(&entry?.path()).await?;
         }
         self.ring.rmdir(&dir).await?;
         let topic = self.layout.topic_dir(log);
@@ -340,5 +355,13 @@ impl SegmentShelf {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             result => result.and(sync_dir(&self.ring, &self.layout.topics_dir()).await),
         }
+    }
+}
+
+/// What is to be removed may be gone already.
+fn excuse_missing(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
     }
 }

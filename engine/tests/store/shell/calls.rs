@@ -19,9 +19,20 @@ const CHECKPOINTS_KEPT: usize = 2;
 pub(super) enum Call {
     Create(Name),
     OpenSegment(Name),
-    Write { name: Name, position: u64, bytes: Vec<u8> },
-    WriteDurable { name: Name, position: u64, buf: AlignedBuf },
-    Truncate { name: Name, bytes: u64 },
+    Write {
+        name: Name,
+        position: u64,
+        bytes: Vec<u8>,
+    },
+    WriteDurable {
+        name: Name,
+        position: u64,
+        buf: AlignedBuf,
+    },
+    Truncate {
+        name: Name,
+        bytes: u64,
+    },
     Sync(Name),
     SyncSegment(Name),
     SyncDirs,
@@ -29,6 +40,8 @@ pub(super) enum Call {
     Rename(Name, Name),
     RemoveOldCheckpoints,
     RemoveLog(LogId),
+    /// A piece of a file that goes, from its end.
+    CutDown(Name),
     RemoveSegment(Name),
     RemoveLeftovers(LogId),
 }
@@ -93,7 +106,9 @@ impl Shell {
             Effect::RemoveLog(log) => (vec![Call::RemoveLog(log)], Report::LogRemoved(log)),
             Effect::RemoveSegments { log, segments } => {
                 let names = segments.into_iter().map(|segment| Name::Segment(log, segment));
-                (names.map(Call::RemoveSegment).chain([Call::RemoveLeftovers(log)]).collect(), Report::Nothing)
+                let calls =
+                    names.flat_map(|name| [Call::CutDown(name), Call::CutDown(name), Call::RemoveSegment(name)]);
+                (calls.chain([Call::RemoveLeftovers(log)]).collect(), Report::Nothing)
             }
         }
     }
@@ -190,6 +205,10 @@ impl Shell {
             }
             Call::RemoveLog(_) if self.planted == Planted::LeaveDeletedLogs => {}
             Call::RemoveLog(log) => self.remove_log(log),
+            Call::CutDown(name) => {
+                let bytes = self.disk.read(name).map_or(0, |file| file.len() as u64);
+                self.disk.truncate(name, bytes / 2);
+            }
             Call::RemoveSegment(name) => self.remove_segment(name),
             Call::RemoveLeftovers(_) => unreachable!("only the store knows which they are"),
         }
