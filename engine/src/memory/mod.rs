@@ -7,10 +7,12 @@
 
 mod aligned;
 mod chunk;
+mod joined;
 mod pool;
 
 pub use aligned::AlignedBuf;
 pub use chunk::{Chunk, ChunkWriter, Span};
+pub use joined::{Joined, thinned};
 pub use pool::BufPool;
 
 /// Alignment of every buffer here, in bytes: the largest logical block that direct I/O asks for on the disks we know.

@@ -17,6 +17,8 @@ mod index_cache;
 mod indexes;
 mod log_start;
 pub mod lost_checkpoints;
+mod pieces;
+mod read_ahead;
 pub mod recovery;
 mod removals;
 mod rest;
@@ -33,7 +35,8 @@ use crate::frame::{FrameFields, FrameKind};
 use crate::ids::{GroupSeq, LogId, SegmentName};
 use crate::journal::{ChainEnd, FileRequest, JournalFiles};
 use crate::limits::{
-    BATCH_BYTES_MAX, BLOCK_BYTES, GROUP_BYTES, INDEX_CACHE_BYTES_MAX, REST_AFTER_MS, SEGMENT_WRITE_BYTES_MIN,
+    BATCH_BYTES_MAX, BLOCK_BYTES, GROUP_BYTES, INDEX_CACHE_BYTES_MAX, READ_AHEAD_BYTES_MAX, READ_MEMORY_BYTES_MAX,
+    READ_MEMORY_SHARE, READ_PIECE_BYTES, REST_AFTER_MS, SEGMENT_WRITE_BYTES_MIN,
     SEGMENT_WRITES_IN_FLIGHT_MAX, SMALL_WRITES_IN_FLIGHT_MAX, SMALL_WRITES_LOGS_MIN, UNFLUSHED_BYTES_MAX,
 };
 pub use crate::log::LogConfig;
@@ -48,6 +51,9 @@ use groups::Groups;
 use index_cache::IndexCache;
 pub use indexes::{IndexError, RebuildError};
 pub use log_start::CutError;
+pub use pieces::{PieceKey, PieceRead};
+use read_ahead::ReadAhead;
+pub use read_ahead::Sought;
 use removals::Removals;
 use resting::{Idleness, Resting};
 use space::Space;
@@ -124,6 +130,8 @@ pub enum Effect {
     RemoveLog(LogId),
     /// Remove these segment files and their indexes, and all others for which [`Store::may_sweep`] holds; nothing is reported back.
     RemoveSegments { log: LogId, segments: Vec<SegmentName> },
+    /// Read this piece of a segment file, then `on_piece_read`, also where that failed.
+    ReadPiece(PieceRead),
 }
 
 /// What became durable.
@@ -136,7 +144,14 @@ pub struct Durable {
 /// Bounds that the node's configuration sets for a shard.
 #[derive(Debug, Clone, Copy)]
 pub struct StoreLimits {
+    /// For the tails.
     pub memory_bytes_max: usize,
+    /// For pieces of segment files that consumers share, beside the tails: reading never takes from what is appended.
+    pub read_memory_bytes_max: usize,
+    /// See [`crate::limits::READ_PIECE_BYTES`].
+    pub read_piece_bytes: u64,
+    /// See [`crate::limits::READ_AHEAD_BYTES_MAX`].
+    pub read_ahead_bytes_max: u64,
     pub checkpoint_after_bytes: u64,
     /// See [`crate::limits::GROUP_BYTES`].
     pub group_bytes: usize,
@@ -157,8 +172,12 @@ pub struct StoreLimits {
 impl StoreLimits {
     /// The bounds that are not the configuration's own are as in [`crate::limits`]; tests make them smaller.
     pub fn new(memory_bytes_max: usize, checkpoint_after_bytes: u64) -> Self {
+        let read_memory_bytes_max = (memory_bytes_max / READ_MEMORY_SHARE).min(READ_MEMORY_BYTES_MAX);
         Self {
-            memory_bytes_max,
+            memory_bytes_max: memory_bytes_max - read_memory_bytes_max,
+            read_memory_bytes_max,
+            read_piece_bytes: READ_PIECE_BYTES,
+            read_ahead_bytes_max: READ_AHEAD_BYTES_MAX,
             checkpoint_after_bytes,
             group_bytes: GROUP_BYTES,
             segment_write_bytes_min: SEGMENT_WRITE_BYTES_MIN as u64,
@@ -193,6 +212,7 @@ pub struct Store {
     files: JournalFiles,
     checkpointing: Checkpointing,
     indexes: IndexCache,
+    read_ahead: ReadAhead,
     removals: Removals,
     write_queue: VecDeque<LogId>,
     writes_in_flight: usize,
@@ -233,6 +253,11 @@ impl Store {
             files,
             checkpointing: Checkpointing::new(shard, seq, replay_from, pictures),
             indexes: IndexCache::new(limits.index_cache_bytes_max),
+            read_ahead: ReadAhead::new(
+                limits.read_piece_bytes,
+                limits.read_memory_bytes_max,
+                limits.read_ahead_bytes_max,
+            ),
             removals: Removals::default(),
             write_queue: VecDeque::new(),
             writes_in_flight: 0,
@@ -337,7 +362,8 @@ impl Store {
             Effect::WriteGroup(_)
             | Effect::SyncSegments { .. }
             | Effect::RemoveLog(_)
-            | Effect::RemoveSegments { .. } => {
+            | Effect::RemoveSegments { .. }
+            | Effect::ReadPiece(_) => {
                 panic!("a full disk is no excuse for {effect:?}")
             }
         };
@@ -379,6 +405,7 @@ impl Store {
             self.removals.on_log_dropped(id, group, writes);
         }
         self.indexes.remove_log(id);
+        self.read_ahead.forget(id, None);
         self.checkpointing.on_log_dropped(id, group);
     }
 
@@ -494,6 +521,7 @@ impl Store {
 
     /// Gives out everything that can be done now. To be called after appends and after each report.
     pub fn poll(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        self.poll_reads(now_ms, effects);
         if self.failure.is_some() {
             return;
         }
@@ -521,7 +549,9 @@ impl Store {
     /// When `poll` should be called even if nothing else happens.
     pub fn deadline_ms(&self) -> Option<u64> {
         let mark = self.groups.idle_since_ms().map(|since| since + IDLE_MARK_DELAY_MS);
-        self.groups.due_ms().into_iter().chain(mark).chain(self.resting.deadline_ms()).min()
+        let deadlines = self.groups.due_ms().into_iter().chain(mark).chain(self.resting.deadline_ms());
+        let reads = self.read_ahead.deadline_ms();
+        deadlines.chain(reads).min()
     }
 
     /// Asks for a checkpoint as soon as none is under way.

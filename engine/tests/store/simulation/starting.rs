@@ -51,6 +51,8 @@ impl Simulation {
         let planted = self.shell.planted;
         self.salt += 1;
         self.reading.clear();
+        self.pieces.clear();
+        self.consumers.clear();
         self.compacting = None;
         self.effects.clear();
         let abandoned = std::mem::take(&mut self.shell.abandoned);
