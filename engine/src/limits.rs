@@ -112,8 +112,11 @@ pub const READ_AHEAD_BYTES_MAX: u64 = 4 << 20;
 
 /// Pieces that a shard reads at once. The device gains from several ...
 pub const PIECES_IN_FLIGHT_MAX: usize = 8;
-/// ... but appends wait for it behind them: while a write group is under way fewer are begun.
-pub const PIECES_BESIDE_GROUPS_MAX: usize = 2;
+/// ... but appends wait for it behind them: while there are write groups, and a moment longer, fewer are under way, ...
+pub const PIECES_BESIDE_GROUPS_MAX: usize = 1;
+pub const READS_YIELD_MS: u64 = 20;
+/// ... and after each the reading rests so many times as long as it took.
+pub const PIECE_REST_BESIDE_GROUPS: u64 = 3;
 
 /// Places in logs where a consumer is expected to read on; the oldest is forgotten first.
 pub const READERS_MAX: usize = 4096;

@@ -65,7 +65,9 @@ fn run_half(bed: &mut TestBed, broker: &Broker, half: Half, pace: Pace) -> Resul
     let mut backfill = bed.start_load("backfill", broker, &[&shape[..], &["--duration", BACKFILL_S]].concat())?;
     beside::note_latencies(bed, broker, half, &topic, pace)?;
     if backfill.has_ended() && !bed.is_smoke() {
-        bed.remark("WRONG: the backfill had read everything before the load ended: backfill.gib is too little".to_owned());
+        bed.remark(
+            "WRONG: the backfill had read everything before the load ended: backfill.gib is too little".to_owned(),
+        );
     }
     let rate = backfill.finish()?.number("/consumed/mb_per_s")?;
     bed.note(RATE, rate);

@@ -106,8 +106,7 @@ fn consume(
             names.iter().map(|name| bed.start_load(name, &broker, &arguments)).collect();
         let loads: Result<Vec<_>, Failure> = loads?.into_iter().map(|load| load.finish()).collect();
         let loads = loads.map_err(|failure| broker.explain(failure))?;
-        let bytes: Result<Vec<f64>, Failure> =
-            loads.iter().map(|load| load.number("/consumed/batch_bytes")).collect();
+        let bytes: Result<Vec<f64>, Failure> = loads.iter().map(|load| load.number("/consumed/batch_bytes")).collect();
         bed.note(case, bytes?.iter().sum::<f64>() / 1e6 / watch.seconds());
     }
     let read = bed.device_counts().since(before).read_bytes;

@@ -266,10 +266,18 @@ fn looking_through_a_file_finds_the_batch_or_says_how_to_go_on() {
     assert_eq!(cut(&joined(from_2000), &plan(10, 60, 1999, false)), Cut::Whole { start: 1000, end: 2000 });
     assert_eq!(cut(&joined(from_2000), &plan(10, 60, 999, false)), Cut::Empty);
     assert_eq!(cut(&joined(from_2000), &plan(10, 60, 999, true)), Cut::Whole { start: 1000, end: 2000 });
-    assert_eq!(cut(&joined(from_2000), &plan(10, 11, 999, true)), Cut::Empty, "the batch reaches past the end asked for");
+    assert_eq!(
+        cut(&joined(from_2000), &plan(10, 11, 999, true)),
+        Cut::Empty,
+        "the batch reaches past the end asked for"
+    );
     assert_eq!(cut(&joined(&from_2000[..1999]), &plan(10, 60, 5000, false)), Cut::Longer { start: 1000, bytes: 1000 });
     assert_eq!(cut(&joined(&from_2000[..2999]), &plan(10, 60, 5000, false)), Cut::Whole { start: 1000, end: 2000 });
-    assert_eq!(cut(&joined(&from_2000[..1060]), &plan(10, 60, 5000, false)), Cut::Past { position: 3000 }, "not even a header");
+    assert_eq!(
+        cut(&joined(&from_2000[..1060]), &plan(10, 60, 5000, false)),
+        Cut::Past { position: 3000 },
+        "not even a header"
+    );
     assert_eq!(cut(&joined(&from_2000[..999]), &plan(10, 60, 5000, false)), Cut::Past { position: 3000 });
     let mut damaged = from_2000.to_vec();
     damaged[1016] = 7;

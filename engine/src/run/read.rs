@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::rc::Rc;
+use std::time::Duration;
 
 use batch::{BatchView, DecompressLimit, Offset};
 
@@ -94,13 +95,19 @@ async fn alone(inner: &Rc<Inner>, read: &ColdRead, wanted: Range<u64>) -> Result
 /// Reads a piece and lets those know who wait for it. Where that fails each of them reads alone, and meets the error itself.
 pub(super) async fn piece(inner: &Rc<Inner>, piece: PieceRead) {
     let PieceKey { log, segment, position } = piece.key;
+    let begun = super::now();
     let result = inner.segments.read(log, segment, position, piece.end).await;
     let bytes = result.ok().and_then(|(buf, start, filled)| {
         count(inner, filled);
         Chunk::sealed(buf).slice(start..filled)
     });
-    inner.store.borrow_mut().on_piece_read(&piece, bytes, inner.now_ms());
+    let took_us = begun.elapsed().as_micros() as u64;
+    let rest_us = inner.store.borrow_mut().on_piece_read(&piece, bytes, took_us, inner.now_ms());
     inner.pieces.notify_waiters();
+    if rest_us > 0 {
+        inner.ring.sleep(Duration::from_micros(rest_us)).await;
+    }
+    inner.store.borrow_mut().on_piece_rested();
 }
 
 fn count(inner: &Inner, bytes: usize) {

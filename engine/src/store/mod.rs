@@ -25,6 +25,7 @@ mod rest;
 mod resting;
 pub mod scrub;
 mod space;
+mod store_limits;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -35,9 +36,7 @@ use crate::frame::{FrameFields, FrameKind};
 use crate::ids::{GroupSeq, LogId, SegmentName};
 use crate::journal::{ChainEnd, FileRequest, JournalFiles};
 use crate::limits::{
-    BATCH_BYTES_MAX, BLOCK_BYTES, GROUP_BYTES, INDEX_CACHE_BYTES_MAX, READ_AHEAD_BYTES_MAX, READ_MEMORY_BYTES_MAX,
-    READ_MEMORY_SHARE, READ_PIECE_BYTES, REST_AFTER_MS, SEGMENT_WRITE_BYTES_MIN,
-    SEGMENT_WRITES_IN_FLIGHT_MAX, SMALL_WRITES_IN_FLIGHT_MAX, SMALL_WRITES_LOGS_MIN, UNFLUSHED_BYTES_MAX,
+    BATCH_BYTES_MAX, BLOCK_BYTES, SEGMENT_WRITES_IN_FLIGHT_MAX, SMALL_WRITES_IN_FLIGHT_MAX, SMALL_WRITES_LOGS_MIN,
 };
 pub use crate::log::LogConfig;
 use crate::log::{BlockWrite, FileWrite, Log, SealWrite};
@@ -57,6 +56,7 @@ pub use read_ahead::Sought;
 use removals::Removals;
 use resting::{Idleness, Resting};
 use space::Space;
+pub use store_limits::StoreLimits;
 
 /// A closing mark is written after this long without another group.
 const IDLE_MARK_DELAY_MS: u64 = 100;
@@ -130,7 +130,7 @@ pub enum Effect {
     RemoveLog(LogId),
     /// Remove these segment files and their indexes, and all others for which [`Store::may_sweep`] holds; nothing is reported back.
     RemoveSegments { log: LogId, segments: Vec<SegmentName> },
-    /// Read this piece of a segment file, then `on_piece_read`, also where that failed.
+    /// Read this piece of a segment file, then `on_piece_read`, also where that failed; rest, then `on_piece_rested`.
     ReadPiece(PieceRead),
 }
 
@@ -139,55 +139,6 @@ pub enum Effect {
 pub struct Durable {
     pub group: GroupSeq,
     pub ends: Vec<(LogId, Offset)>,
-}
-
-/// Bounds that the node's configuration sets for a shard.
-#[derive(Debug, Clone, Copy)]
-pub struct StoreLimits {
-    /// For the tails.
-    pub memory_bytes_max: usize,
-    /// For pieces of segment files that consumers share, beside the tails: reading never takes from what is appended.
-    pub read_memory_bytes_max: usize,
-    /// See [`crate::limits::READ_PIECE_BYTES`].
-    pub read_piece_bytes: u64,
-    /// See [`crate::limits::READ_AHEAD_BYTES_MAX`].
-    pub read_ahead_bytes_max: u64,
-    pub checkpoint_after_bytes: u64,
-    /// See [`crate::limits::GROUP_BYTES`].
-    pub group_bytes: usize,
-    /// See [`crate::limits::SEGMENT_WRITE_BYTES_MIN`].
-    pub segment_write_bytes_min: u64,
-    /// See [`crate::limits::UNFLUSHED_BYTES_MAX`].
-    pub unflushed_bytes_max: u64,
-    /// See [`crate::limits::REST_AFTER_MS`].
-    pub rest_after_ms: u64,
-    /// See [`crate::limits::INDEX_CACHE_BYTES_MAX`].
-    pub index_cache_bytes_max: usize,
-    /// What appends leave free in the file system.
-    pub disk_reserve_bytes: u64,
-    /// Shards that share the file system.
-    pub disk_sharers: u64,
-}
-
-impl StoreLimits {
-    /// The bounds that are not the configuration's own are as in [`crate::limits`]; tests make them smaller.
-    pub fn new(memory_bytes_max: usize, checkpoint_after_bytes: u64) -> Self {
-        let read_memory_bytes_max = (memory_bytes_max / READ_MEMORY_SHARE).min(READ_MEMORY_BYTES_MAX);
-        Self {
-            memory_bytes_max: memory_bytes_max - read_memory_bytes_max,
-            read_memory_bytes_max,
-            read_piece_bytes: READ_PIECE_BYTES,
-            read_ahead_bytes_max: READ_AHEAD_BYTES_MAX,
-            checkpoint_after_bytes,
-            group_bytes: GROUP_BYTES,
-            segment_write_bytes_min: SEGMENT_WRITE_BYTES_MIN as u64,
-            unflushed_bytes_max: UNFLUSHED_BYTES_MAX,
-            rest_after_ms: REST_AFTER_MS,
-            index_cache_bytes_max: INDEX_CACHE_BYTES_MAX,
-            disk_reserve_bytes: 0,
-            disk_sharers: 1,
-        }
-    }
 }
 
 struct Slot {

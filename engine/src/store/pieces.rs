@@ -5,7 +5,8 @@
 //!   missing --reserve--> queued --next--> under way --on_read--> here --(used, or idle)--> forgotten
 //!                                              '-----on_failed----------------------------^
 //! ```
-//! Invariant: what is queued, under way and here has at most `bytes_max` bytes. Who finds no room reads alone, as if there were no
+//! Invariant: what is queued, under way and here has at most `bytes_max` bytes; only what is forgotten while it is under way comes on
+//! top, until it has been read. Who finds no room reads alone, as if there were no
 //! pieces. A piece that nobody has used yet, or that somebody still holds, makes no room for others: what is read ahead is not lost
 //! before it is wanted, and memory that cannot be had back is not counted as free.
 
@@ -122,14 +123,7 @@ impl Pieces {
     }
 
     /// Looks for a stretch that is wanted now.
-    pub fn look(
-        &mut self,
-        log: LogId,
-        segment: SegmentName,
-        range: Range<u64>,
-        file_end: u64,
-        now_ms: u64,
-    ) -> Stock {
+    pub fn look(&mut self, log: LogId, segment: SegmentName, range: Range<u64>, file_end: u64, now_ms: u64) -> Stock {
         let (mut missing, mut is_here) = (Vec::new(), true);
         for (key, end) in self.keys(log, segment, range.clone(), file_end) {
             match self.pieces.get(&key) {
@@ -235,7 +229,6 @@ impl Pieces {
 
     /// A piece has been read, as far as its file goes; or it could not be, and who waits for it reads alone.
     pub fn on_read(&mut self, read: &PieceRead, bytes: Option<Span>, now_ms: u64) {
-        self.in_flight -= 1;
         let piece = self.pieces.get_mut(&read.key).filter(|piece| piece.ticket == read.ticket);
         match (piece, bytes) {
             (Some(piece), Some(span)) => {
@@ -249,6 +242,11 @@ impl Pieces {
         }
     }
 
+    /// Whoever read a piece has rested: another may be read.
+    pub fn on_rested(&mut self) {
+        self.in_flight -= 1;
+    }
+
     /// Forgets the pieces of a log, or of one of its segments: the file is not what it was, or nobody may read it any more.
     pub fn forget_segments(&mut self, log: LogId, segment: Option<SegmentName>) {
         let of_segment = |key: &PieceKey| key.log == log && segment.is_none_or(|segment| key.segment == segment);
@@ -259,8 +257,7 @@ impl Pieces {
     /// Forgets what nobody has asked for lately.
     pub fn forget_idle(&mut self, idle_ms: u64, now_ms: u64) {
         let is_idle = |piece: &Piece| piece.touched_ms + idle_ms <= now_ms && matches!(piece.state, State::Here { .. });
-        let idle: Vec<PieceKey> =
-            self.pieces.iter().filter(|(_, piece)| is_idle(piece)).map(|(key, _)| *key).collect();
+        let idle: Vec<PieceKey> = self.pieces.iter().filter(|(_, piece)| is_idle(piece)).map(|(key, _)| *key).collect();
         idle.into_iter().for_each(|key| self.forget(key));
     }
 
@@ -289,4 +286,147 @@ impl Piece {
 
 fn bytes_of(key: &PieceKey, end: u64) -> usize {
     (end - key.position) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use batch::Offset;
+
+    use super::*;
+    use crate::memory::{AlignedBuf, Chunk};
+
+    const LOG: LogId = LogId { topic: 1, partition: 0 };
+    const SEGMENT: SegmentName = SegmentName::appended(Offset(0));
+    const FILE_END: u64 = 450;
+
+    /// Room for three pieces of 100 bytes.
+    fn pieces() -> Pieces {
+        Pieces::new(100, 300)
+    }
+
+    fn look(pieces: &mut Pieces, range: Range<u64>) -> Stock {
+        pieces.look(LOG, SEGMENT, range, FILE_END, 0)
+    }
+
+    fn ask(pieces: &mut Pieces, range: Range<u64>) -> bool {
+        let Stock::Missing(missing) = look(pieces, range) else { panic!("nobody has asked for them") };
+        pieces.reserve_wanted(&missing, 0)
+    }
+
+    fn key(position: u64) -> PieceKey {
+        PieceKey { log: LOG, segment: SEGMENT, position }
+    }
+
+    /// Each byte is the number of its piece.
+    fn read(pieces: &mut Pieces, bytes_max: usize) -> PieceKey {
+        let read = pieces.next(1).expect("something is queued");
+        let len = ((read.end - read.key.position) as usize).min(bytes_max);
+        let mut buf = AlignedBuf::zeroed(len);
+        buf.fill((read.key.position / 100) as u8);
+        pieces.on_read(&read, Chunk::sealed(buf).slice(0..len), 0);
+        pieces.on_rested();
+        read.key
+    }
+
+    fn here(stock: Stock) -> Vec<u8> {
+        let Stock::Here(joined) = stock else { panic!("{stock:?}") };
+        joined.bytes(0..joined.len()).to_vec()
+    }
+
+    #[test]
+    fn a_stretch_is_read_once_for_all_who_want_it() {
+        let mut pieces = pieces();
+        assert!(ask(&mut pieces, 50..210));
+        assert!(matches!(look(&mut pieces, 199..200), Stock::Coming));
+        (0..3).for_each(|_| drop(read(&mut pieces, 100)));
+        assert!(pieces.next(8).is_none());
+        let bytes = here(look(&mut pieces, 50..210));
+        assert_eq!(bytes, [vec![0; 50], vec![1; 100], vec![2; 10]].concat());
+        assert_eq!(here(look(&mut pieces, 100..101)), [1]);
+    }
+
+    #[test]
+    fn room_is_made_of_what_was_used_and_nobody_holds() {
+        let mut pieces = pieces();
+        assert!(ask(&mut pieces, 0..300) && !ask(&mut pieces, 300..400), "everything is on its way");
+        (0..3).for_each(|_| drop(read(&mut pieces, 100)));
+        assert!(!ask(&mut pieces, 300..400), "nobody has used anything");
+        let Stock::Here(held) = look(&mut pieces, 0..100) else { panic!("it was read") };
+        assert!(!ask(&mut pieces, 300..400), "its memory would not come back");
+        drop(held);
+        assert!(pieces.reserve_ahead(key(300), 400, 0));
+        assert_eq!(pieces.bytes(), 300);
+        assert!(
+            matches!(look(&mut pieces, 0..100), Stock::Missing(_))
+                && matches!(look(&mut pieces, 100..300), Stock::Here(_))
+        );
+    }
+
+    #[test]
+    fn what_somebody_waits_for_is_read_before_what_is_read_ahead() {
+        let mut pieces = pieces();
+        assert!(pieces.reserve_ahead(key(0), 100, 0) && pieces.reserve_ahead(key(100), 200, 0));
+        assert!(ask(&mut pieces, 200..201) && matches!(look(&mut pieces, 100..200), Stock::Coming));
+        assert_eq!(
+            [read(&mut pieces, 100), read(&mut pieces, 100), read(&mut pieces, 100)],
+            [key(200), key(100), key(0)]
+        );
+    }
+
+    #[test]
+    fn no_more_are_under_way_than_allowed() {
+        let mut pieces = pieces();
+        assert!(ask(&mut pieces, 0..300));
+        let (first, second) = (pieces.next(2).expect("one"), pieces.next(2).expect("two"));
+        assert!(pieces.next(2).is_none());
+        pieces.on_read(&first, None, 0);
+        assert!(pieces.next(2).is_none(), "not before it has rested");
+        pieces.on_rested();
+        assert!(pieces.next(2).is_some() && pieces.next(2).is_none());
+        assert!(matches!(look(&mut pieces, 0..50), Stock::Missing(_)), "it could not be read");
+        pieces.on_read(&second, None, 0);
+    }
+
+    /// The bytes of a file that has gone must not be taken for those of another that has its name.
+    #[test]
+    fn a_piece_that_was_forgotten_while_it_was_read_stays_forgotten() {
+        let mut pieces = pieces();
+        assert!(ask(&mut pieces, 0..100));
+        let old = pieces.next(8).expect("queued");
+        pieces.forget_segments(LOG, Some(SEGMENT));
+        assert!(ask(&mut pieces, 0..100));
+        let bytes = Chunk::sealed(AlignedBuf::zeroed(100)).slice(0..100);
+        pieces.on_read(&old, bytes, 0);
+        pieces.on_rested();
+        assert!(matches!(look(&mut pieces, 0..100), Stock::Coming));
+        read(&mut pieces, 100);
+        assert!(matches!(look(&mut pieces, 0..100), Stock::Here(_)));
+        assert_eq!((pieces.in_flight(), pieces.bytes()), (0, 100));
+    }
+
+    #[test]
+    fn a_file_that_has_grown_is_read_again_and_one_that_is_too_short_gives_what_it_has() {
+        let mut pieces = pieces();
+        assert!(ask(&mut pieces, 400..450));
+        read(&mut pieces, 100);
+        assert_eq!(here(look(&mut pieces, 400..450)).len(), 50);
+        assert!(matches!(pieces.look(LOG, SEGMENT, 400..450, 500, 0), Stock::Here(_)), "no more is wanted");
+        assert!(matches!(pieces.look(LOG, SEGMENT, 400..460, 500, 0), Stock::Missing(_)));
+        assert!(ask(&mut pieces, 0..200));
+        (0..2).for_each(|_| drop(read(&mut pieces, 30)));
+        assert_eq!(here(look(&mut pieces, 20..200)), [0; 10], "what lies behind the hole is not joined to it");
+    }
+
+    #[test]
+    fn what_nobody_asks_for_goes() {
+        let mut pieces = pieces();
+        assert!(pieces.reserve_ahead(key(0), 100, 0));
+        assert_eq!(pieces.idle_due_ms(5), None);
+        read(&mut pieces, 100);
+        assert_eq!(pieces.idle_due_ms(5), Some(5));
+        pieces.forget_idle(5, 4);
+        assert_eq!(pieces.bytes(), 100);
+        pieces.forget_idle(5, 5);
+        assert_eq!((pieces.bytes(), pieces.idle_due_ms(5)), (0, None));
+    }
 }

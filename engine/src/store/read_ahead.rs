@@ -12,10 +12,13 @@ use std::collections::{BTreeMap, VecDeque};
 
 use batch::Offset;
 
-use super::pieces::{PieceKey, PieceRead, Pieces, Stock};
+use super::pieces::{PieceRead, Pieces, Stock};
 use super::{ColdRead, Effect, Store, Wanted};
 use crate::ids::{LogId, SegmentName};
-use crate::limits::{PIECE_IDLE_MS, PIECES_BESIDE_GROUPS_MAX, PIECES_IN_FLIGHT_MAX, READERS_MAX};
+use crate::limits::{
+    PIECE_IDLE_MS, PIECE_REST_BESIDE_GROUPS, PIECES_BESIDE_GROUPS_MAX, PIECES_IN_FLIGHT_MAX, READERS_MAX,
+    READS_YIELD_MS,
+};
 use crate::log::{Log, ReadPlan, ReadRequest};
 use crate::memory::{Joined, Span};
 
@@ -47,12 +50,14 @@ pub(super) struct ReadAhead {
     window_max: u64,
     readers: BTreeMap<(LogId, Offset), Reader>,
     by_age: VecDeque<(LogId, Offset)>,
+    /// Appends were waiting for the device until a moment before this.
+    yields_until_ms: u64,
 }
 
 impl ReadAhead {
     pub(super) fn new(piece_bytes: u64, bytes_max: usize, window_max: u64) -> Self {
         let pieces = Pieces::new(piece_bytes, bytes_max);
-        Self { pieces, window_max, readers: BTreeMap::new(), by_age: VecDeque::new() }
+        Self { pieces, window_max, readers: BTreeMap::new(), by_age: VecDeque::new(), yields_until_ms: 0 }
     }
 
     fn note(&mut self, log: LogId, next: Offset, reader: Reader) {
@@ -162,9 +167,19 @@ impl Store {
         self.read_ahead.forget(read.log(), Some(read.segment()));
     }
 
-    /// A piece has been read, as far as its file goes; or it could not be.
-    pub fn on_piece_read(&mut self, read: &PieceRead, bytes: Option<Span>, now_ms: u64) {
+    /// A piece has been read, as far as its file goes, or it could not be; it took so long. Returns for how long whoever read it rests
+    /// before [`Store::on_piece_rested`], in microseconds: beside appends the device is theirs for most of the time, however fast it is.
+    pub fn on_piece_read(&mut self, read: &PieceRead, bytes: Option<Span>, took_us: u64, now_ms: u64) -> u64 {
         self.read_ahead.pieces.on_read(read, bytes, now_ms);
+        if self.yields(now_ms) { took_us * PIECE_REST_BESIDE_GROUPS } else { 0 }
+    }
+
+    pub fn on_piece_rested(&mut self) {
+        self.read_ahead.pieces.on_rested();
+    }
+
+    fn yields(&self, now_ms: u64) -> bool {
+        now_ms < self.read_ahead.yields_until_ms
     }
 
     /// Memory that pieces take or will take, and pieces under way.
@@ -172,19 +187,15 @@ impl Store {
         (self.read_ahead.pieces.bytes(), self.read_ahead.pieces.in_flight())
     }
 
-    /// Begins the reads that may begin. Appends go first: while a group is under way few reads are.
+    /// Begins the reads that may begin. Appends go first: while their groups come one after the other, few reads are under way.
     pub(super) fn poll_reads(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        if !self.groups.is_idle() {
+            self.read_ahead.yields_until_ms = now_ms + READS_YIELD_MS;
+        }
         self.read_ahead.pieces.forget_idle(PIECE_IDLE_MS, now_ms);
-        let in_flight_max = if self.groups.is_idle() { PIECES_IN_FLIGHT_MAX } else { PIECES_BESIDE_GROUPS_MAX };
+        let in_flight_max = if self.yields(now_ms) { PIECES_BESIDE_GROUPS_MAX } else { PIECES_IN_FLIGHT_MAX };
         while let Some(read) = self.read_ahead.pieces.next(in_flight_max) {
             effects.push(Effect::ReadPiece(read));
         }
-    }
-}
-
-/// For [`PieceKey`]s in traces.
-impl std::fmt::Display for PieceKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{} at {}", self.log, self.segment, self.position)
     }
 }

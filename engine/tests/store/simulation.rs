@@ -44,6 +44,8 @@ pub struct Simulation {
     reading: Vec<Reading>,
     /// Pieces of segment files that are being read.
     pieces: Vec<PieceRead>,
+    /// Whoever read some more of them rests.
+    pieces_resting: usize,
     consumers: Vec<(LogId, Offset)>,
     compacting: Option<Compacting>,
     /// What the records say that were read, where somebody collects them.
@@ -87,6 +89,7 @@ impl Simulation {
             pool,
             reading: Vec::new(),
             pieces: Vec::new(),
+            pieces_resting: 0,
             consumers: Vec::new(),
             compacting: None,
             seen: None,
@@ -149,7 +152,7 @@ impl Simulation {
             2 if self.random.one_in(self.world.cut_share) => self.move_starts(),
             3 => self.now_ms += self.random.below(60) as u64,
             4..=5 => self.read(),
-            6..=7 if !self.reading.is_empty() || !self.pieces.is_empty() => self.read_on(),
+            6..=7 if !self.reading.is_empty() || !self.pieces.is_empty() || self.pieces_resting > 0 => self.read_on(),
             8..=12 => self.append(),
             _ if self.random.below(self.world.disk_share) == 0 => self.step(),
             _ => {}

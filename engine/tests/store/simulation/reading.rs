@@ -80,6 +80,11 @@ impl Simulation {
 
     /// One step of some read that is under way, or of a piece.
     pub(super) fn read_on(&mut self) {
+        if self.pieces_resting > 0 && (self.pieces.is_empty() || self.random.one_in(2)) {
+            self.pieces_resting -= 1;
+            self.store.on_piece_rested();
+            return self.poll();
+        }
         if !self.pieces.is_empty() && (self.reading.is_empty() || self.random.one_in(2)) {
             return self.read_piece();
         }
@@ -132,11 +137,16 @@ impl Simulation {
     fn read_piece(&mut self) {
         let piece = self.pieces.swap_remove(self.random.below(self.pieces.len()));
         let mixed_up = self.pieces.first().filter(|_| self.shell.planted == Planted::MixUpPieces);
-        let bytes = if self.world.fails && self.random.one_in(10) { None } else { self.bytes_of(mixed_up.unwrap_or(&piece)) };
+        let bytes =
+            if self.world.fails && self.random.one_in(10) { None } else { self.bytes_of(mixed_up.unwrap_or(&piece)) };
         let bytes_max = (piece.end - piece.key.position) as usize;
         let bytes = bytes.map(|bytes| span(&bytes[..bytes.len().min(bytes_max)]));
         *if bytes.is_some() { &mut self.counts.pieces_read } else { &mut self.counts.pieces_failed } += 1;
-        self.store.on_piece_read(&piece, bytes, self.now_ms);
+        let rest_us = self.store.on_piece_read(&piece, bytes, 100, self.now_ms);
+        self.pieces_resting += usize::from(rest_us > 0);
+        if rest_us == 0 {
+            self.store.on_piece_rested();
+        }
         self.poll();
     }
 
@@ -227,7 +237,7 @@ impl Simulation {
         let (bytes, in_flight) = self.store.pieces();
         assert!(bytes <= self.world.limits.read_memory_bytes_max, "{bytes} bytes of pieces");
         assert!(in_flight <= PIECES_IN_FLIGHT_MAX, "{in_flight} pieces under way");
-        assert_eq!(in_flight, self.pieces.len(), "pieces under way");
+        assert_eq!(in_flight, self.pieces.len() + self.pieces_resting, "pieces under way");
     }
 
     pub(super) fn read_everything(&mut self) {

@@ -52,6 +52,7 @@ impl Simulation {
         self.salt += 1;
         self.reading.clear();
         self.pieces.clear();
+        self.pieces_resting = 0;
         self.consumers.clear();
         self.compacting = None;
         self.effects.clear();
