@@ -25,7 +25,7 @@ impl Steady {
     }
 
     fn take(&mut self, batch: &batch::Checked<'_>) -> usize {
-        let appended = self.log.append(&self.pool, batch, LeaderEpoch(1), self.group);
+        let appended = self.log.append(&self.pool, batch, LeaderEpoch(1), self.group, 0);
         self.log.on_durable(self.group);
         self.group = self.group.next();
         while let Some(write) = self.log.next_write(SEGMENT_WRITE_BYTES_MIN as u64) {

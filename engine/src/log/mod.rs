@@ -21,7 +21,7 @@ use std::collections::VecDeque;
 
 use batch::{BatchInfo, Checked, LeaderEpoch, Offset};
 
-pub use read::{Cut, DiskRead, IndexedRead, MemoryRead, ReadPlan, ReadRequest, TimePlan, cut, last_offset};
+pub use read::{Cut, DiskRead, IndexedRead, MemoryRead, ReadPlan, ReadRequest, TimePlan, cut, last_offset, peek_at};
 pub use segment::Segment;
 pub use sparse_index::SparseIndex;
 pub use tail::{BlockWrite, block_start};

@@ -5,7 +5,7 @@ use batch::{BatchBuilder, Compression, LeaderEpoch, Offset};
 use super::{Cut, DiskRead, FileWrite, Log, LogConfig, ReadPlan, ReadRequest, SparseIndex, cut};
 use crate::ids::{GroupSeq, LogId, SegmentName};
 use crate::limits::{BLOCK_BYTES, CHUNK_BYTES_MIN};
-use crate::memory::{BufPool, Leaving};
+use crate::memory::{AlignedBuf, BufPool, Chunk, Joined, Leaving};
 
 const ID: LogId = LogId { topic: 9, partition: 1 };
 const BLOCK: u64 = BLOCK_BYTES as u64;
@@ -102,6 +102,12 @@ fn twenty() -> Written {
     written
 }
 
+fn joined(bytes: &[u8]) -> Joined {
+    let mut buf = AlignedBuf::zeroed(bytes.len());
+    buf.copy_from_slice(bytes);
+    Chunk::sealed(buf).slice(0..bytes.len()).expect("all of it").into()
+}
+
 #[test]
 fn an_offset_in_the_middle_of_a_batch_gives_the_whole_batch() {
     let written = twenty();
@@ -178,7 +184,7 @@ fn memory_is_given_up_only_when_the_file_has_it() {
     assert_eq!(written.log.evict_oldest(), None, "the last chunk still takes batches");
     let ReadPlan::Disk(plan) = written.plan(0, 60, 5000, false) else { panic!("memory has given it up") };
     assert_eq!((plan.segment, plan.scan_from, plan.file_end), (SegmentName::appended(Offset(0)), 0, BLOCK * 4));
-    assert_eq!(cut(&written.file, &plan), Cut::Whole { start: 0, end: 5000 });
+    assert_eq!(cut(&joined(&written.file), &plan), Cut::Whole { start: 0, end: 5000 });
     let start = written.batches[17].2;
     assert!(written.log.memory_spans(Offset(0), start, written.end_of(19)).is_some());
     assert!(written.log.memory_spans(Offset(0), BLOCK * 3 - 1, written.end_of(19)).is_none());
@@ -252,21 +258,30 @@ fn looking_through_a_file_finds_the_batch_or_says_how_to_go_on() {
         scan_from: 2000,
         file_end: 20_000,
         bytes: 0,
+        expected: None,
         request: ReadRequest { from: Offset(from), until: Offset(until), bytes_max, at_least_one },
     };
     let from_2000 = &written.all[2000..];
-    assert_eq!(cut(from_2000, &plan(10, 60, 2000, false)), Cut::Whole { start: 1000, end: 3000 });
-    assert_eq!(cut(from_2000, &plan(10, 60, 1999, false)), Cut::Whole { start: 1000, end: 2000 });
-    assert_eq!(cut(from_2000, &plan(10, 60, 999, false)), Cut::Empty);
-    assert_eq!(cut(from_2000, &plan(10, 60, 999, true)), Cut::Whole { start: 1000, end: 2000 });
-    assert_eq!(cut(from_2000, &plan(10, 11, 999, true)), Cut::Empty, "the batch reaches past the end asked for");
-    assert_eq!(cut(&from_2000[..1999], &plan(10, 60, 5000, false)), Cut::Longer { start: 1000, bytes: 1000 });
-    assert_eq!(cut(&from_2000[..2999], &plan(10, 60, 5000, false)), Cut::Whole { start: 1000, end: 2000 });
-    assert_eq!(cut(&from_2000[..1060], &plan(10, 60, 5000, false)), Cut::Past { position: 3000 }, "not even a header");
-    assert_eq!(cut(&from_2000[..999], &plan(10, 60, 5000, false)), Cut::Past { position: 3000 });
+    assert_eq!(cut(&joined(from_2000), &plan(10, 60, 2000, false)), Cut::Whole { start: 1000, end: 3000 });
+    assert_eq!(cut(&joined(from_2000), &plan(10, 60, 1999, false)), Cut::Whole { start: 1000, end: 2000 });
+    assert_eq!(cut(&joined(from_2000), &plan(10, 60, 999, false)), Cut::Empty);
+    assert_eq!(cut(&joined(from_2000), &plan(10, 60, 999, true)), Cut::Whole { start: 1000, end: 2000 });
+    assert_eq!(
+        cut(&joined(from_2000), &plan(10, 11, 999, true)),
+        Cut::Empty,
+        "the batch reaches past the end asked for"
+    );
+    assert_eq!(cut(&joined(&from_2000[..1999]), &plan(10, 60, 5000, false)), Cut::Longer { start: 1000, bytes: 1000 });
+    assert_eq!(cut(&joined(&from_2000[..2999]), &plan(10, 60, 5000, false)), Cut::Whole { start: 1000, end: 2000 });
+    assert_eq!(
+        cut(&joined(&from_2000[..1060]), &plan(10, 60, 5000, false)),
+        Cut::Past { position: 3000 },
+        "not even a header"
+    );
+    assert_eq!(cut(&joined(&from_2000[..999]), &plan(10, 60, 5000, false)), Cut::Past { position: 3000 });
     let mut damaged = from_2000.to_vec();
     damaged[1016] = 7;
-    assert_eq!(cut(&damaged, &plan(10, 60, 5000, false)), Cut::Damaged { position: 3000 });
+    assert_eq!(cut(&joined(&damaged), &plan(10, 60, 5000, false)), Cut::Damaged { position: 3000 });
 }
 
 #[test]

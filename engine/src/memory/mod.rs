@@ -8,11 +8,13 @@
 
 mod aligned;
 mod chunk;
+mod joined;
 mod leaving;
 mod pool;
 
 pub use aligned::AlignedBuf;
 pub use chunk::{Chunk, ChunkWriter, Span};
+pub use joined::{Joined, thinned};
 pub use leaving::Leaving;
 pub use pool::BufPool;
 

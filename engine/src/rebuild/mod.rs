@@ -124,6 +124,8 @@ pub fn plan(log: LogId, journal: LogInJournal, files: Vec<FoundSegment>) -> Plan
         active_index: active.entries,
         leader_epochs,
         cleaned_until: Offset(0),
+        // Whoever accepts a loss accepts that a producer's retry is taken for new.
+        producers: Vec::new(),
     };
     PlannedLog { checkpoint, report }
 }

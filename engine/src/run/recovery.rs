@@ -130,6 +130,7 @@ pub(super) async fn open(ring: Ring, config: EngineConfig) -> Result<(Inner, Rec
         started,
         work: Notify::new(),
         progress: Notify::new(),
+        pieces: Notify::new(),
         ending: Notify::new(),
         is_ending: Cell::new(false),
         observer: RefCell::default(),

@@ -83,7 +83,10 @@ impl Store {
                 let memory_before = slot.log.memory_bytes();
                 let segments = slot.log.forget_before(first, &mut self.leaving);
                 self.memory_bytes -= memory_before - slot.log.memory_bytes();
-                segments.iter().for_each(|segment| self.indexes.remove(id, *segment));
+                for segment in &segments {
+                    self.indexes.remove(id, *segment);
+                    self.read_ahead.forget(id, Some(*segment));
+                }
                 self.checkpointing.leave_out(id, segments);
                 self.checkpoint_wanted = true;
             }

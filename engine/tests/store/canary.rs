@@ -83,6 +83,11 @@ fn damaged_segments_that_are_served_are_found() {
 }
 
 #[test]
+fn pieces_with_the_bytes_of_others_are_found() {
+    assert_found(Planted::MixUpPieces, 0..200);
+}
+
+#[test]
 fn records_served_before_they_are_committed_are_found() {
     assert_found(Planted::ServeUncommitted, 0..500);
 }

@@ -11,6 +11,10 @@ pub struct Counts {
     pub logs_dropped: u64,
     pub reads_from_memory: u64,
     pub reads_from_files: u64,
+    /// Steps of reads for which everything was there in pieces.
+    pub reads_from_pieces: u64,
+    pub pieces_read: u64,
+    pub pieces_failed: u64,
     /// Reads that began in a file and went on in memory.
     pub reads_from_both: u64,
     pub indexes_read: u64,
@@ -69,6 +73,9 @@ impl Counts {
             ("logs dropped", &mut self.logs_dropped),
             ("reads from memory", &mut self.reads_from_memory),
             ("reads from files", &mut self.reads_from_files),
+            ("reads from pieces", &mut self.reads_from_pieces),
+            ("pieces read", &mut self.pieces_read),
+            ("pieces that could not be read", &mut self.pieces_failed),
             ("reads from both", &mut self.reads_from_both),
             ("indexes read", &mut self.indexes_read),
             ("indexes made anew", &mut self.indexes_rebuilt),

@@ -275,7 +275,7 @@ pub(super) fn read_alone(
         let mut buf = AlignedBuf::zeroed(bytes.len());
         buf.copy_from_slice(bytes);
         let span = engine::memory::Chunk::sealed(buf).slice(0..bytes.len()).expect("all of it");
-        match read.on_bytes(store, &span) {
+        match read.on_bytes(store, &span.clone().into()) {
             Ok(None) => {}
             Ok(Some(spans)) => return Ok(join(&spans)),
             Err(_) if shell.planted == Planted::ServeDamagedReads => return Ok(span.to_vec()),

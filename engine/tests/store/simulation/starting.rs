@@ -62,6 +62,9 @@ impl Simulation {
         let planted = self.shell.planted;
         self.salt += 1;
         self.reading.clear();
+        self.pieces.clear();
+        self.pieces_resting = 0;
+        self.consumers.clear();
         self.compacting = None;
         self.effects.clear();
         let abandoned = std::mem::take(&mut self.shell.abandoned);
