@@ -12,6 +12,12 @@ pub enum ApiKey {
     OffsetCommit = 8,
     OffsetFetch = 9,
     FindCoordinator = 10,
+    JoinGroup = 11,
+    Heartbeat = 12,
+    LeaveGroup = 13,
+    SyncGroup = 14,
+    DescribeGroups = 15,
+    ListGroups = 16,
     ApiVersions = 18,
     CreateTopics = 19,
     DeleteTopics = 20,
@@ -19,6 +25,8 @@ pub enum ApiKey {
     InitProducerId = 22,
     OffsetForLeaderEpoch = 23,
     DescribeConfigs = 32,
+    DeleteGroups = 42,
+    OffsetDelete = 47,
     DescribeCluster = 60,
 }
 
@@ -43,9 +51,15 @@ pub const SUPPORTED: &[ApiRange] = &[
     range(ApiKey::Fetch, 4, 13),
     range(ApiKey::ListOffsets, 1, 7),
     range(ApiKey::Metadata, 0, 13),
-    range(ApiKey::OffsetCommit, 2, 8),
-    range(ApiKey::OffsetFetch, 1, 8),
+    range(ApiKey::OffsetCommit, 2, 9),
+    range(ApiKey::OffsetFetch, 1, 9),
     range(ApiKey::FindCoordinator, 0, 4),
+    range(ApiKey::JoinGroup, 0, 9),
+    range(ApiKey::Heartbeat, 0, 4),
+    range(ApiKey::LeaveGroup, 0, 5),
+    range(ApiKey::SyncGroup, 0, 5),
+    range(ApiKey::DescribeGroups, 0, 6),
+    range(ApiKey::ListGroups, 0, 5),
     range(ApiKey::ApiVersions, 0, 4),
     range(ApiKey::CreateTopics, 2, 7),
     range(ApiKey::DeleteTopics, 1, 6),
@@ -53,6 +67,8 @@ pub const SUPPORTED: &[ApiRange] = &[
     range(ApiKey::InitProducerId, 0, 4),
     range(ApiKey::OffsetForLeaderEpoch, 2, 4),
     range(ApiKey::DescribeConfigs, 1, 4),
+    range(ApiKey::DeleteGroups, 0, 2),
+    range(ApiKey::OffsetDelete, 0, 0),
     range(ApiKey::DescribeCluster, 0, 1),
 ];
 
@@ -83,6 +99,12 @@ impl ApiKey {
             Self::OffsetCommit => "OffsetCommit",
             Self::OffsetFetch => "OffsetFetch",
             Self::FindCoordinator => "FindCoordinator",
+            Self::JoinGroup => "JoinGroup",
+            Self::Heartbeat => "Heartbeat",
+            Self::LeaveGroup => "LeaveGroup",
+            Self::SyncGroup => "SyncGroup",
+            Self::DescribeGroups => "DescribeGroups",
+            Self::ListGroups => "ListGroups",
             Self::ApiVersions => "ApiVersions",
             Self::CreateTopics => "CreateTopics",
             Self::DeleteTopics => "DeleteTopics",
@@ -90,6 +112,8 @@ impl ApiKey {
             Self::InitProducerId => "InitProducerId",
             Self::OffsetForLeaderEpoch => "OffsetForLeaderEpoch",
             Self::DescribeConfigs => "DescribeConfigs",
+            Self::DeleteGroups => "DeleteGroups",
+            Self::OffsetDelete => "OffsetDelete",
             Self::DescribeCluster => "DescribeCluster",
         }
     }
@@ -103,14 +127,17 @@ impl ApiKey {
     pub const fn flexible_from(self) -> i16 {
         match self {
             Self::DescribeCluster => 0,
-            Self::DeleteRecords | Self::InitProducerId => 2,
-            Self::FindCoordinator | Self::ApiVersions => 3,
+            Self::DeleteRecords | Self::InitProducerId | Self::DeleteGroups => 2,
+            Self::FindCoordinator | Self::ApiVersions | Self::ListGroups => 3,
             Self::DeleteTopics | Self::OffsetForLeaderEpoch | Self::DescribeConfigs => 4,
-            Self::CreateTopics => 5,
-            Self::ListOffsets | Self::OffsetFetch => 6,
+            Self::Heartbeat | Self::LeaveGroup | Self::SyncGroup => 4,
+            Self::CreateTopics | Self::DescribeGroups => 5,
+            Self::ListOffsets | Self::OffsetFetch | Self::JoinGroup => 6,
             Self::OffsetCommit => 8,
             Self::Produce | Self::Metadata => 9,
             Self::Fetch => 12,
+            // It has one version, which is from before.
+            Self::OffsetDelete => i16::MAX,
         }
     }
 
