@@ -25,6 +25,8 @@ pub const GROUP_SIZE_MAX_DEFAULT: u32 = 10_000;
 /// How long a new member may wait in its first JoinGroup; then its client is taken to be gone. Kafka's own number: such a
 /// member cannot send heartbeats, and its connection tells nothing as long as it waits.
 pub const NEW_MEMBER_MS_MAX: u64 = 5 * 60 * 1000;
+/// A group none of whose members joins is looked at again after at least this time, whatever its members ask for.
+pub const JOIN_RETRY_MS_MIN: u64 = 1_000;
 /// Member ids of one group that were given out and not joined with yet (KIP-394); one more is refused.
 pub const PENDING_MEMBERS_MAX: usize = 10_000;
 /// Protocols that one member may name.

@@ -13,6 +13,8 @@
 //!
 //! Model: Kafka's group coordinator (KIP-62, KIP-345, KIP-394, KIP-496, KIP-559, KIP-814).
 
+#![forbid(unsafe_code)]
+
 pub mod api;
 mod classic;
 pub mod config;

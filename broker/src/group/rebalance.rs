@@ -5,19 +5,23 @@ use bytes::Bytes;
 use super::api::GroupFault;
 use super::classic::{Classic, Extendable, JoinDeadline, State};
 use super::coordinator::Turn;
+use super::limits::JOIN_RETRY_MS_MIN;
+use super::member::Member;
 
 impl Classic {
     /// From here on members have to join. Nothing changes if that is so already.
     pub(super) fn begin_rebalance(&mut self, turn: &mut Turn<'_>) {
+        if self.state == State::PreparingRebalance {
+            return;
+        }
         let timeout_ms = self.rebalance_timeout_ms();
         let (wait_ms, extendable) = match self.state {
-            State::PreparingRebalance => return,
             State::Empty => {
                 let delay_ms = turn.config.initial_delay_ms;
                 let left_ms = timeout_ms.saturating_sub(delay_ms);
                 (delay_ms, Some(Extendable { delay_ms, left_ms, has_grown: false }))
             }
-            State::CompletingRebalance | State::Stable => (timeout_ms, None),
+            _ => (timeout_ms, None),
         };
         if self.state == State::CompletingRebalance {
             self.give_up_assigning(turn);
@@ -81,11 +85,14 @@ impl Classic {
     }
 
     fn end_sessions(&mut self, turn: &mut Turn<'_>) {
-        let ended = |ends_ms: Option<u64>| ends_ms.is_some_and(|ends_ms| ends_ms <= turn.now.mono_ms);
-        let silent = self.members.iter().filter(|(_, member)| ended(member.session_ends_ms));
-        let silent: Vec<(String, bool)> = silent.map(|(id, member)| (id.clone(), member.is_excused())).collect();
-        for (id, is_excused) in silent {
-            if is_excused {
+        let now_ms = turn.now.mono_ms;
+        let has_ended = |member: &Member| member.session_ends_ms.is_some_and(|ends_ms| ends_ms <= now_ms);
+        let silent = self.members.iter().filter(|(_, member)| has_ended(member));
+        let silent: Vec<String> = silent.map(|(id, _)| id.clone()).collect();
+        for id in silent {
+            // What happened to those before it may have taken this one along, or answered it.
+            let Some(member) = self.members.get(&id).filter(|member| has_ended(member)) else { continue };
+            if member.is_excused() {
                 // Its answer starts the session anew.
                 self.change(&id, |member| member.session_ends_ms = None);
             } else {
@@ -134,8 +141,8 @@ impl Classic {
         }
         if !self.elect_leader() {
             // Static members are waited for until their sessions end.
-            let timeout_ms = self.rebalance_timeout_ms();
-            return self.wait_for_joins(turn, timeout_ms, None);
+            let wait_ms = self.rebalance_timeout_ms().max(JOIN_RETRY_MS_MIN);
+            return self.wait_for_joins(turn, wait_ms, None);
         }
         self.next_generation();
         self.protocol = Some(self.elect_protocol());
