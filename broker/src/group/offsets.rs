@@ -135,7 +135,8 @@ impl Coordinator {
             } else {
                 let value = Committed {
                     offset: new.offset,
-                    leader_epoch: new.leader_epoch,
+                    // The record that says when an offset expires has no place for the epoch.
+                    leader_epoch: if expires_ms.is_some() { -1 } else { new.leader_epoch },
                     metadata: new.metadata,
                     committed_ms: turn.now.wall_ms,
                     expires_ms,

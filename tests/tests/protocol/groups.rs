@@ -266,3 +266,47 @@ fn the_offsets_topic_is_the_broker_s_own() {
     let cut = client.call(2, &delete_records_request(partition(OFFSETS_TOPIC, 0), -1));
     assert_eq!(cut.topics[0].partitions[0].error_code, code::INVALID_TOPIC);
 }
+
+#[test]
+fn a_thousand_members_are_one_group_within_seconds() {
+    const MEMBERS: usize = 1_000;
+    tests::process::raise_open_files_max();
+    let file = tests::binary::target_dir().join("thousand-members.toml");
+    std::fs::write(&file, "\"group.initial.rebalance.delay.ms\" = 1000\n").expect("a configuration file");
+    let options =
+        Options::named("thousand-members").with_arguments(&["--config", file.to_str().expect("a plain path")]);
+    let server = Server::start(options);
+    find_coordinator(&mut Client::connect(server.address()));
+    let mut members: Vec<Client> = (0..MEMBERS).map(|_| Client::connect(server.address())).collect();
+    let watch = Stopwatch::start();
+    let join = JoinGroupRequest { session_timeout_ms: 60_000, rebalance_timeout_ms: 60_000, ..join_request("g", "") };
+    let pending: Vec<_> = members.iter_mut().map(|member| member.send(3, &join).expect("the broker listens")).collect();
+    let joined: Vec<_> =
+        members.iter_mut().zip(&pending).map(|(member, pending)| member.receive(pending).expect("an answer")).collect();
+    assert!(joined.iter().all(|joined| (joined.error_code, joined.generation_id) == (0, 1)), "one generation");
+    // The leader last, so that everybody waits for it.
+    let leader = joined.iter().position(|joined| joined.leader == joined.member_id).expect("a leader");
+    let assignments = joined[leader].members.iter().map(|member| {
+        let id = member.member_id.clone();
+        SyncGroupRequestAssignment::default().with_assignment(id.clone().into_bytes()).with_member_id(id)
+    });
+    let mut assignments: Vec<_> = assignments.collect();
+    assert_eq!(assignments.len(), MEMBERS);
+    let order: Vec<usize> = (0..MEMBERS).filter(|&place| place != leader).chain([leader]).collect();
+    let mut pending = Vec::new();
+    for &place in &order {
+        let assigned = if place == leader { std::mem::take(&mut assignments) } else { Vec::new() };
+        let sync = SyncGroupRequest::default()
+            .with_group_id(group_id("g"))
+            .with_generation_id(1)
+            .with_member_id(joined[place].member_id.clone())
+            .with_assignments(assigned);
+        pending.push(members[place].send(3, &sync).expect("the broker listens"));
+    }
+    for (&place, pending) in order.iter().zip(&pending) {
+        let synced = members[place].receive(pending).expect("an answer");
+        assert_eq!((synced.error_code, synced.assignment), (0, joined[place].member_id.clone().into_bytes()));
+    }
+    println!("{MEMBERS} members joined and have their assignments after {:?}", watch.elapsed());
+    assert!(watch.elapsed() < Duration::from_secs(5), "{:?}", watch.elapsed());
+}
