@@ -279,7 +279,7 @@ fn a_thousand_members_are_one_group_within_seconds() {
     find_coordinator(&mut Client::connect(server.address()));
     let mut members: Vec<Client> = (0..MEMBERS).map(|_| Client::connect(server.address())).collect();
     let watch = Stopwatch::start();
-    let join = JoinGroupRequest { session_timeout_ms: 60_000, rebalance_timeout_ms: 60_000, ..join_request("g", "") };
+    let join = join_request("g", "").with_session_timeout_ms(60_000).with_rebalance_timeout_ms(60_000);
     let pending: Vec<_> = members.iter_mut().map(|member| member.send(3, &join).expect("the broker listens")).collect();
     let joined: Vec<_> =
         members.iter_mut().zip(&pending).map(|(member, pending)| member.receive(pending).expect("an answer")).collect();

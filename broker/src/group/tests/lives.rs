@@ -78,7 +78,7 @@ impl Life {
         let join = Join {
             identity,
             knows_member_id_required: client < CLIENTS - 1,
-            knows_skip_assignment: client % 2 == 0,
+            knows_skip_assignment: client.is_multiple_of(2),
             fresh: self.fresh.to_string(),
             // Now and then a member says something else than before.
             protocols: if self.fresh.is_multiple_of(5) {
