@@ -73,6 +73,8 @@ pub struct Settings {
     pub compaction_check_ms: Option<u64>,
     #[serde(rename = "log.cleaner.io.max.bytes.per.second")]
     pub compaction_bytes_per_s: Option<u64>,
+    #[serde(rename = "producer.id.expiration.ms")]
+    pub producer_expiry_ms: Option<u64>,
     #[serde(rename = "log.scrub.mib.per.second")]
     pub scrub_mib_per_s: Option<u32>,
     #[serde(rename = "group.initial.rebalance.delay.ms")]
@@ -134,6 +136,8 @@ pub struct Config {
     pub compaction_check: Duration,
     /// What compaction reads and writes in a second at most, on each shard.
     pub compaction_bytes_per_s_per_shard: u64,
+    /// Idempotent producers that have been silent for longer are forgotten.
+    pub producer_expiry: Duration,
     /// How fast each shard checks its sealed segments when it has nothing else to do. 0 for not at all.
     pub scrub_bytes_per_s: u64,
     /// Consumer groups and committed offsets.
@@ -188,6 +192,7 @@ impl Settings {
             retention_check_ms: self.retention_check_ms.or(base.retention_check_ms),
             compaction_check_ms: self.compaction_check_ms.or(base.compaction_check_ms),
             compaction_bytes_per_s: self.compaction_bytes_per_s.or(base.compaction_bytes_per_s),
+            producer_expiry_ms: self.producer_expiry_ms.or(base.producer_expiry_ms),
             scrub_mib_per_s: self.scrub_mib_per_s.or(base.scrub_mib_per_s),
             group_initial_delay_ms: self.group_initial_delay_ms.or(base.group_initial_delay_ms),
             group_session_ms_min: self.group_session_ms_min.or(base.group_session_ms_min),
@@ -270,6 +275,7 @@ impl Config {
             retention_check: retention_check(settings.retention_check_ms)?,
             compaction_check: compaction_check(settings.compaction_check_ms)?,
             compaction_bytes_per_s_per_shard: compaction_bytes_per_s(settings.compaction_bytes_per_s, shards)?,
+            producer_expiry: producer_expiry(settings.producer_expiry_ms)?,
             scrub_bytes_per_s: scrub_rate(settings.scrub_mib_per_s)?,
             groups,
             trace_filter: settings.trace_filter.unwrap_or_else(|| "info".to_owned()),
@@ -302,6 +308,11 @@ fn retention_check(asked_ms: Option<u64>) -> Result<Duration, ConfigError> {
     let check_ms = asked_ms.unwrap_or(engine::limits::RETENTION_CHECK_MS_DEFAULT);
     let check_ms = in_range("log.retention.check.interval.ms", check_ms, 1, limits::RETENTION_CHECK_MS_CEILING)?;
     Ok(Duration::from_millis(check_ms))
+}
+
+fn producer_expiry(asked_ms: Option<u64>) -> Result<Duration, ConfigError> {
+    let expiry_ms = asked_ms.unwrap_or(engine::limits::PRODUCER_EXPIRY_MS);
+    Ok(Duration::from_millis(in_range("producer.id.expiration.ms", expiry_ms, 1, limits::PRODUCER_EXPIRY_MS_CEILING)?))
 }
 
 fn scrub_rate(asked_mib: Option<u32>) -> Result<u64, ConfigError> {

@@ -42,6 +42,9 @@ pub const SCRUB_MIB_PER_S_CEILING: u32 = 1 << 16;
 /// Retention and compaction look at least once a day.
 pub const RETENTION_CHECK_MS_CEILING: u64 = 24 * 60 * 60 * 1000;
 
+/// Producers are forgotten after a year at the latest.
+pub const PRODUCER_EXPIRY_MS_CEILING: u64 = 366 * 24 * 60 * 60 * 1000;
+
 /// Kafka's default for `connections.max.idle.ms`.
 pub const CONNECTION_IDLE_MS_DEFAULT: u64 = 600_000;
 /// Time the peer may take to accept an answer while other connections wait for the memory it holds.

@@ -60,11 +60,17 @@ pub(crate) fn wrap(kind: Kind, body: &[u8]) -> Vec<u8> {
 
 /// The archive of a file whose header and checksum are right, where it can be accessed in place. Bytes behind it are ignored.
 pub(crate) fn unwrap(kind: Kind, bytes: &[u8]) -> Result<AlignedVec<16>, ArchiveError> {
+    let (version, body) = unwrap_any(kind.magic, bytes)?;
+    if version == kind.version { Ok(body) } else { Err(ArchiveError::UnsupportedVersion(version)) }
+}
+
+/// As [`unwrap`], for whoever knows several versions.
+pub(crate) fn unwrap_any(magic: [u8; 8], bytes: &[u8]) -> Result<(u16, AlignedVec<16>), ArchiveError> {
     let (head, body) = bytes.split_at_checked(ARCHIVE_HEADER_BYTES).ok_or(ArchiveError::Truncated)?;
     let mut aligned = AlignedVec::<16>::new();
     aligned.extend_from_slice(head);
     let header = rkyv::access::<ArchivedHeader, Failure>(&aligned).map_err(|_| ArchiveError::Foreign)?;
-    if header.magic != kind.magic {
+    if header.magic != magic {
         return Err(ArchiveError::Foreign);
     }
     let version = header.version.to_native();
@@ -73,10 +79,7 @@ pub(crate) fn unwrap(kind: Kind, bytes: &[u8]) -> Result<AlignedVec<16>, Archive
     if !crc_matches(&bytes[..ARCHIVE_HEADER_BYTES + body_bytes]) {
         return Err(ArchiveError::Checksum);
     }
-    if version != kind.version {
-        return Err(ArchiveError::UnsupportedVersion(version));
-    }
     aligned.clear();
     aligned.extend_from_slice(body);
-    Ok(aligned)
+    Ok((version, aligned))
 }

@@ -5,6 +5,9 @@
 //! into these owned structures.
 #![forbid(unsafe_code)]
 
+mod before_producers;
+mod producers;
+
 use batch::{LeaderEpoch, Offset};
 use rkyv::rancor::{Failure, Fallible};
 use rkyv::with::{ArchiveWith, DeserializeWith, Map, SerializeWith};
@@ -13,8 +16,10 @@ use rkyv::{Archive, Archived, Deserialize, Place, Resolver, Serialize};
 use crate::archive::{self, ArchiveError, Kind};
 use crate::ids::{GroupSeq, JournalFileId, LogId, SegmentName};
 use crate::limits::BLOCK_BYTES;
+use before_producers::EarlierCheckpoint;
+pub use producers::{ProducerBatchCheckpoint, ProducerCheckpoint};
 
-const KIND: Kind = Kind { magic: *b"RMCHECKP", version: 2 };
+const KIND: Kind = Kind { magic: *b"RMCHECKP", version: 3 };
 
 /// A shard's state at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Archive, Serialize, Deserialize)]
@@ -64,6 +69,8 @@ pub struct LogCheckpoint {
     /// Compaction has been through everything before this offset.
     #[rkyv(with = OffsetBytes)]
     pub cleaned_until: Offset,
+    /// The idempotent producers that have appended to it, by their ids.
+    pub producers: Vec<ProducerCheckpoint>,
 }
 
 /// One segment file in a fixed number of bytes, however large it is.
@@ -155,8 +162,13 @@ pub fn encode(checkpoint: &Checkpoint) -> Vec<u8> {
 /// # Errors
 /// Says what is wrong; the caller then takes the next older checkpoint, or reports.
 pub fn decode(bytes: &[u8]) -> Result<Checkpoint, CheckpointError> {
-    let body = archive::unwrap(KIND, bytes)?;
-    let checkpoint = rkyv::from_bytes::<Checkpoint, Failure>(&body).map_err(|_| CheckpointError::Malformed)?;
+    let (version, body) = archive::unwrap_any(KIND.magic, bytes)?;
+    let checkpoint = match version {
+        before_producers::VERSION => rkyv::from_bytes::<EarlierCheckpoint, Failure>(&body).map(Checkpoint::from),
+        version if version == KIND.version => rkyv::from_bytes::<Checkpoint, Failure>(&body),
+        version => return Err(CheckpointError::UnsupportedVersion(version)),
+    };
+    let checkpoint = checkpoint.map_err(|_| CheckpointError::Malformed)?;
     check(&checkpoint)?;
     Ok(checkpoint)
 }
@@ -212,7 +224,7 @@ fn check_log(log: &LogCheckpoint) -> Result<(), &'static str> {
     if !log.leader_epochs.is_sorted_by(|a, b| a.0 < b.0 && a.1 <= b.1) {
         return Err("its leader epochs are not in order");
     }
-    Ok(())
+    producers::check(&log.producers, log.next_offset)
 }
 
 /// Whether these can be the entries of a segment's index: they grow, begin with its first batch and end before it does.

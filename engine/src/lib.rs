@@ -23,4 +23,4 @@ pub mod store;
 pub use batch::{LeaderEpoch, Offset};
 pub use ids::{Generation, GroupSeq, JournalFileId, LogId, SegmentName};
 pub use run::{Engine, EngineConfig, OpenError, Read, Recovered, SettleError, StorageError, settle};
-pub use store::{AppendError, Appended, CutError, LogConfig, LogView, ReadError};
+pub use store::{AppendError, Appended, CutError, LogConfig, LogView, ReadError, SequenceError};

@@ -139,10 +139,22 @@ pub const COMPACTION_CHECK_MS_DEFAULT: u64 = 15 * 1000;
 /// the end of each pass over the logs.
 pub const COMPACTION_REPLACED_BYTES_MAX: u64 = 256 << 20;
 
+/// Batches of an idempotent producer that a log remembers, as in Kafka: clients have as many requests in flight.
+pub const PRODUCER_BATCHES_MAX: usize = 5;
+
+/// Idempotent producers that the logs of a shard remember, each counted in every log it appends to: about 20 MB. Beyond it those that
+/// have been silent for longest are forgotten ...
+pub const PRODUCERS_MAX: usize = 100_000;
+/// ... and at once so large a part of all, since finding them means looking at all.
+pub const PRODUCERS_EVICTED_SHARE: usize = 16;
+
+/// How often a shard looks for producers that have been silent for too long, as in Kafka.
+pub const PRODUCER_EXPIRY_CHECK_MS: u64 = 10 * 60 * 1000;
+
 /// Idempotent producers that a round of compaction tells apart.
 pub const COMPACTION_PRODUCERS_MAX: usize = 100_000;
 
-/// The last batch of a producer that has been silent for longer is not kept for its sequence's sake, as Kafka's
+/// A producer that has been silent for longer is forgotten, and its last batch not kept for its sequence's sake, as Kafka's
 /// `producer.id.expiration.ms`.
 pub const PRODUCER_EXPIRY_MS: u64 = 24 * 60 * 60 * 1000;
 

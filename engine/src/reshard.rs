@@ -89,7 +89,7 @@ mod tests {
     use batch::Offset;
 
     use super::*;
-    use crate::checkpoint::SegmentCheckpoint;
+    use crate::checkpoint::{ProducerCheckpoint, SegmentCheckpoint};
     use crate::journal::{self, End};
     use crate::store::recovery::replay_from;
 
@@ -114,6 +114,13 @@ mod tests {
             active_index: Vec::new(),
             leader_epochs: Vec::new(),
             cleaned_until: Offset(0),
+            producers: vec![ProducerCheckpoint {
+                producer_id: i64::from(partition),
+                epoch: 0,
+                transaction_start: None,
+                last_used_ms: 7,
+                batches: Vec::new(),
+            }],
         }
     }
 

@@ -18,8 +18,9 @@ use crate::disk::segment_files::SegmentShelf;
 use crate::ids::{Generation, GroupSeq, LogId, SegmentName};
 use crate::limits::{
     COMPACTION_BYTES_PER_S_DEFAULT, COMPACTION_CHECK_MS_DEFAULT, GROUP_BYTES, JOURNAL_BYTES_DEFAULT,
-    RETENTION_CHECK_MS_DEFAULT, SCRUB_BYTES_PER_S_DEFAULT,
+    PRODUCER_EXPIRY_MS, RETENTION_CHECK_MS_DEFAULT, SCRUB_BYTES_PER_S_DEFAULT,
 };
+use crate::log::producers::Producer;
 use crate::log::{ReadPlan, ReadRequest};
 use crate::memory::Span;
 use crate::ring::sync::Notify;
@@ -32,6 +33,7 @@ use crate::store::{
 mod compaction;
 mod idle;
 mod index;
+mod producers;
 mod read;
 mod recovery;
 mod retention;
@@ -65,6 +67,8 @@ pub struct EngineConfig {
     pub disk_sharers: u16,
     /// How often the shard looks for segments that are past retention.
     pub retention_check: Duration,
+    /// Idempotent producers that have been silent for longer are forgotten.
+    pub producer_expiry: Duration,
     /// How often the shard looks for logs to compact.
     pub compaction_check: Duration,
     /// What compaction reads and writes in a second at most.
@@ -88,6 +92,7 @@ impl EngineConfig {
             disk_reserve_bytes: None,
             disk_sharers: 1,
             retention_check,
+            producer_expiry: Duration::from_millis(PRODUCER_EXPIRY_MS),
             compaction_check: Duration::from_millis(COMPACTION_CHECK_MS_DEFAULT),
             compaction_bytes_per_s: COMPACTION_BYTES_PER_S_DEFAULT,
             scrub_bytes_per_s: SCRUB_BYTES_PER_S_DEFAULT,
@@ -175,6 +180,8 @@ impl Engine {
         ring::spawn(pump(engine.inner.clone()));
         ring::spawn(retention::keep(engine.clone()));
         ring::spawn(compaction::keep(engine.clone()));
+        engine.inner.store.borrow_mut().on_time_of_day(engine.inner.now_ms(), retention::unix_ms());
+        ring::spawn(producers::keep(engine.clone()));
         scrub::start(&engine.inner);
         Ok((engine, recovered))
     }
@@ -260,6 +267,12 @@ impl Engine {
 
     pub fn log(&self, id: LogId) -> Option<LogView> {
         self.inner.store.borrow().view(id)
+    }
+
+    /// Tells of every idempotent producer that a log knows.
+    pub fn producers<T>(&self, id: LogId, tell: impl Fn(i64, &Producer) -> T) -> Option<Vec<T>> {
+        let store = self.inner.store.borrow();
+        Some(store.log(id)?.producers().iter().map(|(producer_id, producer)| tell(producer_id, producer)).collect())
     }
 
     /// All logs of this shard.

@@ -69,6 +69,9 @@ struct Flags {
     /// 0, 1 or all.
     #[arg(long, default_value = "all", value_parser = acks)]
     acks: Acks,
+    /// Give producers ids and let them number their batches, as Kafka's clients do by default.
+    #[arg(long)]
+    idempotent: bool,
     #[arg(long, default_value_t = 64 << 10)]
     batch_bytes: usize,
     #[arg(long, default_value = "1", value_parser = milliseconds)]
@@ -210,6 +213,7 @@ fn options(mode: Mode, flags: &Flags) -> Options {
     options.duration = flags.duration;
     options.warm_up = flags.warm_up;
     options.acks = flags.acks;
+    options.idempotent = flags.idempotent;
     options.batch_bytes = flags.batch_bytes;
     options.linger = flags.linger_ms;
     options.keys = flags.keys;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use wire::create_topics::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest, CreateTopicsResponse};
+use wire::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use wire::list_offsets::{
     EARLIEST_TIMESTAMP, LATEST_TIMESTAMP, ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse,
     ListOffsetsTopic,
@@ -13,6 +14,7 @@ use wire::{ApiKey, ErrorCode, Uuid};
 
 use crate::client::{Client, Versions};
 use crate::clock::{SECOND_NS, now_ns, pause};
+use crate::sequences::Sequences;
 use crate::{Failure, From, Options};
 
 /// How long a new topic may take to get its leaders.
@@ -98,6 +100,27 @@ impl Cluster {
             }
         }
         Ok(offsets)
+    }
+}
+
+impl Cluster {
+    /// A new producer id, from any node, and nothing sent with it yet.
+    pub(crate) fn sequences(&self) -> Result<Sequences, Failure> {
+        let version = self.versions.pick(ApiKey::InitProducerId, 4)?;
+        let request =
+            InitProducerIdRequest { transactional_id: None, transaction_timeout_ms: 60_000, ..Default::default() };
+        let address = self.nodes.values().next().expect("a topic with leaders has nodes");
+        let answer = Client::connect(address)?.call(
+            ApiKey::InitProducerId,
+            version,
+            |out| request.encode(version, out),
+            |reader| InitProducerIdResponse::decode(version, reader),
+        )?;
+        if answer.error_code.is_error() {
+            let reason = answer.error_code.name().to_owned();
+            return Err(Failure::Refused { message: "InitProducerId", reason });
+        }
+        Ok(Sequences::new(answer.producer_id, answer.producer_epoch, self.leaders.len()))
     }
 }
 

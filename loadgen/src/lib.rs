@@ -36,6 +36,7 @@ mod progress;
 mod report;
 mod run;
 mod schedule;
+mod sequences;
 mod tally;
 mod worker;
 

@@ -109,6 +109,8 @@ pub struct Options {
     pub duration: Duration,
     pub warm_up: Duration,
     pub acks: Acks,
+    /// Producers have ids and number their batches, as Kafka's clients do by default.
+    pub idempotent: bool,
     /// Most bytes of a record batch.
     pub batch_bytes: usize,
     /// How long a record waits for its batch to fill.
@@ -136,6 +138,8 @@ pub struct Options {
 pub(crate) const STAMP_BYTES: usize = 8 + 8 + 8;
 const BATCH_BYTES_MAX: usize = 64 << 20;
 const CONNECTIONS_MAX: usize = 10_000;
+/// Batches of a producer that a broker remembers.
+const IDEMPOTENT_IN_FLIGHT_MAX: usize = 5;
 const RECORDS_PER_SECOND_MAX: u64 = 1_000_000_000;
 
 impl Options {
@@ -156,6 +160,7 @@ impl Options {
             duration: Duration::from_secs(5),
             warm_up: Duration::from_secs(2),
             acks: Acks::All,
+            idempotent: false,
             batch_bytes: 64 << 10,
             linger: Duration::from_millis(1),
             keys: Keys::None,
@@ -201,6 +206,9 @@ impl Options {
         }
         if self.fetch_bytes_max > 1 << 30 || self.fetch_partition_bytes_max > 1 << 30 || self.fetch_bytes_max == 0 {
             return refuse("a fetch asks for 1 byte to 1 GiB");
+        }
+        if self.idempotent && (self.acks != Acks::All || self.in_flight_max > IDEMPOTENT_IN_FLIGHT_MAX) {
+            return refuse("idempotent producers need acks=all and at most 5 requests in flight");
         }
         if self.duration.is_zero() {
             return refuse("the duration must be more than nothing");

@@ -3,6 +3,7 @@
 use batch::{BatchBuilder, Compression};
 
 use crate::options::STAMP_BYTES;
+use crate::sequences::Sequence;
 
 /// What an end-to-end record carries at the start of its value.
 ///
@@ -75,12 +76,15 @@ impl Template {
         stamp.write(&mut self.bytes[end - self.value_bytes..end]);
     }
 
-    /// Makes a sound batch of the first `records`, all with this timestamp.
-    pub(crate) fn cut(&mut self, records: u64, timestamp_ms: i64) -> &[u8] {
+    /// Makes a sound batch of the first `records`, all with this timestamp, and with the numbers of an idempotent producer.
+    pub(crate) fn cut(&mut self, records: u64, timestamp_ms: i64, sequence: Option<Sequence>) -> &[u8] {
         let end = self.ends[records as usize - 1];
         let batch = &mut self.bytes[..end];
         batch::recount(batch, records as i32);
         batch::restamp_timestamps(batch, timestamp_ms, timestamp_ms);
+        if let Some(Sequence { producer_id, producer_epoch, first }) = sequence {
+            batch::restamp_producer(batch, producer_id, producer_epoch, first);
+        }
         batch::reseal(batch);
         batch
     }
@@ -120,11 +124,14 @@ mod tests {
             for index in 0..records {
                 template.stamp(index as usize, &Stamp { run: 9, due_ns: 1000 + index, sequence: index });
             }
-            let bytes = template.cut(records, 123).to_vec();
+            let sequence = Sequence { producer_id: 4, producer_epoch: 2, first: 70 };
+            let bytes = template.cut(records, 123, Some(sequence)).to_vec();
             assert!(bytes.len() <= 2_000);
             assert_eq!(bytes, template.cut_again(records));
             let checked = batch::check(&bytes).unwrap();
             assert_eq!(checked.info.max_timestamp, 123);
+            let info = checked.info;
+            assert_eq!((info.producer_id, info.producer_epoch, info.base_sequence), (4, 2, 70));
             let opened = checked.records(DecompressLimit(0)).unwrap();
             for (index, record) in opened.iter().enumerate() {
                 let record = record.unwrap();

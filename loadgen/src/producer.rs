@@ -18,6 +18,7 @@ use crate::connection::Connection;
 use crate::load::{KeyedLane, Load, Sent};
 use crate::payload::{Stamp, Template};
 use crate::progress::Progress;
+use crate::sequences::Sequences;
 use crate::tally::{Tally, Window, histogram};
 
 /// What all producers of a run do alike.
@@ -77,6 +78,8 @@ pub(crate) struct Producer {
     turn: usize,
     /// Sequence of the next record with a stamp.
     sequence: u64,
+    /// The numbers of its batches, if it is idempotent.
+    sequences: Option<Sequences>,
     /// Latencies not yet shown in a progress line.
     interval: Histogram<u64>,
     /// Room for the batches of the request that is being made.
@@ -95,6 +98,8 @@ pub(crate) struct ProducerParts {
     pub(crate) partitions: usize,
     /// The partition that is served first.
     pub(crate) turn: usize,
+    /// The numbers of its batches, if it is idempotent.
+    pub(crate) sequences: Option<Sequences>,
 }
 
 impl Producer {
@@ -123,6 +128,7 @@ impl Producer {
             link_of,
             turn: parts.turn,
             sequence: 0,
+            sequences: parts.sequences,
             interval: histogram(),
             drafts: Vec::new(),
         }
@@ -339,7 +345,8 @@ impl Producer {
             }
             let due_ns = self.load.due_ns(&draft, draft.first).unwrap_or(sent_ns);
             let timestamp_ms = (due_ns as i64 + self.plan.wall_offset_ns) / 1_000_000;
-            self.templates[template].cut(draft.records, timestamp_ms);
+            let sequence = self.sequences.as_mut().map(|next| next.take(draft.partition, draft.records));
+            self.templates[template].cut(draft.records, timestamp_ms, sequence);
         }
     }
 

@@ -41,6 +41,7 @@ pub struct Workload {
     pub loop_kind: &'static str,
     pub in_flight_max: usize,
     pub acks: i16,
+    pub idempotent: bool,
     pub batch_bytes: usize,
     pub linger_ms: f64,
     /// Number of different keys, 0 for none.
@@ -276,9 +277,10 @@ impl Report {
         if self.produced.is_some() {
             let keys = if self.workload.keys == 0 { "no".to_owned() } else { self.workload.keys.to_string() };
             let acks = if self.workload.acks == -1 { "all".to_owned() } else { self.workload.acks.to_string() };
+            let idempotent = if self.workload.idempotent { ", idempotent" } else { "" };
             writeln!(
                 f,
-                "  {producers} producers, records of {}, {keys} keys, acks={acks}, batches up to {}, linger {} ms",
+                "  {producers} producers, records of {}, {keys} keys, acks={acks}{idempotent}, batches up to {}, linger {} ms",
                 figures::bytes(*record_bytes as f64),
                 figures::bytes(self.workload.batch_bytes as f64),
                 self.workload.linger_ms,
@@ -322,6 +324,7 @@ fn workload(options: &Options, partitions: usize) -> Workload {
         loop_kind: if options.rate == Rate::Max { "closed" } else { "open" },
         in_flight_max: options.in_flight_max,
         acks: options.acks.code(),
+        idempotent: options.idempotent,
         batch_bytes: options.batch_bytes,
         linger_ms: options.linger.as_secs_f64() * 1e3,
         keys: match options.keys {

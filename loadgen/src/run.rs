@@ -20,6 +20,7 @@ use crate::producer::{ProducePlan, Producer, ProducerParts};
 use crate::progress::Progress;
 use crate::report::{Broker, Report};
 use crate::schedule::Schedule;
+use crate::sequences::Sequences;
 use crate::tally::{Tally, Window};
 use crate::worker::Worker;
 use crate::{Failure, From, Keys, Mode, Options, Rate, Until, client, keys};
@@ -137,7 +138,7 @@ fn gather(receiver: &Receiver<std::io::Result<Tally>>, mut every_second: impl Fn
 
 /// All that takes time before a run: connections, templates, offsets.
 struct Preparation {
-    producers: Vec<(Links<usize>, Vec<Template>)>,
+    producers: Vec<(Links<usize>, Vec<Template>, Option<Sequences>)>,
     consumers: Vec<Links<Position>>,
     key_partitions: Vec<usize>,
     /// Bytes of a record's key and value.
@@ -168,7 +169,8 @@ impl Preparation {
                 let led = key_partitioned_or_all(&key_partitions, partitions);
                 let templates =
                     templates(options, &all_keys, &key_partitions, partitions, request_batches_max, run, number);
-                producers.push((links(cluster, led)?, templates));
+                let sequences = if options.idempotent { Some(cluster.sequences()?) } else { None };
+                producers.push((links(cluster, led)?, templates, sequences));
             }
         }
         let mut consumers = Vec::new();
@@ -204,7 +206,7 @@ impl Preparation {
             let plan =
                 Arc::new(produce_plan(options, cluster, window, self.payload_bytes, self.request_batches_max, run)?);
             let partitions = cluster.leaders.len();
-            for (number, (links, templates)) in self.producers.into_iter().enumerate() {
+            for (number, (links, templates, sequences)) in self.producers.into_iter().enumerate() {
                 let load = match options.rate {
                     Rate::Max => Load::Unbounded,
                     Rate::PerSecond(records_per_second) => {
@@ -223,6 +225,7 @@ impl Preparation {
                     links,
                     partitions,
                     turn: number * partitions / options.producers,
+                    sequences,
                 };
                 workers[number % options.threads].producers.push(Producer::new(parts));
             }

@@ -27,6 +27,7 @@ def produce(bootstrap, job):
             "message.timeout.ms": SECONDS_MAX * 1000,
             "queue.buffering.max.messages": 2_000_000,
             "linger.ms": 5,
+            "batch.num.messages": job["batch_records"] or 10_000,
         }
     )
     for key, value, headers, timestamp_ms in records_of(job):

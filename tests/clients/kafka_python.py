@@ -11,6 +11,8 @@ SECONDS_MAX = 60
 
 def produce(bootstrap, job):
     options = {} if job["idempotent"] else {"enable_idempotence": False}
+    if job["batch_records"]:
+        options["batch_size"] = job["batch_records"] * job["value_bytes"]
     producer = KafkaProducer(
         bootstrap_servers=bootstrap,
         compression_type=None if job["codec"] == "none" else job["codec"],

@@ -39,6 +39,8 @@ pub struct Job {
     pub acks: &'static str,
     /// Whether the producer asks for a producer id and numbers its batches.
     pub idempotent: bool,
+    /// About so many records in a batch at most; `None` leaves it to the client.
+    pub batch_records: Option<usize>,
     /// Timestamp of the first record, the following ones are 1 ms apart each; `None` where the client cannot set it.
     pub timestamp_ms: Option<i64>,
 }
@@ -82,6 +84,7 @@ impl Job {
             nulls: true,
             acks: "all",
             idempotent: false,
+            batch_records: None,
             timestamp_ms: Some(crate::clock::wall_ms()),
         }
     }
@@ -97,6 +100,7 @@ impl Job {
             "topic": self.topic, "seed": self.seed(), "codec": self.codec, "count": self.count,
             "value_bytes": self.value_bytes, "keys": self.keys, "headers": self.headers == Headers::PerRecord,
             "nulls": self.nulls, "acks": self.acks, "idempotent": self.idempotent, "timestamp_ms": self.timestamp_ms,
+            "batch_records": self.batch_records,
         })
     }
 

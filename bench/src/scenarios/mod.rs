@@ -13,6 +13,7 @@ mod bypass;
 mod ceilings_alone;
 mod compaction;
 mod density;
+mod idempotence;
 mod recovery;
 mod retention;
 mod run_dir;
@@ -76,6 +77,7 @@ pub const ALL: &[Scenario] = &[
     ceilings_alone::SCENARIO,
     compaction::SCENARIO,
     density::SCENARIO,
+    idempotence::SCENARIO,
     recovery::SCENARIO,
     retention::SCENARIO,
 ];

@@ -193,6 +193,7 @@ fn node_settings(ctx: &Context) -> Vec<NodeSetting> {
         setting("message.max.bytes", TYPE_INT, config.message_bytes_max.to_string()),
         setting("node.id", TYPE_INT, node.node_id.to_string()),
         setting("num.partitions", TYPE_INT, config.partitions.to_string()),
+        setting("producer.id.expiration.ms", TYPE_INT, config.producer_expiry.as_millis().to_string()),
         setting("ringmain.durability", TYPE_STRING, durability_word(config.durability).to_owned()),
         setting("ringmain.shards", TYPE_INT, ctx.shard_count.to_string()),
         setting("socket.request.max.bytes", TYPE_INT, config.request_bytes_max.to_string()),

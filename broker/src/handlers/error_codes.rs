@@ -1,6 +1,7 @@
 //! What the broker's own faults are called in Kafka's protocol.
 
 use batch::BatchError;
+use engine::SequenceError;
 use wire::ErrorCode;
 
 use crate::controller::Refusal;
@@ -19,6 +20,10 @@ pub(super) fn of_append(fault: AppendFault) -> ErrorCode {
         // librdkafka's refreshes its metadata, retries, and knows that nothing was stored. NOT_ENOUGH_REPLICAS would be retried
         // as well but lies about the reason; POLICY_VIOLATION tells the truth and is final.
         AppendFault::DiskFull => ErrorCode::KAFKA_STORAGE_ERROR,
+        AppendFault::Sequence(SequenceError::OutOfOrder { .. } | SequenceError::EpochBegun { .. }) => {
+            ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
+        }
+        AppendFault::Sequence(SequenceError::OldEpoch { .. }) => ErrorCode::INVALID_PRODUCER_EPOCH,
     }
 }
 

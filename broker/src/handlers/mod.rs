@@ -12,6 +12,7 @@ mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
+mod describe_producers;
 mod error_codes;
 mod fetch;
 mod fetch_answer;
@@ -122,6 +123,7 @@ fn dispatch(ctx: &Rc<Context>, request: Request<'_>) -> Result<Answer, DecodeErr
         ApiKey::DeleteGroups => delete_groups::handle(ctx, request),
         ApiKey::OffsetDelete => offset_delete::handle(ctx, request),
         ApiKey::DescribeCluster => describe_cluster::handle(ctx, request),
+        ApiKey::DescribeProducers => describe_producers::handle(ctx, request),
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use batch::{CheckedBytes, LeaderEpoch, Offset};
-use engine::LogId;
 use engine::memory::Span;
+use engine::{LogId, SequenceError};
 
 use crate::controller::{MetadataChange, MetadataRecord, Outcome};
 use crate::group::api::{GroupFault, GroupFilter, GroupReply, GroupRequest, ListedGroup};
@@ -32,6 +32,8 @@ pub enum Request {
     Group(Vec<GroupCall>),
     /// Which groups there are.
     ListGroups(GroupFilter),
+    /// Tell which producers these logs know.
+    Producers(Vec<LogId>),
     /// Change the metadata. Only the controller's shard takes it.
     Change(MetadataChange),
     /// Metadata that is durable. Sent by the controller to every shard, in order.
@@ -54,6 +56,8 @@ pub enum Reply {
     /// For each call, in order.
     Group(Vec<GroupReply>),
     ListGroups(Result<Vec<ListedGroup>, GroupFault>),
+    /// For each log, in order.
+    Producers(Vec<Result<Vec<KnownProducer>, ReadFault>>),
     Change(Outcome),
     Apply,
 }
@@ -107,6 +111,9 @@ pub enum AppendFault {
     /// Nothing was appended; what is sent again later is stored when there is space.
     #[error("the disk is full; try again when there is space")]
     DiskFull,
+    /// It does not follow what its producer has sent before.
+    #[error(transparent)]
+    Sequence(SequenceError),
 }
 
 /// What to read from partitions of one shard, in the order of the client's request.
@@ -235,6 +242,18 @@ pub struct GroupCall {
     pub request: GroupRequest,
 }
 
+/// What a log knows of a producer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownProducer {
+    pub producer_id: i64,
+    pub epoch: i16,
+    /// Of the last record.
+    pub last_sequence: Option<i32>,
+    /// The largest of the last batch, in milliseconds.
+    pub last_timestamp_ms: Option<i64>,
+    pub transaction_start: Option<Offset>,
+}
+
 /// The mesh delivered the reply to another request: a defect, not something to handle.
 const MISMATCHED: &str = "a reply answers the request of its own kind";
 
@@ -272,6 +291,11 @@ impl Reply {
     pub fn into_listed(self) -> Result<Vec<ListedGroup>, GroupFault> {
         let Self::ListGroups(listed) = self else { panic!("{MISMATCHED}") };
         listed
+    }
+
+    pub fn into_producers(self) -> Vec<Result<Vec<KnownProducer>, ReadFault>> {
+        let Self::Producers(results) = self else { panic!("{MISMATCHED}") };
+        results
     }
 
     pub fn into_outcome(self) -> Outcome {

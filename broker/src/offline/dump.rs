@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use batch::{BatchError, BatchView, DecompressLimit};
+use engine::checkpoint::ProducerCheckpoint;
 use engine::disk::layout::Layout;
 use engine::frame::{FrameFields, FrameKind};
 use engine::inspect::{self, JournalFile, SegmentReader, Step};
@@ -164,6 +165,14 @@ pub(super) fn checkpoint(look: &Look, out: &mut dyn Write) -> Result<(), LogErro
     Ok(())
 }
 
+fn producer(producer: &ProducerCheckpoint) -> serde_json::Value {
+    let last = producer.batches.last();
+    json!({
+        "producer_id": producer.producer_id, "epoch": producer.epoch, "batches": producer.batches.len(),
+        "last_sequence": last.map(|last| last.last_sequence), "last_offset": last.map(|last| last.last_offset.0),
+    })
+}
+
 fn checkpoint_log(look: &Look, log: &engine::checkpoint::LogCheckpoint, out: &mut dyn Write) -> Result<(), LogError> {
     let epochs: Vec<_> = log.leader_epochs.iter().map(|(epoch, first)| [i64::from(epoch.0), first.0]).collect();
     if look.json {
@@ -182,6 +191,7 @@ fn checkpoint_log(look: &Look, log: &engine::checkpoint::LogCheckpoint, out: &mu
             "partition": log.log.partition, "start_offset": log.log_start_offset.0, "end_offset": log.next_offset.0,
             "flushed_position": log.flushed_position, "tail_bytes": log.tail_block.len(), "leader_epochs": epochs,
             "active_index_entries": log.active_index.len(), "segments": segments,
+            "producers": log.producers.iter().map(producer).collect::<Vec<_>>(),
         });
         writeln!(out, "{line}")?;
         return Ok(());
@@ -192,7 +202,8 @@ fn checkpoint_log(look: &Look, log: &engine::checkpoint::LogCheckpoint, out: &mu
     writeln!(
         out,
         "  log {name}  offsets {start} to {end}  in file to {flushed}  last block {tail} bytes  epochs {epochs:?}  \
-         index entries {index}"
+         index entries {index}  producers {}",
+        log.producers.len()
     )?;
     for segment in &log.segments {
         let state = if segment.sealed { "sealed" } else { "active" };

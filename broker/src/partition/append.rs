@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use batch::{Checked, LeaderEpoch, Offset};
-use engine::{AppendError, Appended, LogId};
+use engine::{AppendError, Appended, GroupSeq, LogId};
 
 use super::Partition;
 use crate::mesh::message::{Acks, Append, AppendBatch, AppendFault, Placed};
@@ -141,7 +141,9 @@ impl AppendRun {
 
     fn placed(&self, log: LogId, partition: Partition, appended: Appended) -> Outcome {
         let placed = Placed { base_offset: appended.base_offset, log_start: appended.log_start };
-        let uncommitted_end = (!partition.is_relaxed).then(|| appended.last_offset.next());
+        // A batch that its producer sends again is as durable as it was the first time: it waits for that group, if for any.
+        let waits = !partition.is_relaxed && appended.group != GroupSeq::NONE;
+        let uncommitted_end = waits.then(|| appended.last_offset.next());
         Outcome { log, result: Ok(placed), uncommitted_end }
     }
 }
@@ -158,6 +160,7 @@ fn fault_of(error: AppendError) -> AppendFault {
         // The partition is known here, so its log should be: something is wrong with the storage.
         AppendError::UnknownLog | AppendError::Failed => AppendFault::StorageFailed,
         AppendError::DiskFull => AppendFault::DiskFull,
+        AppendError::Sequence(error) => AppendFault::Sequence(error),
         AppendError::Busy => unreachable!("a busy engine blocks the append"),
     }
 }
@@ -168,7 +171,6 @@ mod tests {
     use std::time::Duration;
 
     use batch::{BatchBuilder, CheckedBytes, Compression};
-    use engine::GroupSeq;
 
     use super::*;
 
@@ -213,7 +215,14 @@ mod tests {
             let base_offset = Offset(*end);
             *end += i64::from(batch.info.record_count);
             let last_offset = Offset(*end - 1);
-            Ok(Appended { base_offset, last_offset, group: GroupSeq(1), log_start: Offset(0) })
+            Ok(Appended {
+                base_offset,
+                last_offset,
+                group: GroupSeq(1),
+                log_start: Offset(0),
+                max_timestamp: 1,
+                is_duplicate: false,
+            })
         }
     }
 
@@ -240,6 +249,25 @@ mod tests {
         let mut run = run(&[DURABLE], Acks::None);
         advance(&mut run, &mut Ends::with_room(9));
         assert_eq!(run.waits(), None);
+    }
+
+    #[test]
+    fn a_batch_sent_again_waits_for_its_original_as_long_as_that_is_not_durable() {
+        for (group, waits) in [(GroupSeq(7), true), (GroupSeq::NONE, false)] {
+            let deadline = origin();
+            let mut run = run(&[DURABLE], Acks::Committed { deadline });
+            let known = Appended {
+                base_offset: Offset(3),
+                last_offset: Offset(4),
+                group,
+                log_start: Offset(0),
+                max_timestamp: 1,
+                is_duplicate: true,
+            };
+            assert_eq!(run.advance(partition, |_, _, _| Ok(known)), Advance::Finished);
+            assert_eq!(run.waits(), waits.then(|| (vec![(DURABLE, Offset(5))], deadline)));
+            assert_eq!(run.into_results(), [placed(3)]);
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@
 //! Pure: the time comes as an argument, what is to be done goes out as effects.
 //!
 //! Invariants: an ack or watch is in `deadlines` exactly as long as it is in `acks` or `watches`; `Ack::left` is the
-//! number of logs it still waits for; offsets in a log's queue never fall, because appends are placed in order.
+//! number of logs it still waits for; offsets in a log's queue never fall.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Instant;
@@ -60,7 +60,7 @@ struct WatchEntry {
 
 #[derive(Debug, Default)]
 struct LogWaiters {
-    /// Appends in order, each with the end that has to be committed. One that expired stays until its turn.
+    /// Appends, each with the end that has to be committed. One that expired stays until its turn.
     acks: VecDeque<(Offset, AckId)>,
     /// Fetches, each with the committed end it has seen: a later one wakes it.
     watches: BTreeMap<WatchKey, Offset>,
@@ -82,8 +82,9 @@ impl Purgatory {
         assert!(!waits.is_empty(), "an append that waits for nothing is answered, not parked");
         for &(log, end) in waits {
             let queue = &mut self.by_log.entry(log).or_default().acks;
-            assert!(queue.back().is_none_or(|&(last, _)| last <= end), "appends to {log} are placed in order");
-            queue.push_back((end, id));
+            // Appends are placed in order, but for a batch that is sent again: it waits where its original does.
+            let place = queue.iter().rposition(|&(other, _)| other <= end).map_or(0, |before| before + 1);
+            queue.insert(place, (end, id));
         }
         let replaced = self.acks.insert(id, Ack { left: waits.len(), deadline });
         assert!(replaced.is_none(), "an ack id is used once");

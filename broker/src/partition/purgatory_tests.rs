@@ -109,6 +109,7 @@ fn a_failed_storage_answers_everybody() {
 #[derive(Debug, Clone)]
 enum Event {
     Append { logs: Vec<u32>, wait_ms: u64 },
+    Again { log: u32, back: i64, wait_ms: u64 },
     Watch { logs: Vec<u32>, wait_ms: u64 },
     Cancel { which: usize },
     Commit { log: u32, records: i64 },
@@ -120,6 +121,7 @@ fn event() -> impl Strategy<Value = Event> {
     let logs = || prop::collection::vec(0u32..4, 1..4);
     prop_oneof![
         4 => (logs(), 0u64..50).prop_map(|(logs, wait_ms)| Event::Append { logs, wait_ms }),
+        2 => (0u32..4, 0i64..5, 0u64..50).prop_map(|(log, back, wait_ms)| Event::Again { log, back, wait_ms }),
         3 => (logs(), 0u64..50).prop_map(|(logs, wait_ms)| Event::Watch { logs, wait_ms }),
         1 => (0usize..20).prop_map(|which| Event::Cancel { which }),
         5 => (0u32..4, 0i64..4).prop_map(|(log, records)| Event::Commit { log, records }),
@@ -215,6 +217,17 @@ proptest! {
                     let (id, deadline) = (AckId(number), now + Duration::from_millis(wait_ms));
                     purgatory.on_append(id, &waits, deadline);
                     model.acks.push(ModelAck { id, waits, deadline });
+                    Vec::new()
+                }
+                // Sent again while the original is not committed.
+                Event::Again { log: partition, back, wait_ms } => {
+                    let (placed, committed) = (placed[partition as usize], committed[partition as usize]);
+                    if placed > committed {
+                        let waits = vec![(log(partition), Offset(placed - back % (placed - committed)))];
+                        let (id, deadline) = (AckId(number), now + Duration::from_millis(wait_ms));
+                        purgatory.on_append(id, &waits, deadline);
+                        model.acks.push(ModelAck { id, waits, deadline });
+                    }
                     Vec::new()
                 }
                 Event::Watch { logs, wait_ms } => {

@@ -70,6 +70,7 @@ pub fn serve(ctx: &Rc<Context>, request: Request) -> Served {
         Request::Cut(cuts) => Served::Later(cuts::cut(ctx, &cuts)),
         Request::Group(calls) => group::run::serve(ctx, calls),
         Request::ListGroups(filter) => Served::Now(Reply::ListGroups(group::run::list(ctx, &filter))),
+        Request::Producers(logs) => Served::Now(reads::producers(ctx, &logs)),
         Request::Change(change) => {
             let controller = ctx.controller.as_ref().expect("changes are sent to the controller's shard");
             controller.submit(ctx, change)

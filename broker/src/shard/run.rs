@@ -184,6 +184,7 @@ pub(super) fn engine_config(config: &Config, generation: Generation, shard: Shar
         disk_sharers: config.shard_count(),
         retention_check: config.retention_check,
         compaction_check: config.compaction_check,
+        producer_expiry: config.producer_expiry,
         compaction_bytes_per_s: config.compaction_bytes_per_s_per_shard,
         scrub_bytes_per_s: config.scrub_bytes_per_s,
         ..EngineConfig::new(config.data_dir.clone(), shard.0)

@@ -28,6 +28,7 @@ pub enum ApiKey {
     DeleteGroups = 42,
     OffsetDelete = 47,
     DescribeCluster = 60,
+    DescribeProducers = 61,
 }
 
 /// The versions of a message that a broker advertises, both ends included.
@@ -64,12 +65,13 @@ pub const SUPPORTED: &[ApiRange] = &[
     range(ApiKey::CreateTopics, 2, 7),
     range(ApiKey::DeleteTopics, 1, 6),
     range(ApiKey::DeleteRecords, 0, 2),
-    range(ApiKey::InitProducerId, 0, 4),
+    range(ApiKey::InitProducerId, 0, 5),
     range(ApiKey::OffsetForLeaderEpoch, 2, 4),
     range(ApiKey::DescribeConfigs, 1, 4),
     range(ApiKey::DeleteGroups, 0, 2),
     range(ApiKey::OffsetDelete, 0, 0),
     range(ApiKey::DescribeCluster, 0, 1),
+    range(ApiKey::DescribeProducers, 0, 0),
 ];
 
 /// Whether a version of a message is in [`SUPPORTED`].
@@ -115,6 +117,7 @@ impl ApiKey {
             Self::DeleteGroups => "DeleteGroups",
             Self::OffsetDelete => "OffsetDelete",
             Self::DescribeCluster => "DescribeCluster",
+            Self::DescribeProducers => "DescribeProducers",
         }
     }
 
@@ -126,7 +129,7 @@ impl ApiKey {
     /// The first version with compact strings and tagged fields (KIP-482).
     pub const fn flexible_from(self) -> i16 {
         match self {
-            Self::DescribeCluster => 0,
+            Self::DescribeCluster | Self::DescribeProducers => 0,
             Self::DeleteRecords | Self::InitProducerId | Self::DeleteGroups => 2,
             Self::FindCoordinator | Self::ApiVersions | Self::ListGroups => 3,
             Self::DeleteTopics | Self::OffsetForLeaderEpoch | Self::DescribeConfigs => 4,

@@ -3,8 +3,8 @@
 use crate::ErrorCode;
 use crate::schema::{message, structs};
 
-message! { InitProducerIdRequest<'a>, InitProducerId, versions 0..=4 }
-message! { InitProducerIdResponse, InitProducerId, versions 0..=4 }
+message! { InitProducerIdRequest<'a>, InitProducerId, versions 0..=5 }
+message! { InitProducerIdResponse, InitProducerId, versions 0..=5 }
 
 structs! {
     /// Who needs an id.

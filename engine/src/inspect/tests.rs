@@ -52,6 +52,7 @@ fn write_shard(data: &Path) -> Layout {
         active_index,
         leader_epochs: vec![(EPOCH, Offset(0))],
         cleaned_until: Offset(0),
+        producers: Vec::new(),
     };
     let saved = Checkpoint {
         shard: 0,

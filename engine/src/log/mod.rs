@@ -7,6 +7,7 @@
 //! ```
 
 mod compaction;
+pub mod producers;
 mod read;
 mod retention;
 mod segment;
@@ -32,6 +33,7 @@ use crate::ids::{GroupSeq, LogId, SegmentName};
 use crate::limits::{CHUNK_BYTES_MIN, SEALED_INDEX_INTERVAL_BYTES};
 use crate::memory::{BufPool, Span};
 use crate::segment_index::SegmentIndex;
+use producers::Producers;
 use tail::Tail;
 
 /// What the owner of a log decides about it.
@@ -102,6 +104,7 @@ pub struct Log {
     durable_end: Offset,
     segments: VecDeque<Segment>,
     leader_epochs: Vec<(LeaderEpoch, Offset)>,
+    producers: Producers,
     /// Compaction has been through everything before this offset.
     cleaned_until: Offset,
     /// Files that compaction has replaced and that a checkpoint may still name.
@@ -126,6 +129,7 @@ impl Log {
             durable_end: Offset(0),
             segments: VecDeque::from([Segment::new(Offset(0))]),
             leader_epochs: Vec::new(),
+            producers: Producers::default(),
             cleaned_until: Offset(0),
             retired: Vec::new(),
             is_cleanable: true,
@@ -159,6 +163,7 @@ impl Log {
             durable_end: saved.next_offset,
             segments,
             leader_epochs: saved.leader_epochs.clone(),
+            producers: Producers::restore(&saved.producers),
             cleaned_until: saved.cleaned_until,
             retired: Vec::new(),
             is_cleanable: true,
@@ -219,6 +224,20 @@ impl Log {
         &self.leader_epochs
     }
 
+    pub fn producers(&self) -> &Producers {
+        &self.producers
+    }
+
+    pub(crate) fn producers_mut(&mut self) -> &mut Producers {
+        &mut self.producers
+    }
+
+    /// The group with which everything before `end` is durable; none if it is already.
+    pub fn group_of(&self, end: Offset) -> GroupSeq {
+        let group = self.pending.iter().find(|(_, pending_end)| *pending_end >= end).map(|(group, _)| *group);
+        group.filter(|_| end > self.durable_end).unwrap_or(GroupSeq::NONE)
+    }
+
     fn active(&self) -> &Segment {
         self.segments.back().expect("a log has an active segment")
     }
@@ -230,8 +249,10 @@ impl Log {
         batch: &Checked<'_>,
         epoch: LeaderEpoch,
         group: GroupSeq,
+        unix_ms: i64,
     ) -> AppendedBatch {
         let appended = self.take(pool, batch, self.end_offset(), epoch);
+        self.producers.on_batch(&batch.info, appended.base_offset, Some(unix_ms));
         match self.pending.back_mut() {
             Some((seq, end)) if *seq == group => *end = appended.next_offset,
             _ => self.pending.push_back((group, appended.next_offset)),
@@ -243,6 +264,7 @@ impl Log {
     /// Takes a batch back from the journal: it is durable already, and its offset is given.
     pub fn replay(&mut self, pool: &BufPool, batch: &Checked<'_>, base_offset: Offset, epoch: LeaderEpoch) {
         let appended = self.take(pool, batch, base_offset, epoch);
+        self.producers.on_batch(&batch.info, base_offset, None);
         self.durable_end = appended.next_offset;
         self.check_ladder();
     }
@@ -409,6 +431,7 @@ impl Log {
             active_index: active.index.as_ref().map_or_else(Vec::new, |i| i.thinned(SEALED_INDEX_INTERVAL_BYTES)),
             leader_epochs: self.leader_epochs.clone(),
             cleaned_until: self.cleaned_until,
+            producers: self.producers.to_checkpoint(),
         }
     }
 

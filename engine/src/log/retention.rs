@@ -98,7 +98,7 @@ mod tests {
             let mut builder = BatchBuilder::new(Compression::None);
             builder.append(*time_ms, None, Some(&[1; 1000]), &[]);
             let bytes = builder.build();
-            log.append(&pool, &batch::check(&bytes).expect("sound"), LeaderEpoch(0), GroupSeq(1));
+            log.append(&pool, &batch::check(&bytes).expect("sound"), LeaderEpoch(0), GroupSeq(1), 0);
         }
         log.on_durable(GroupSeq(1));
         log
@@ -140,7 +140,7 @@ mod tests {
         builder.append(1, None, None, &[]);
         let bytes = builder.build();
         let checked = batch::check(&bytes).expect("sound");
-        not_durable.append(&BufPool::new(1 << 20), &checked, LeaderEpoch(0), GroupSeq(1));
+        not_durable.append(&BufPool::new(1 << 20), &checked, LeaderEpoch(0), GroupSeq(1), 0);
         assert_eq!(not_durable.retention_cut(1000), None);
     }
 

@@ -45,7 +45,7 @@ impl Written {
         assert_eq!(batch.len(), bytes, "choose another size");
         let checked = batch::check(&batch).expect("a sound batch");
         let start = self.all.len() as u64;
-        let appended = self.log.append(&self.pool, &checked, LeaderEpoch(3), GroupSeq(1));
+        let appended = self.log.append(&self.pool, &checked, LeaderEpoch(3), GroupSeq(1), 0);
         assert_eq!(appended.span.len(), bytes);
         self.all.extend_from_slice(&appended.span);
         self.batches.push((appended.base_offset.0, appended.next_offset.0, start, start + bytes as u64));
@@ -199,7 +199,7 @@ fn a_closed_segment_leaves_memory_whole_and_is_read_from_its_file() {
     let mut next = BatchBuilder::new(Compression::None);
     next.append(0, None, None, &[]);
     let next = next.build();
-    written.log.append(&written.pool, &batch::check(&next).expect("sound"), LeaderEpoch(3), GroupSeq(1));
+    written.log.append(&written.pool, &batch::check(&next).expect("sound"), LeaderEpoch(3), GroupSeq(1), 0);
     assert_eq!(written.log.segments().len(), 2);
     assert_eq!(written.log.evict_oldest(), None, "sealed, but not closed");
     written.write(1);

@@ -150,6 +150,7 @@ fn store_limits(config: &EngineConfig, reserve_bytes: u64) -> StoreLimits {
         group_bytes: config.group_bytes,
         disk_reserve_bytes: reserve_bytes,
         disk_sharers: u64::from(config.disk_sharers),
+        producer_expiry_ms: config.producer_expiry.as_millis() as u64,
         ..StoreLimits::new(config.memory_bytes_max, config.journal_bytes_max / CHECKPOINT_SHARE)
     }
 }

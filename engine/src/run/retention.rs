@@ -86,10 +86,7 @@ fn found(inner: &Inner, log: LogId) -> BTreeSet<SegmentName> {
     })
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "retention and compaction compare the records' timestamps with the time of day"
-)]
+#[expect(clippy::disallowed_methods, reason = "records and producers age by the time of day")]
 pub(super) fn unix_ms() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)

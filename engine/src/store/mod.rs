@@ -17,8 +17,10 @@ mod index_cache;
 mod indexes;
 mod log_start;
 pub mod lost_checkpoints;
+mod producers;
 pub mod recovery;
 mod removals;
+mod replaying;
 mod rest;
 mod resting;
 pub mod scrub;
@@ -33,10 +35,12 @@ use crate::frame::{FrameFields, FrameKind};
 use crate::ids::{GroupSeq, LogId, SegmentName};
 use crate::journal::{ChainEnd, FileRequest, JournalFiles};
 use crate::limits::{
-    BATCH_BYTES_MAX, BLOCK_BYTES, GROUP_BYTES, INDEX_CACHE_BYTES_MAX, REST_AFTER_MS, SEGMENT_WRITE_BYTES_MIN,
-    SEGMENT_WRITES_IN_FLIGHT_MAX, SMALL_WRITES_IN_FLIGHT_MAX, SMALL_WRITES_LOGS_MIN, UNFLUSHED_BYTES_MAX,
+    BATCH_BYTES_MAX, BLOCK_BYTES, GROUP_BYTES, INDEX_CACHE_BYTES_MAX, PRODUCER_EXPIRY_MS, PRODUCERS_MAX, REST_AFTER_MS,
+    SEGMENT_WRITE_BYTES_MIN, SEGMENT_WRITES_IN_FLIGHT_MAX, SMALL_WRITES_IN_FLIGHT_MAX, SMALL_WRITES_LOGS_MIN,
+    UNFLUSHED_BYTES_MAX,
 };
 pub use crate::log::LogConfig;
+pub use crate::log::producers::SequenceError;
 use crate::log::{BlockWrite, FileWrite, Log, SealWrite};
 use crate::memory::BufPool;
 use checkpointing::Checkpointing;
@@ -48,6 +52,7 @@ use groups::Groups;
 use index_cache::IndexCache;
 pub use indexes::{IndexError, RebuildError};
 pub use log_start::CutError;
+use producers::KnownProducers;
 use removals::Removals;
 use resting::{Idleness, Resting};
 use space::Space;
@@ -65,6 +70,10 @@ pub struct Appended {
     /// The append is durable once this group and all before it are.
     pub group: GroupSeq,
     pub log_start: Offset,
+    /// The largest timestamp of the batch as it lies there, in milliseconds since the Unix epoch; -1 for none.
+    pub max_timestamp: i64,
+    /// Its producer has sent it before, and it lies where it was appended then.
+    pub is_duplicate: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -79,6 +88,8 @@ pub enum AppendError {
     Failed,
     #[error("the disk is full; appends go on when there is space again")]
     DiskFull,
+    #[error(transparent)]
+    Sequence(#[from] SequenceError),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -148,6 +159,10 @@ pub struct StoreLimits {
     pub rest_after_ms: u64,
     /// See [`crate::limits::INDEX_CACHE_BYTES_MAX`].
     pub index_cache_bytes_max: usize,
+    /// See [`crate::limits::PRODUCERS_MAX`].
+    pub producers_max: usize,
+    /// See [`crate::limits::PRODUCER_EXPIRY_MS`].
+    pub producer_expiry_ms: u64,
     /// What appends leave free in the file system.
     pub disk_reserve_bytes: u64,
     /// Shards that share the file system.
@@ -165,6 +180,8 @@ impl StoreLimits {
             unflushed_bytes_max: UNFLUSHED_BYTES_MAX,
             rest_after_ms: REST_AFTER_MS,
             index_cache_bytes_max: INDEX_CACHE_BYTES_MAX,
+            producers_max: PRODUCERS_MAX,
+            producer_expiry_ms: PRODUCER_EXPIRY_MS,
             disk_reserve_bytes: 0,
             disk_sharers: 1,
         }
@@ -205,6 +222,7 @@ pub struct Store {
     checkpoint_wanted: bool,
     space: Space,
     compacting: Compacting,
+    producers: KnownProducers,
     failure: Option<String>,
 }
 
@@ -225,6 +243,7 @@ impl Store {
             .collect();
         let memory_bytes = logs.values().map(|slot| slot.log.memory_bytes()).sum();
         let unflushed_bytes = logs.values().map(|slot| slot.log.unflushed_bytes()).sum();
+        let producers = logs.values().map(|slot| slot.log.producers().len()).sum();
         Self {
             limits,
             pool,
@@ -244,6 +263,7 @@ impl Store {
             checkpoint_wanted: false,
             space: Space::new(limits.disk_reserve_bytes, limits.disk_sharers),
             compacting: Compacting::default(),
+            producers: KnownProducers::new(producers),
             failure: None,
         }
     }
@@ -374,6 +394,7 @@ impl Store {
         if let Some(slot) = self.logs.remove(&id) {
             self.memory_bytes -= slot.log.memory_bytes();
             self.unflushed_bytes -= slot.log.unflushed_bytes();
+            self.producers.count -= slot.log.producers().len();
             let is_writing = slot.log.is_writing() && given_up == 0;
             let writes = usize::from(is_writing) + usize::from(self.compacting.writes_to(id));
             self.removals.on_log_dropped(id, group, writes);
@@ -397,7 +418,8 @@ impl Store {
         self.unflushed_bytes.saturating_sub(last_blocks) > self.limits.unflushed_bytes_max
     }
 
-    /// Appends one checked batch: into the log's tail, and from there into the open write group.
+    /// Appends one checked batch: into the log's tail, and from there into the open write group. One that its producer has sent
+    /// before is not appended again, and is durable when it was then.
     pub fn append(
         &mut self,
         id: LogId,
@@ -411,6 +433,9 @@ impl Store {
         if batch.info.length > BATCH_BYTES_MAX {
             return Err(AppendError::TooLarge);
         }
+        if let Some(known) = self.judge_sequence(id, batch)? {
+            return Ok(known);
+        }
         if !self.space.admits(id, batch.info.length as u64) {
             return Err(AppendError::DiskFull);
         }
@@ -420,11 +445,13 @@ impl Store {
         let chunk_bytes_max = self.chunk_bytes_max();
         let slot = self.logs.get_mut(&id).ok_or(AppendError::UnknownLog)?;
         let group = self.groups.reserve(&self.pool, batch.info.length, now_ms);
-        let memory_before = slot.log.memory_bytes();
+        let (memory_before, producers_before) = (slot.log.memory_bytes(), slot.log.producers().len());
         slot.log.limit_chunks(chunk_bytes_max);
         self.resting.on_append(id, &mut slot.idleness, now_ms);
-        let appended = slot.log.append(&self.pool, batch, epoch, group);
+        let unix_ms = self.producers.unix_ms(now_ms);
+        let appended = slot.log.append(&self.pool, batch, epoch, group, unix_ms);
         self.memory_bytes += slot.log.memory_bytes() - memory_before;
+        self.producers.count += slot.log.producers().len() - producers_before;
         let last_offset = Offset(appended.next_offset.0 - 1);
         let fields = FrameFields {
             kind: FrameKind::Batch,
@@ -440,47 +467,9 @@ impl Store {
         self.space.on_append(batch.info.length as u64);
         let log_start = slot.log.start_offset();
         self.queue_if_ready(id);
-        Ok(Appended { base_offset: appended.base_offset, last_offset, group, log_start })
-    }
-
-    /// Takes a frame back that the journal held; batches of logs that were deleted later are left out by the caller, since
-    /// the checkpoint may have forgotten the log already. Errors name what does not fit together.
-    pub fn replay(&mut self, fields: &FrameFields, payload: &[u8]) -> Result<(), String> {
-        if fields.kind == FrameKind::DropLog {
-            self.forget(fields.log, GroupSeq::NONE);
-            // Whoever replays removes the files before anything else is done.
-            self.removals.on_removed(fields.log);
-            return Ok(());
-        }
-        if fields.kind == FrameKind::LogStart {
-            return self.replay_start(fields.log, fields.base_offset);
-        }
-        let batch = batch::check(payload)
-            .map_err(|error| format!("log {}: offset {}: {error}", fields.log, fields.base_offset))?;
-        self.create_log_for_replay(fields.log);
-        let chunk_bytes_max = self.chunk_bytes_max();
-        let slot = self.logs.get_mut(&fields.log).expect("created above");
-        if fields.base_offset != slot.log.end_offset() {
-            return Err(format!(
-                "log {}: the journal goes on at offset {} where {} is next",
-                fields.log,
-                fields.base_offset,
-                slot.log.end_offset()
-            ));
-        }
-        let memory_before = slot.log.memory_bytes();
-        slot.log.limit_chunks(chunk_bytes_max);
-        self.resting.on_append(fields.log, &mut slot.idleness, 0);
-        slot.log.replay(&self.pool, &batch, fields.base_offset, fields.leader_epoch);
-        self.memory_bytes += slot.log.memory_bytes() - memory_before;
-        self.unflushed_bytes += payload.len() as u64;
-        self.journalled_bytes += payload.len() as u64;
-        self.queue_if_ready(fields.log);
-        Ok(())
-    }
-
-    fn create_log_for_replay(&mut self, id: LogId) {
-        self.logs.entry(id).or_insert_with(|| Slot::new(Log::new(id, LogConfig::default())));
+        self.bound_producers();
+        let (base_offset, max_timestamp) = (appended.base_offset, batch.info.max_timestamp);
+        Ok(Appended { base_offset, last_offset, group, log_start, max_timestamp, is_duplicate: false })
     }
 
     fn queue_if_ready(&mut self, id: LogId) {

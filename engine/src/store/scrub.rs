@@ -309,6 +309,7 @@ mod tests {
             tail_block: Vec::new(),
             leader_epochs: vec![(LeaderEpoch(2), Offset(0))],
             cleaned_until: Offset(0),
+            producers: Vec::new(),
         });
         let saved = Checkpoint {
             shard: 0,

@@ -4,7 +4,10 @@
 use std::path::PathBuf;
 
 use batch::{BatchBuilder, Compression, LeaderEpoch, Offset};
-use engine::checkpoint::{self, Checkpoint, CheckpointError, IndexEntry, LogCheckpoint, SegmentCheckpoint};
+use engine::checkpoint::{
+    self, Checkpoint, CheckpointError, IndexEntry, LogCheckpoint, ProducerBatchCheckpoint, ProducerCheckpoint,
+    SegmentCheckpoint,
+};
 use engine::frame::{self, FRAME_HEADER_BYTES, FrameError, FrameFields, FrameKind, FrameView};
 use engine::journal::{FileHeader, GroupBuilder, GroupContext, GroupHead, frames};
 use engine::segment_index::{self, SegmentIndex, SegmentIndexError};
@@ -59,6 +62,24 @@ pub fn sample_index() -> SegmentIndex {
     SegmentIndex { log: LOG, summary, entries: sample_entries(0) }
 }
 
+fn sample_producers() -> Vec<ProducerCheckpoint> {
+    let batch = |last_sequence, last_offset| ProducerBatchCheckpoint {
+        last_sequence,
+        last_delta: 4,
+        last_offset: Offset(last_offset),
+        max_timestamp: 1_700_000_000_000 + last_offset,
+    };
+    let producer = |producer_id, batches| ProducerCheckpoint {
+        producer_id,
+        epoch: 3,
+        transaction_start: None,
+        last_used_ms: 1_700_000_100_000,
+        batches,
+    };
+    let in_transaction = ProducerCheckpoint { transaction_start: Some(120), ..producer(4000, Vec::new()) };
+    vec![producer(12, vec![batch(i32::MAX, 101), batch(4, 139)]), in_transaction]
+}
+
 pub fn sample_checkpoint() -> Checkpoint {
     let segment = |base: i64, next: i64, bytes: u64, sealed: bool| SegmentCheckpoint {
         base_offset: Offset(base),
@@ -80,6 +101,7 @@ pub fn sample_checkpoint() -> Checkpoint {
         active_index: sample_entries(100),
         leader_epochs: vec![(LeaderEpoch(0), Offset(0)), (LeaderEpoch(3), Offset(120))],
         cleaned_until: Offset(100),
+        producers: sample_producers(),
     };
     Checkpoint {
         shard: 1,
@@ -199,7 +221,7 @@ fn a_journal_file_header_has_the_bytes_it_always_had() {
 fn a_checkpoint_has_the_bytes_it_always_had() {
     let checkpoint = sample_checkpoint();
     let bytes = checkpoint::encode(&checkpoint);
-    assert_fixture("checkpoint-2.bin", &bytes);
+    assert_fixture("checkpoint-3.bin", &bytes);
     assert_eq!(checkpoint::decode(&bytes), Ok(checkpoint.clone()));
     let padded = [&bytes[..], &[0; 4096]].concat();
     assert_eq!(checkpoint::decode(&padded[1..]), Err(CheckpointError::NotACheckpoint));
@@ -229,6 +251,29 @@ fn every_bit_of_a_checkpoint_is_protected_and_a_torn_one_is_refused() {
 fn a_checkpoint_of_the_first_version_is_refused_by_its_number() {
     let bytes = include_bytes!("../fixtures/checkpoint-1.bin");
     assert_eq!(checkpoint::decode(bytes), Err(CheckpointError::UnsupportedVersion(1)));
+}
+
+#[test]
+fn a_checkpoint_from_before_there_were_producers_is_read_as_if_there_were_none() {
+    let mut expected = sample_checkpoint();
+    expected.logs[0].producers = Vec::new();
+    assert_eq!(checkpoint::decode(include_bytes!("../fixtures/checkpoint-2.bin")), Ok(expected));
+}
+
+#[test]
+fn producers_that_contradict_themselves_are_refused() {
+    let good = sample_checkpoint();
+    let spoilt: [fn(&mut Vec<ProducerCheckpoint>); 4] = [
+        |producers| producers.reverse(),
+        |producers| producers[0].batches.reverse(),
+        |producers| producers[0].batches[1].last_offset = Offset(140),
+        |producers| producers[0].batches = vec![producers[0].batches[0]; 6],
+    ];
+    for spoil in spoilt {
+        let mut bad = good.clone();
+        spoil(&mut bad.logs[0].producers);
+        assert!(std::panic::catch_unwind(|| checkpoint::encode(&bad)).is_err(), "{:?}", bad.logs[0].producers);
+    }
 }
 
 #[test]

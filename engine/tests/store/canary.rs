@@ -167,3 +167,15 @@ fn indexes_whose_checksums_are_not_looked_at_are_found() {
 fn indexes_synced_while_they_are_written_taken_for_synced_are_found() {
     assert_found(Planted::NoteIndexesBeforeTheyAreWritten, 0..1000);
 }
+
+/// A producer that is not known may go on with any sequence, and what it sends again is not recognized.
+#[test]
+fn producers_left_out_of_the_checkpoint_are_found() {
+    assert_found(Planted::CheckpointWithoutProducers, 0..100);
+}
+
+/// Its original may still be cut.
+#[test]
+fn duplicates_answered_before_their_original_is_durable_are_found() {
+    assert_found(Planted::AnswerDuplicatesAtOnce, 0..500);
+}

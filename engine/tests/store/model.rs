@@ -1,6 +1,7 @@
 //! What the logs must hold, by what was appended and what the store has said about it. Everything here is a check.
 
 mod compacted;
+mod producers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +12,7 @@ use engine::{GroupSeq, LogConfig, LogId, Offset};
 
 use crate::random::Random;
 pub use compacted::{Keyed, keyed};
+pub use producers::{Expected, Made};
 
 /// A retention of tombstones that no run comes to the end of.
 pub const TOMBSTONES_KEPT_MS: u64 = 1 << 40;
@@ -125,15 +127,19 @@ impl Model {
     }
 
     /// A batch that no other equals, as a client sends it.
-    pub fn next_batch(&mut self, random: &mut Random, value_bytes: usize) -> Vec<u8> {
+    pub fn next_batch(&mut self, random: &mut Random, value_bytes: usize, made: Option<Made>) -> Vec<u8> {
         self.appended += 1;
         let codec = if random.one_in(8) { Compression::Lz4 } else { Compression::None };
         let mut builder = BatchBuilder::new(codec);
+        if let Some(made) = made {
+            builder = builder.producer(made.producer_id, made.epoch, made.sequence);
+        }
         let mut value = vec![self.appended as u8; value_bytes];
         for word in value.chunks_exact_mut(256) {
             word[..8].copy_from_slice(&random.next().to_le_bytes());
         }
-        for record in 0..1 + random.below(3) {
+        let records = made.map_or_else(|| 1 + random.below(3) as i32, |made| made.records);
+        for record in 0..records {
             let value = if record == 0 { Some(&value[..]) } else { None };
             builder.append(self.appended as i64, Some(&[random.below(KEYS) as u8]), value, &[]);
         }
@@ -143,6 +149,7 @@ impl Model {
     /// A batch was taken: at the next offset and no other.
     pub fn on_appended(&mut self, id: LogId, appended: &engine::Appended, mut bytes: Vec<u8>, epoch: LeaderEpoch) {
         let log = self.logs.get_mut(&id).expect("appends go to known logs");
+        assert!(!appended.is_duplicate, "log {id}: an offset is given and nothing appended");
         assert_eq!(appended.base_offset.0, log.end(), "log {id}: an offset is given twice or left out");
         assert!(appended.group > self.durable_group, "a batch travels in a group that is durable already");
         batch::stamp(&mut bytes, appended.base_offset, epoch);
@@ -208,6 +215,7 @@ impl Model {
             assert!(view.start <= view.durable_end && view.durable_end <= view.end, "log {id}: {view:?}");
             assert_eq!(view.end.0, log.end(), "log {id}");
             assert_eq!(view.start.0, log.start, "log {id}");
+            log.check_sequences(*id);
             let first = store.log(*id).expect("alive").segments()[0].base_offset;
             if log.compacted_until > 0 {
                 continue;

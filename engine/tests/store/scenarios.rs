@@ -1,5 +1,7 @@
 //! What went wrong once, each on its own. The simulation found most of these, or would have.
 
+mod producers;
+
 use batch::{BatchBuilder, Compression, LeaderEpoch};
 use engine::journal::{FileRequest, FilesConfig};
 use engine::log::{ReadPlan, ReadRequest};

@@ -56,6 +56,9 @@ pub enum Planted {
     SkipCompactedDirSync,
     /// Segments go as soon as others have taken their places, before a checkpoint says so.
     RemoveReplacedEarly,
+    CheckpointWithoutProducers,
+    /// A batch that is known already counts as acknowledged, durable or not.
+    AnswerDuplicatesAtOnce,
     /// What stays of some segments goes with what does not.
     LoseCompactedSegment,
 }

@@ -18,7 +18,7 @@ use engine::store::{AppendError, CutError, Effect, Store};
 use engine::{LogId, Offset};
 
 use crate::disk::{Disk, Name};
-use crate::model::{Fate, Keyed, Model};
+use crate::model::{Expected, Fate, Keyed, Model};
 use crate::random::Random;
 use crate::shell::{Order, Planted, Shell};
 use compacting::Compacting;
@@ -254,11 +254,26 @@ impl Simulation {
         let Some(id) = self.any_log() else { return };
         let size = if self.random.one_in(3) { self.world.value_bytes_max } else { self.world.value_bytes_max / 8 };
         let value_bytes = self.random.below(size + 1);
-        let bytes = self.model.next_batch(&mut self.random, value_bytes);
+        let made = self.random.one_in(2).then(|| self.model.logs[&id].any_made(&mut self.random));
+        let expected = made.map_or(Expected::Appended, |made| self.model.logs[&id].expected(&made));
+        let bytes = self.model.next_batch(&mut self.random, value_bytes, made);
         self.epoch.0 += i32::from(self.random.one_in(50));
         let checked = batch::check(&bytes).expect("built here");
         match self.store.append(id, &checked, self.epoch, self.now_ms) {
-            Ok(appended) => self.model.on_appended(id, &appended, bytes, self.epoch),
+            Ok(appended) if appended.is_duplicate => {
+                assert_eq!(expected, Expected::Known(appended.base_offset.0), "log {id}: {made:?}");
+                let trusted = self.shell.planted == Planted::AnswerDuplicatesAtOnce;
+                self.model.on_known(id, &appended, trusted);
+                self.counts.duplicates += 1;
+            }
+            Ok(appended) => {
+                assert_eq!(expected, Expected::Appended, "log {id}: {made:?} is appended at {}", appended.base_offset);
+                self.model.on_appended(id, &appended, bytes, self.epoch);
+            }
+            Err(AppendError::Sequence(error)) => {
+                assert_eq!(expected, Expected::Refused, "log {id}: {made:?}: {error}");
+                self.counts.out_of_sequence += 1;
+            }
             Err(AppendError::Busy) => {
                 self.counts.busy += 1;
                 self.check_not_stuck();

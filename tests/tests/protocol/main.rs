@@ -2,6 +2,7 @@
 
 mod fetching;
 mod groups;
+mod idempotence;
 mod offsets;
 mod pipelining;
 mod producing;
@@ -35,6 +36,9 @@ mod code {
     pub const POLICY_VIOLATION: i16 = 44;
     pub const GROUP_ID_NOT_FOUND: i16 = 69;
     pub const MEMBER_ID_REQUIRED: i16 = 79;
+    pub const OUT_OF_ORDER_SEQUENCE_NUMBER: i16 = 45;
+    pub const INVALID_PRODUCER_EPOCH: i16 = 47;
+    pub const TRANSACTIONAL_ID_AUTHORIZATION_FAILED: i16 = 53;
     pub const INVALID_RECORD: i16 = 87;
     pub const UNKNOWN_TOPIC_ID: i16 = 100;
 }

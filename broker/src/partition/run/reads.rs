@@ -4,11 +4,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
+use engine::log::producers::Producer;
 use engine::memory::Span;
-use engine::{Engine, LogView, Offset, Read, ReadError};
+use engine::{Engine, LogId, LogView, Offset, Read, ReadError};
 
 use super::Served;
-use crate::mesh::message::{Fetch, FetchPartition, Fetched, FoundOffset, OffsetQuery, OffsetWanted, ReadFault, Reply};
+use crate::mesh::message::{
+    Fetch, FetchPartition, Fetched, FoundOffset, KnownProducer, OffsetQuery, OffsetWanted, ReadFault, Reply,
+};
 use crate::partition::Partition;
 use crate::partition::fetch::{Budget, fault_of, judge, nothing};
 use crate::partition::join::join_all;
@@ -147,4 +150,24 @@ async fn search(
         timestamp_ms: found.map(|(_, timestamp_ms)| timestamp_ms),
         leader_epoch: partition.leader_epoch,
     })
+}
+
+/// What the logs know of their producers.
+pub fn producers(ctx: &Context, logs: &[LogId]) -> Reply {
+    let of_log = |log: &LogId| {
+        ctx.partitions.borrow().get(*log).ok_or(ReadFault::UnknownPartition)?;
+        ctx.engine.producers(*log, known_producer).ok_or(ReadFault::StorageFailed)
+    };
+    Reply::Producers(logs.iter().map(of_log).collect())
+}
+
+fn known_producer(producer_id: i64, producer: &Producer) -> KnownProducer {
+    let last = producer.batches().last();
+    KnownProducer {
+        producer_id,
+        epoch: producer.epoch,
+        last_sequence: last.map(|last| last.last_sequence),
+        last_timestamp_ms: last.map(|last| last.max_timestamp),
+        transaction_start: producer.transaction_start,
+    }
 }

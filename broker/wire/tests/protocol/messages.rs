@@ -42,8 +42,8 @@ macro_rules! for_each_message {
             delete_topics_response: delete_topics::DeleteTopicsResponse, DeleteTopics, 1..=6;
             delete_records_request: delete_records::DeleteRecordsRequest, DeleteRecords, 0..=2;
             delete_records_response: delete_records::DeleteRecordsResponse, DeleteRecords, 0..=2;
-            init_producer_id_request: init_producer_id::InitProducerIdRequest, InitProducerId, 0..=4;
-            init_producer_id_response: init_producer_id::InitProducerIdResponse, InitProducerId, 0..=4;
+            init_producer_id_request: init_producer_id::InitProducerIdRequest, InitProducerId, 0..=5;
+            init_producer_id_response: init_producer_id::InitProducerIdResponse, InitProducerId, 0..=5;
             offset_for_leader_epoch_request:
                 offset_for_leader_epoch::OffsetForLeaderEpochRequest, OffsetForLeaderEpoch, 2..=4;
             offset_for_leader_epoch_response:
@@ -52,6 +52,8 @@ macro_rules! for_each_message {
             describe_configs_response: describe_configs::DescribeConfigsResponse, DescribeConfigs, 1..=4;
             describe_cluster_request: describe_cluster::DescribeClusterRequest, DescribeCluster, 0..=1;
             describe_cluster_response: describe_cluster::DescribeClusterResponse, DescribeCluster, 0..=1;
+            describe_producers_request: describe_producers::DescribeProducersRequest, DescribeProducers, 0..=0;
+            describe_producers_response: describe_producers::DescribeProducersResponse, DescribeProducers, 0..=0;
         }
     };
 }

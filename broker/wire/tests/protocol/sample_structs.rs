@@ -253,3 +253,14 @@ sample_structs! { sync_group:
     SyncGroupRequestAssignment<'static> { member_id, assignment }
     SyncGroupResponse<'static> { throttle_time_ms, error_code, protocol_type, protocol_name, assignment }
 }
+
+sample_structs! { describe_producers:
+    DescribeProducersRequest<'static> { topics }
+    TopicRequest<'static> { name, partition_indexes }
+    DescribeProducersResponse<'static> { throttle_time_ms, topics }
+    TopicResponse<'static> { name, partitions }
+    PartitionResponse<'static> { partition_index, error_code, error_message, active_producers }
+    ProducerState {
+        producer_id, producer_epoch, last_sequence, last_timestamp, coordinator_epoch, current_txn_start_offset
+    }
+}

@@ -85,6 +85,10 @@ impl Shell {
                 let names = files.into_iter().map(|(log, base)| Name::Segment(log, SegmentName::appended(base)));
                 (names.map(Call::SyncSegment).chain([Call::SyncDirs]).collect(), Report::Synced)
             }
+            Effect::WriteCheckpoint(mut checkpoint) if self.planted == Planted::CheckpointWithoutProducers => {
+                checkpoint.logs.iter_mut().for_each(|log| log.producers.clear());
+                (self.checkpoint(&checkpoint), Report::CheckpointWritten)
+            }
             Effect::WriteCheckpoint(checkpoint) => (self.checkpoint(&checkpoint), Report::CheckpointWritten),
             Effect::RemoveLog(log) => (vec![Call::RemoveLog(log)], Report::LogRemoved(log)),
             Effect::RemoveSegments { log, segments } => {

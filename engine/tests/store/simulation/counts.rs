@@ -46,6 +46,8 @@ pub struct Counts {
     pub compactions_given_up: u64,
     pub segments_replaced: u64,
     pub reads_replanned: u64,
+    pub duplicates: u64,
+    pub out_of_sequence: u64,
 }
 
 impl Counts {
@@ -94,6 +96,8 @@ impl Counts {
             ("rounds of compaction given up", &mut self.compactions_given_up),
             ("segments replaced", &mut self.segments_replaced),
             ("reads of replaced segments begun anew", &mut self.reads_replanned),
+            ("batches sent again and known", &mut self.duplicates),
+            ("batches refused for their sequence", &mut self.out_of_sequence),
         ]
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use engine::checkpoint;
+use engine::checkpoint::{self, ProducerCheckpoint};
 use engine::memory::BufPool;
 use engine::store::recovery::Reopened;
 use engine::{GroupSeq, LeaderEpoch, LogId, LogView, Offset, SegmentName};
@@ -136,6 +136,7 @@ struct LogOutcome {
     /// Name, next offset, bytes, and how many of them are in the file.
     segments: Vec<(SegmentName, Offset, u64, u64)>,
     leader_epochs: Vec<(LeaderEpoch, Offset)>,
+    producers: Vec<ProducerCheckpoint>,
     memory_bytes: usize,
 }
 
@@ -153,6 +154,7 @@ fn outcome(reopened: &Reopened) -> Outcome {
             view: store.view(id).expect("listed"),
             segments: segments.map(|s| (s.name(), s.next_offset, s.bytes, s.flushed)).collect(),
             leader_epochs: log.leader_epochs().to_vec(),
+            producers: log.producers().to_checkpoint(),
             memory_bytes: log.memory_bytes(),
         }
     };
