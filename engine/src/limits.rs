@@ -36,6 +36,10 @@ pub const CHUNK_BYTES_MAX: usize = 1 << 20;
 /// ... as long as the chunks that all logs of the shard append to take at most this part of its memory: they cannot be evicted.
 pub const OPEN_CHUNKS_SHARE: usize = 2;
 
+/// Memory that is needed no more goes back to the system in pieces of at most so much, or one chunk: a shard that gave back 128 MiB in
+/// one go, as it does when retention has taken segments, did nothing else for 8 to 14 ms.
+pub const LEAVING_BYTES_AT_ONCE: usize = 2 << 20;
+
 /// A log that nobody has appended to for so long, or twice that at most, gives up all memory but its last block.
 pub const REST_AFTER_MS: u64 = 5_000;
 
@@ -71,6 +75,9 @@ pub const INDEX_CACHE_BYTES_MAX: usize = 16 << 20;
 
 /// Damaged segments that a shard remembers to have told of, so that each is told once.
 pub const DAMAGED_SEGMENTS_MAX: usize = 10_000;
+
+/// Damaged segment files that a node keeps when nobody needs them any more; further ones go as if they were sound.
+pub const QUARANTINED_FILES_MAX: usize = 64;
 
 pub const SEGMENT_BYTES_DEFAULT: u64 = 1 << 30;
 /// Positions inside a segment must stay below 2 GiB, as in Kafka.
@@ -109,6 +116,9 @@ pub const SCRUB_FIRST_MS: u64 = 1_000;
 pub const SCRUB_BUSY_MS: u64 = 1_000;
 /// ... and rests so long between two passes.
 pub const SCRUB_REST_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// A file that goes is cut down by so much at a time: larger pieces keep the device for longer, smaller ones keep it more often.
+pub const REMOVAL_STEP_BYTES: u64 = 4 << 20;
 
 /// How often a shard looks for segments that are past retention, as in Kafka.
 pub const RETENTION_CHECK_MS_DEFAULT: u64 = 5 * 60 * 1000;

@@ -31,6 +31,7 @@ use crate::store::{
 };
 
 mod compaction;
+mod damage;
 mod idle;
 mod index;
 mod producers;

@@ -8,6 +8,7 @@ pub mod binary;
 pub mod calls;
 pub mod clock;
 pub mod cutting_proxy;
+pub mod directory;
 pub mod group_member;
 pub mod jobs;
 pub mod kafka;

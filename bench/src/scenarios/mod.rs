@@ -16,6 +16,7 @@ mod density;
 mod idempotence;
 mod recovery;
 mod retention;
+mod rolls;
 mod run_dir;
 mod test_bed;
 
@@ -80,6 +81,7 @@ pub const ALL: &[Scenario] = &[
     idempotence::SCENARIO,
     recovery::SCENARIO,
     retention::SCENARIO,
+    rolls::SCENARIO,
 ];
 
 /// Runs all rounds of a scenario.

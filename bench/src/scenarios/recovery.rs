@@ -115,7 +115,10 @@ fn sizes_that_fit(bed: &mut TestBed) -> Result<Vec<f64>, Failure> {
 /// Produces until the log's files have `gib`.
 fn fill(bed: &mut TestBed, broker: &Broker, options: &ServeOptions, gib: f64) -> Result<(), Failure> {
     let topics_dir = options.data_dir.join("topics");
-    let size = || device::file_bytes(&topics_dir, ".log").map_err(Failure::machine("measuring the log"));
+    let size = || {
+        let files = device::files(&topics_dir, ".log");
+        files.map(|files| files.bytes).map_err(Failure::machine("measuring the log"))
+    };
     let (mut bytes, mut bytes_per_second) = (size()? as f64, 0.5e9);
     while bytes < gib * GIB {
         let seconds = ((gib * GIB - bytes) / bytes_per_second).clamp(FILL_SECONDS[0], FILL_SECONDS[1]);

@@ -31,7 +31,7 @@ use crate::checkpoint::LogCheckpoint;
 use crate::compaction::CompactionConfig;
 use crate::ids::{GroupSeq, LogId, SegmentName};
 use crate::limits::{CHUNK_BYTES_MIN, SEALED_INDEX_INTERVAL_BYTES};
-use crate::memory::{BufPool, Span};
+use crate::memory::{BufPool, Leaving, Span};
 use crate::segment_index::SegmentIndex;
 use producers::Producers;
 use tail::Tail;
@@ -446,15 +446,20 @@ impl Log {
     }
 
     /// Gives up all memory but the last, partly filled block, if the files hold everything else. Returns the memory freed.
-    pub fn rest(&mut self, pool: &BufPool) -> Option<usize> {
+    pub fn rest(&mut self, pool: &BufPool, leaving: &mut Leaving) -> Option<usize> {
         let in_file = |segment: &Segment| {
             segment.is_closed() || (!segment.sealed && segment.flushed == block_start(segment.bytes))
         };
         let all_in_files = !self.write_in_flight && self.segments.iter().all(in_file);
         let (segment, end) = (self.active().base_offset, self.active().bytes);
-        let freed = all_in_files.then(|| self.tail.rest(pool, segment, end))?;
+        let freed = all_in_files.then(|| self.tail.rest(pool, segment, end, leaving))?;
         self.forget_indexes();
         Some(freed)
+    }
+
+    /// The log is gone, and its memory follows.
+    pub fn leave(self, leaving: &mut Leaving) {
+        self.tail.leave(leaving);
     }
 
     /// Frees the oldest chunk of the tail if nobody needs it. Returns the memory freed.

@@ -5,7 +5,7 @@ use batch::{BatchBuilder, Compression, LeaderEpoch, Offset};
 use super::{Cut, DiskRead, FileWrite, Log, LogConfig, ReadPlan, ReadRequest, SparseIndex, cut};
 use crate::ids::{GroupSeq, LogId, SegmentName};
 use crate::limits::{BLOCK_BYTES, CHUNK_BYTES_MIN};
-use crate::memory::BufPool;
+use crate::memory::{BufPool, Leaving};
 
 const ID: LogId = LogId { topic: 9, partition: 1 };
 const BLOCK: u64 = BLOCK_BYTES as u64;
@@ -272,12 +272,12 @@ fn looking_through_a_file_finds_the_batch_or_says_how_to_go_on() {
 #[test]
 fn a_log_that_rests_keeps_its_last_block_and_goes_on_behind_it() {
     let mut written = twenty();
-    assert_eq!(written.log.rest(&written.pool), None, "the file does not have its blocks");
+    assert_eq!(written.log.rest(&written.pool, &mut Leaving::default()), None, "the file does not have its blocks");
     written.write(1);
     assert!(written.log.holds_spare_memory());
     let before = written.log.memory_bytes();
-    assert_eq!(written.log.rest(&written.pool), Some(before - CHUNK_BYTES_MIN));
-    assert!(!written.log.holds_spare_memory() && written.log.rest(&written.pool) == Some(0));
+    assert_eq!(written.log.rest(&written.pool, &mut Leaving::default()), Some(before - CHUNK_BYTES_MIN));
+    assert!(!written.log.holds_spare_memory() && written.log.rest(&written.pool, &mut Leaving::default()) == Some(0));
     assert!(matches!(written.plan(0, 60, 5000, false), ReadPlan::Disk(DiskRead { scan_from: 0, .. })));
     for size in [700, 5000, 100_000] {
         written.append(size, 2);
@@ -331,7 +331,7 @@ fn a_log_that_rests_gives_up_the_indexes_of_its_closed_segments() {
     (0..11).for_each(|_| written.append(1000, 1));
     written.write(1);
     assert!(written.log.segments()[0].index.is_some(), "reads from memory use it");
-    written.log.rest(&written.pool).expect("the files have its blocks");
+    written.log.rest(&written.pool, &mut Leaving::default()).expect("the files have its blocks");
     let has_index: Vec<bool> = written.log.segments().iter().map(|segment| segment.index.is_some()).collect();
     assert_eq!(has_index, [false, true]);
     assert!(matches!(written.plan(7, 10, 1000, false), ReadPlan::Index(_)));

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use batch::{BatchView, DecompressLimit, Offset};
 
-use super::{Inner, index};
+use super::{Inner, damage, index};
 use crate::ids::LogId;
 use crate::log::{ReadPlan, ReadRequest, TimePlan};
 use crate::memory::{Chunk, Span};
@@ -60,6 +60,7 @@ pub(super) async fn from_disk(inner: Rc<Inner>, mut read: ColdRead) -> Result<Ve
         if matches!(answer, Err(ReadError::Corrupt)) && inner.told_damage.borrow_mut().is_news(log, segment) {
             let (file, position) = (inner.layout.segment(log, segment), read.damaged_at());
             tracing::error!(%log, file = %file.display(), position, "a segment is damaged; the records there are answered as corrupt");
+            damage::mark(&inner, log, segment, format!("a read met damage at {position}"));
         }
         if let Some(spans) = answer? {
             return Ok(spans);

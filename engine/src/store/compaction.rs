@@ -63,7 +63,7 @@ impl Store {
     pub fn replace_segments(&mut self, id: LogId, replacement: &Replacement) -> bool {
         let Some(slot) = self.logs.get_mut(&id) else { return false };
         let (memory_before, bytes_before) = (slot.log.memory_bytes(), slot.log.bytes());
-        if !slot.log.replace_segments(replacement) {
+        if !slot.log.replace_segments(replacement, &mut self.leaving) {
             return false;
         }
         self.memory_bytes -= memory_before - slot.log.memory_bytes();

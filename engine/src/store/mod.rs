@@ -35,14 +35,14 @@ use crate::frame::{FrameFields, FrameKind};
 use crate::ids::{GroupSeq, LogId, SegmentName};
 use crate::journal::{ChainEnd, FileRequest, JournalFiles};
 use crate::limits::{
-    BATCH_BYTES_MAX, BLOCK_BYTES, GROUP_BYTES, INDEX_CACHE_BYTES_MAX, PRODUCER_EXPIRY_MS, PRODUCERS_MAX, REST_AFTER_MS,
-    SEGMENT_WRITE_BYTES_MIN, SEGMENT_WRITES_IN_FLIGHT_MAX, SMALL_WRITES_IN_FLIGHT_MAX, SMALL_WRITES_LOGS_MIN,
-    UNFLUSHED_BYTES_MAX,
+    BATCH_BYTES_MAX, BLOCK_BYTES, GROUP_BYTES, INDEX_CACHE_BYTES_MAX, LEAVING_BYTES_AT_ONCE, PRODUCER_EXPIRY_MS,
+    PRODUCERS_MAX, REST_AFTER_MS, SEGMENT_WRITE_BYTES_MIN, SEGMENT_WRITES_IN_FLIGHT_MAX, SMALL_WRITES_IN_FLIGHT_MAX,
+    SMALL_WRITES_LOGS_MIN, UNFLUSHED_BYTES_MAX,
 };
 pub use crate::log::LogConfig;
 pub use crate::log::producers::SequenceError;
 use crate::log::{BlockWrite, FileWrite, Log, SealWrite};
-use crate::memory::BufPool;
+use crate::memory::{BufPool, Leaving};
 use checkpointing::Checkpointing;
 pub use cold_read::{ColdRead, Wanted};
 use compaction::Compacting;
@@ -217,6 +217,8 @@ pub struct Store {
     unflushed_bytes: u64,
     memory_bytes: usize,
     evict_after: Option<LogId>,
+    /// Memory that counts no more and is given back bit by bit.
+    leaving: Leaving,
     resting: Resting,
     journalled_bytes: u64,
     checkpoint_wanted: bool,
@@ -258,6 +260,7 @@ impl Store {
             unflushed_bytes,
             memory_bytes,
             evict_after: None,
+            leaving: Leaving::default(),
             resting: Resting::new(limits.rest_after_ms),
             journalled_bytes: 0,
             checkpoint_wanted: false,
@@ -398,6 +401,7 @@ impl Store {
             let is_writing = slot.log.is_writing() && given_up == 0;
             let writes = usize::from(is_writing) + usize::from(self.compacting.writes_to(id));
             self.removals.on_log_dropped(id, group, writes);
+            slot.log.leave(&mut self.leaving);
         }
         self.indexes.remove_log(id);
         self.checkpointing.on_log_dropped(id, group);
@@ -483,6 +487,7 @@ impl Store {
 
     /// Gives out everything that can be done now. To be called after appends and after each report.
     pub fn poll(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        self.leaving.let_go(LEAVING_BYTES_AT_ONCE);
         if self.failure.is_some() {
             return;
         }
@@ -511,7 +516,8 @@ impl Store {
     /// When `poll` should be called even if nothing else happens.
     pub fn deadline_ms(&self) -> Option<u64> {
         let mark = self.groups.idle_since_ms().map(|since| since + IDLE_MARK_DELAY_MS);
-        self.groups.due_ms().into_iter().chain(mark).chain(self.resting.deadline_ms()).min()
+        let leaving = (!self.leaving.is_empty()).then_some(0);
+        self.groups.due_ms().into_iter().chain(mark).chain(self.resting.deadline_ms()).chain(leaving).min()
     }
 
     /// Asks for a checkpoint as soon as none is under way.

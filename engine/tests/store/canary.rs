@@ -150,6 +150,12 @@ fn an_older_checkpoint_that_is_not_kept_is_found() {
     assert_found(Planted::KeepOneCheckpoint, 0..500);
 }
 
+/// Were each checkpoint written once, damage to the two that are kept would be the end of the shard.
+#[test]
+fn checkpoints_without_copies_are_found() {
+    assert_found(Planted::LeaveOutCopies, 0..500);
+}
+
 /// After a restart the journal is needed as far back as by the process before.
 #[test]
 fn journal_that_only_the_older_checkpoint_needs_taken_for_free_is_found() {

@@ -35,6 +35,8 @@ pub enum Planted {
     TrustFoundJournalUnsynced,
     TakeNoSpaceForWritten,
     KeepOneCheckpoint,
+    /// Each checkpoint is written once.
+    LeaveOutCopies,
     /// Every index passes for one whose checksum is right.
     TrustIndexChecksums,
     /// A sync of the segment beside the write of its index takes the index for synced.

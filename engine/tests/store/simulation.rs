@@ -5,6 +5,7 @@ mod compacting;
 mod counts;
 mod damage;
 mod reading;
+mod rebuilding;
 mod starting;
 mod stopping;
 mod world;

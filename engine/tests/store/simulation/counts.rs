@@ -39,6 +39,9 @@ pub struct Counts {
     pub damage_doubtful: u64,
     pub damaged_reads_right: u64,
     pub damaged_reads_told: u64,
+    /// Logs that a rebuild without checkpoints had to the last record, and others.
+    pub rebuilt_whole: u64,
+    pub rebuilt_in_part: u64,
     pub stalls: u64,
     pub openings_failed: u64,
     pub reads_failed: u64,
@@ -89,6 +92,8 @@ impl Counts {
             ("damaged disks that look torn", &mut self.damage_doubtful),
             ("reads of damaged disks that were right", &mut self.damaged_reads_right),
             ("reads of damaged disks that were refused", &mut self.damaged_reads_told),
+            ("logs rebuilt without checkpoints, whole", &mut self.rebuilt_whole),
+            ("logs rebuilt without checkpoints, in part", &mut self.rebuilt_in_part),
             ("steps in which a slow disk did nothing", &mut self.stalls),
             ("openings that could not read a file", &mut self.openings_failed),
             ("reads that failed", &mut self.reads_failed),
