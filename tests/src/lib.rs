@@ -9,6 +9,7 @@ pub mod calls;
 pub mod clock;
 pub mod cutting_proxy;
 pub mod directory;
+pub mod group_member;
 pub mod jobs;
 pub mod kafka;
 pub mod loop_disk;

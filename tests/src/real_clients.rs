@@ -38,7 +38,7 @@ pub enum RealClient {
     KafkaPython,
     /// aiokafka, which speaks old protocol versions only.
     Aiokafka,
-    /// kafkajs, which only produces.
+    /// kafkajs, which reads in groups only.
     Kafkajs,
     /// kcat, an older librdkafka.
     Kcat,
@@ -104,6 +104,13 @@ impl RealClient {
             RealClient::Kcat => topics.iter().map(|topic| ((*topic).to_owned(), kcat_read(bootstrap, topic))).collect(),
             _ => parse_seen(&self.run(&json!({"bootstrap": bootstrap, "read": topics}))),
         }
+    }
+
+    /// Consumes so many records of a topic in a group, commits, and leaves.
+    pub fn consume(self, bootstrap: &str, group: &str, topic: &str, count: usize) -> Vec<Seen> {
+        let order = json!({"group": group, "topic": topic, "count": count});
+        let mut seen = parse_seen(&self.run(&json!({"bootstrap": bootstrap, "consume": [order]})));
+        seen.remove(topic).unwrap_or_default()
     }
 
     /// Runs the client's script with an order and gives the JSON lines that it printed.
@@ -229,7 +236,8 @@ fn parse_kcat_headers(text: &[u8]) -> Vec<(String, Option<String>)> {
     headers.map(pair).collect()
 }
 
-fn python(script: &str) -> Command {
+/// A Python script of `tests/clients`, with the clients at hand.
+pub fn python(script: &str) -> Command {
     let mut command = Command::new(python_environment().join("bin/python"));
     // No __pycache__ in the source tree.
     command.env("PYTHONDONTWRITEBYTECODE", "1").arg(scripts_dir().join(script));

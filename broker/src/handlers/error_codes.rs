@@ -6,6 +6,7 @@ use wire::ErrorCode;
 
 use crate::controller::Refusal;
 use crate::controller::create_topics::CreateFault;
+use crate::group::api::GroupFault;
 use crate::mesh::message::{AppendFault, ReadFault};
 
 /// The code for a batch that was not acknowledged.
@@ -86,5 +87,29 @@ pub(super) fn of_refusal(refusal: Refusal) -> ErrorCode {
         // Retriable in every client and version.
         Refusal::Busy => ErrorCode::REQUEST_TIMED_OUT,
         Refusal::StorageFailed => ErrorCode::KAFKA_STORAGE_ERROR,
+    }
+}
+
+/// The code for what a group's coordinator refuses.
+pub(super) fn of_group(fault: &GroupFault) -> ErrorCode {
+    match fault {
+        GroupFault::UnknownMember => ErrorCode::UNKNOWN_MEMBER_ID,
+        GroupFault::IllegalGeneration => ErrorCode::ILLEGAL_GENERATION,
+        GroupFault::RebalanceInProgress => ErrorCode::REBALANCE_IN_PROGRESS,
+        GroupFault::FencedInstance => ErrorCode::FENCED_INSTANCE_ID,
+        GroupFault::InconsistentProtocol => ErrorCode::INCONSISTENT_GROUP_PROTOCOL,
+        GroupFault::MaxSizeReached => ErrorCode::GROUP_MAX_SIZE_REACHED,
+        GroupFault::MemberIdRequired(_) => ErrorCode::MEMBER_ID_REQUIRED,
+        GroupFault::InvalidSessionTimeout => ErrorCode::INVALID_SESSION_TIMEOUT,
+        GroupFault::NotFound => ErrorCode::GROUP_ID_NOT_FOUND,
+        GroupFault::NonEmpty => ErrorCode::NON_EMPTY_GROUP,
+        GroupFault::Subscribed => ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC,
+        GroupFault::MetadataTooLarge => ErrorCode::OFFSET_METADATA_TOO_LARGE,
+        // What Kafka says where a group's record does not fit into a batch.
+        GroupFault::TooLarge => ErrorCode::UNKNOWN_SERVER_ERROR,
+        GroupFault::Loading => ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
+        GroupFault::NotCoordinator => ErrorCode::NOT_COORDINATOR,
+        // Clients look for the coordinator again and try again, which is all they can do.
+        GroupFault::Full | GroupFault::Unavailable => ErrorCode::COORDINATOR_NOT_AVAILABLE,
     }
 }

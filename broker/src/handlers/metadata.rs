@@ -9,13 +9,14 @@ use wire::metadata::{
 };
 use wire::{DecodeError, ErrorCode, Uuid};
 
-use super::Request;
 use super::answer::ReplyTo;
 use super::create_topics::new_topic_id;
 use super::describe_cluster::CLUSTER_OPERATIONS;
+use super::{Request, groups};
 use crate::controller::create_topics::{CreateTopics, NewTopic};
 use crate::controller::image::Image;
 use crate::controller::{MetadataChange, Topic, TopicId, names};
+use crate::group::OFFSETS_TOPIC;
 use crate::ids::ShardId;
 use crate::mesh::message;
 use crate::net::{Answer, Response};
@@ -58,7 +59,7 @@ pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answ
     };
     let operations = operations(&body);
     let missing = if body.allow_auto_topic_creation && ctx.config.auto_create_topics {
-        missing_topics(&ctx.image.borrow(), &asked)
+        missing_topics(ctx, &ctx.image.borrow(), &asked)
     } else {
         Vec::new()
     };
@@ -108,9 +109,13 @@ fn operations(body: &MetadataRequest<'_>) -> Operations {
     }
 }
 
-fn missing_topics(image: &Image, asked: &Asked) -> Vec<NewTopic> {
+fn missing_topics(ctx: &Context, image: &Image, asked: &Asked) -> Vec<NewTopic> {
     let Asked::Topics(topics) = asked else { return Vec::new() };
     let missing = topics.iter().filter_map(|topic| match topic {
+        // It is made as it has to be, whoever asks first.
+        AskedTopic::Named(name) if name == OFFSETS_TOPIC && image.topic(name).is_none() => {
+            Some(groups::offsets_topic(ctx))
+        }
         AskedTopic::Named(name) if image.topic(name).is_none() && names::check(name).is_ok() => Some(NewTopic {
             name: name.clone(),
             partitions: -1,

@@ -6,25 +6,35 @@
 mod answer;
 mod api_versions;
 mod create_topics;
+mod delete_groups;
 mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_groups;
 mod describe_producers;
 mod error_codes;
 mod fetch;
 mod fetch_answer;
 mod fetch_session;
 mod find_coordinator;
+mod groups;
+mod heartbeat;
 mod init_producer_id;
+mod join_group;
+mod leave_group;
+mod list_groups;
 mod list_offsets;
 mod metadata;
 mod offset_commit;
+mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
 mod routes;
+mod sync_group;
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -42,6 +52,9 @@ struct Request<'a> {
     /// Stands at the body.
     body: Reader<'a>,
     reply_to: ReplyTo,
+    /// The name that the client gives itself; empty if none.
+    client_id: &'a str,
+    peer: SocketAddr,
     received: Instant,
     /// See [`RequestFrame::turn`].
     turn: &'a Rc<Budget>,
@@ -73,7 +86,15 @@ pub fn handle(ctx: &Rc<Context>, frame: RequestFrame) -> Answer {
             _ => Answer::Close(format!("{} version {version} is not supported", key.name())),
         };
     }
-    let request = Request { frame: &frame.bytes, body: reader, reply_to, received: frame.received, turn: &frame.turn };
+    let request = Request {
+        frame: &frame.bytes,
+        body: reader,
+        reply_to,
+        client_id: header.client_id.unwrap_or_default(),
+        peer: frame.peer,
+        received: frame.received,
+        turn: &frame.turn,
+    };
     dispatch(ctx, request).unwrap_or_else(|error| malformed(key.name(), error))
 }
 
@@ -83,9 +104,15 @@ fn dispatch(ctx: &Rc<Context>, request: Request<'_>) -> Result<Answer, DecodeErr
         ApiKey::Fetch => fetch::handle(ctx, request),
         ApiKey::ListOffsets => list_offsets::handle(ctx, request),
         ApiKey::Metadata => metadata::handle(ctx, request),
-        ApiKey::OffsetCommit => offset_commit::handle(request),
-        ApiKey::OffsetFetch => offset_fetch::handle(request),
+        ApiKey::OffsetCommit => offset_commit::handle(ctx, request),
+        ApiKey::OffsetFetch => offset_fetch::handle(ctx, request),
         ApiKey::FindCoordinator => find_coordinator::handle(ctx, request),
+        ApiKey::JoinGroup => join_group::handle(ctx, request),
+        ApiKey::Heartbeat => heartbeat::handle(ctx, request),
+        ApiKey::LeaveGroup => leave_group::handle(ctx, request),
+        ApiKey::SyncGroup => sync_group::handle(ctx, request),
+        ApiKey::DescribeGroups => describe_groups::handle(ctx, request),
+        ApiKey::ListGroups => list_groups::handle(ctx, request),
         ApiKey::ApiVersions => api_versions::handle(request),
         ApiKey::CreateTopics => create_topics::handle(ctx, request),
         ApiKey::DeleteTopics => delete_topics::handle(ctx, request),
@@ -93,6 +120,8 @@ fn dispatch(ctx: &Rc<Context>, request: Request<'_>) -> Result<Answer, DecodeErr
         ApiKey::InitProducerId => init_producer_id::handle(ctx, request),
         ApiKey::OffsetForLeaderEpoch => offset_for_leader_epoch::handle(ctx, request),
         ApiKey::DescribeConfigs => describe_configs::handle(ctx, request),
+        ApiKey::DeleteGroups => delete_groups::handle(ctx, request),
+        ApiKey::OffsetDelete => offset_delete::handle(ctx, request),
         ApiKey::DescribeCluster => describe_cluster::handle(ctx, request),
         ApiKey::DescribeProducers => describe_producers::handle(ctx, request),
     }

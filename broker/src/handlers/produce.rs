@@ -12,7 +12,7 @@ use wire::produce::{
 use wire::{DecodeError, ErrorCode};
 
 use super::routes::Routes;
-use super::{Request, error_codes};
+use super::{Request, error_codes, groups};
 use crate::controller::Topic;
 use crate::mesh::Call;
 use crate::mesh::message::{self, Acks, Append, AppendBatch, AppendFault, Placed};
@@ -173,6 +173,10 @@ fn judge(
 ) -> Result<AppendBatch, Refused> {
     let unknown = || Refused::plain(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     let topic = topic.ok_or_else(unknown)?;
+    if groups::is_read_only(&topic.name) {
+        let message = format!("Cannot append to internal topic {}", topic.name);
+        return Err(Refused::new(ErrorCode::INVALID_TOPIC_EXCEPTION, message));
+    }
     let partition = topic.partition(data.index).ok_or_else(unknown)?;
     let records = data.records.unwrap_or_default();
     let info = BatchInfo::peek(records).map_err(of_batch)?;

@@ -10,6 +10,7 @@ use engine::memory::Span;
 use engine::{LogId, SequenceError};
 
 use crate::controller::{MetadataChange, MetadataRecord, Outcome};
+use crate::group::api::{GroupFault, GroupFilter, GroupReply, GroupRequest, ListedGroup};
 use crate::ids::ShardId;
 
 /// A question to the shard that owns what it names.
@@ -27,6 +28,10 @@ pub enum Request {
     ListOffsets(Vec<OffsetQuery>),
     /// Let logs start further on; answered when they durably do.
     Cut(Vec<Cut>),
+    /// About groups of partitions of the offsets topic.
+    Group(Vec<GroupCall>),
+    /// Which groups there are.
+    ListGroups(GroupFilter),
     /// Tell which producers these logs know.
     Producers(Vec<LogId>),
     /// Change the metadata. Only the controller's shard takes it.
@@ -48,6 +53,9 @@ pub enum Reply {
     ListOffsets(Vec<Result<FoundOffset, ReadFault>>),
     /// Where each log starts, in order.
     Cut(Vec<Result<Offset, ReadFault>>),
+    /// For each call, in order.
+    Group(Vec<GroupReply>),
+    ListGroups(Result<Vec<ListedGroup>, GroupFault>),
     /// For each log, in order.
     Producers(Vec<Result<Vec<KnownProducer>, ReadFault>>),
     Change(Outcome),
@@ -227,6 +235,13 @@ pub struct Cut {
     pub start: Option<Offset>,
 }
 
+/// A request about a group, and the partition of the offsets topic that the group belongs to.
+#[derive(Debug)]
+pub struct GroupCall {
+    pub partition: u32,
+    pub request: GroupRequest,
+}
+
 /// What a log knows of a producer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownProducer {
@@ -266,6 +281,16 @@ impl Reply {
     pub fn into_cut(self) -> Vec<Result<Offset, ReadFault>> {
         let Self::Cut(results) = self else { panic!("{MISMATCHED}") };
         results
+    }
+
+    pub fn into_groups(self) -> Vec<GroupReply> {
+        let Self::Group(replies) = self else { panic!("{MISMATCHED}") };
+        replies
+    }
+
+    pub fn into_listed(self) -> Result<Vec<ListedGroup>, GroupFault> {
+        let Self::ListGroups(listed) = self else { panic!("{MISMATCHED}") };
+        listed
     }
 
     pub fn into_producers(self) -> Vec<Result<Vec<KnownProducer>, ReadFault>> {

@@ -36,6 +36,12 @@ sample_structs! { create_topics:
     CreatableTopicConfigs<'static> { name, value, read_only, config_source, is_sensitive }
 }
 
+sample_structs! { delete_groups:
+    DeleteGroupsRequest<'static> { groups_names }
+    DeleteGroupsResponse<'static> { throttle_time_ms, results }
+    DeletableGroupResult<'static> { group_id, error_code }
+}
+
 sample_structs! { delete_records:
     DeleteRecordsRequest<'static> { topics, timeout_ms }
     DeleteRecordsTopic<'static> { name, partitions }
@@ -72,6 +78,17 @@ sample_structs! { describe_configs:
     DescribeConfigsSynonym<'static> { name, value, source }
 }
 
+sample_structs! { describe_groups:
+    DescribeGroupsRequest<'static> { groups, include_authorized_operations }
+    DescribeGroupsResponse<'static> { throttle_time_ms, groups }
+    DescribedGroup<'static> {
+        error_code, error_message, group_id, group_state, protocol_type, protocol_data, members, authorized_operations
+    }
+    DescribedGroupMember<'static> {
+        member_id, group_instance_id, client_id, client_host, member_metadata, member_assignment
+    }
+}
+
 sample_structs! { fetch:
     FetchRequest<'static> {
         cluster_id, replica_id, max_wait_ms, min_bytes, max_bytes, isolation_level, session_id,
@@ -103,9 +120,39 @@ sample_structs! { find_coordinator:
     Coordinator<'static> { key, node_id, host, port, error_code, error_message }
 }
 
+sample_structs! { heartbeat:
+    HeartbeatRequest<'static> { group_id, generation_id, member_id, group_instance_id }
+    HeartbeatResponse { throttle_time_ms, error_code }
+}
+
 sample_structs! { init_producer_id:
     InitProducerIdRequest<'static> { transactional_id, transaction_timeout_ms, producer_id, producer_epoch }
     InitProducerIdResponse { throttle_time_ms, error_code, producer_id, producer_epoch }
+}
+
+sample_structs! { join_group:
+    JoinGroupRequest<'static> {
+        group_id, session_timeout_ms, rebalance_timeout_ms, member_id, group_instance_id, protocol_type, protocols, reason
+    }
+    JoinGroupRequestProtocol<'static> { name, metadata }
+    JoinGroupResponse<'static> {
+        throttle_time_ms, error_code, generation_id, protocol_type, protocol_name, leader, skip_assignment, member_id,
+        members
+    }
+    JoinGroupResponseMember<'static> { member_id, group_instance_id, metadata }
+}
+
+sample_structs! { leave_group:
+    LeaveGroupRequest<'static> { group_id, member_id, members }
+    MemberIdentity<'static> { member_id, group_instance_id, reason }
+    LeaveGroupResponse<'static> { throttle_time_ms, error_code, members }
+    MemberResponse<'static> { member_id, group_instance_id, error_code }
+}
+
+sample_structs! { list_groups:
+    ListGroupsRequest<'static> { states_filter, types_filter }
+    ListGroupsResponse<'static> { throttle_time_ms, error_code, groups }
+    ListedGroup<'static> { group_id, protocol_type, group_state, group_type }
 }
 
 sample_structs! { list_offsets:
@@ -149,10 +196,19 @@ sample_structs! { offset_commit:
     OffsetCommitResponsePartition { partition_index, error_code }
 }
 
+sample_structs! { offset_delete:
+    OffsetDeleteRequest<'static> { group_id, topics }
+    OffsetDeleteRequestTopic<'static> { name, partitions }
+    OffsetDeleteRequestPartition { partition_index }
+    OffsetDeleteResponse<'static> { error_code, throttle_time_ms, topics }
+    OffsetDeleteResponseTopic<'static> { name, partitions }
+    OffsetDeleteResponsePartition { partition_index, error_code }
+}
+
 sample_structs! { offset_fetch:
     OffsetFetchRequest<'static> { group_id, topics, groups, require_stable }
     OffsetFetchRequestTopic<'static> { name, partition_indexes }
-    OffsetFetchRequestGroup<'static> { group_id, topics }
+    OffsetFetchRequestGroup<'static> { group_id, member_id, member_epoch, topics }
     OffsetFetchRequestTopics<'static> { name, partition_indexes }
     OffsetFetchResponse<'static> { throttle_time_ms, topics, error_code, groups }
     OffsetFetchResponseTopic<'static> { name, partitions }
@@ -188,6 +244,14 @@ sample_structs! { produce:
     BatchIndexAndErrorMessage<'static> { batch_index, batch_index_error_message }
     LeaderIdAndEpoch { leader_id, leader_epoch }
     NodeEndpoint<'static> { node_id, host, port, rack }
+}
+
+sample_structs! { sync_group:
+    SyncGroupRequest<'static> {
+        group_id, generation_id, member_id, group_instance_id, protocol_type, protocol_name, assignments
+    }
+    SyncGroupRequestAssignment<'static> { member_id, assignment }
+    SyncGroupResponse<'static> { throttle_time_ms, error_code, protocol_type, protocol_name, assignment }
 }
 
 sample_structs! { describe_producers:
