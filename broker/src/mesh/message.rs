@@ -27,6 +27,8 @@ pub enum Request {
     ListOffsets(Vec<OffsetQuery>),
     /// Let logs start further on; answered when they durably do.
     Cut(Vec<Cut>),
+    /// Say how large logs are.
+    LogSizes(Vec<LogId>),
     /// Change the metadata. Only the controller's shard takes it.
     Change(MetadataChange),
     /// Metadata that is durable. Sent by the controller to every shard, in order.
@@ -46,6 +48,7 @@ pub enum Reply {
     ListOffsets(Vec<Result<FoundOffset, ReadFault>>),
     /// Where each log starts, in order.
     Cut(Vec<Result<Offset, ReadFault>>),
+    LogSizes(LogSizes),
     Change(Outcome),
     Apply,
 }
@@ -79,6 +82,8 @@ pub enum Acks {
 pub struct Placed {
     pub base_offset: Offset,
     pub log_start: Offset,
+    /// The time that its records got, in milliseconds since 1970, if not their producer's.
+    pub append_time_ms: Option<i64>,
 }
 
 /// Why a batch is not acknowledged.
@@ -220,6 +225,15 @@ pub struct Cut {
     pub start: Option<Offset>,
 }
 
+/// How large the logs of one shard are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSizes {
+    /// For each log, in order: bytes of its batches, or none where there is no such log.
+    pub bytes: Vec<Option<u64>>,
+    /// The shard's storage takes nothing any more.
+    pub has_failed: bool,
+}
+
 /// The mesh delivered the reply to another request: a defect, not something to handle.
 const MISMATCHED: &str = "a reply answers the request of its own kind";
 
@@ -247,6 +261,11 @@ impl Reply {
     pub fn into_cut(self) -> Vec<Result<Offset, ReadFault>> {
         let Self::Cut(results) = self else { panic!("{MISMATCHED}") };
         results
+    }
+
+    pub fn into_log_sizes(self) -> LogSizes {
+        let Self::LogSizes(sizes) = self else { panic!("{MISMATCHED}") };
+        sizes
     }
 
     pub fn into_outcome(self) -> Outcome {

@@ -50,9 +50,11 @@ impl AppendRun {
         Self { outcomes: Vec::with_capacity(batches.len()), batches, acks: append.acks }
     }
 
-    /// Appends as many batches as the engine takes. `partition` looks a partition up; `append` is the engine's.
+    /// Appends as many batches as the engine takes, at `now_ms` in milliseconds since 1970. `partition` looks a partition up;
+    /// `append` is the engine's.
     pub fn advance(
         &mut self,
+        now_ms: i64,
         partition: impl Fn(LogId) -> Option<Partition>,
         mut append: impl FnMut(LogId, &Checked<'_>, LeaderEpoch) -> Result<Appended, AppendError>,
     ) -> Advance {
@@ -60,11 +62,15 @@ impl AppendRun {
             let log = *log;
             let outcome = match partition(log) {
                 None => Outcome::refused(log, AppendFault::UnknownPartition),
-                Some(partition) => match append(log, &batch.as_checked(), partition.leader_epoch) {
-                    Ok(appended) => self.placed(log, partition, appended),
-                    Err(AppendError::Busy) => return Advance::Blocked,
-                    Err(error) => Outcome::refused(log, fault_of(error)),
-                },
+                Some(partition) => {
+                    let stamped = partition.stamps_append_time.then(|| batch.appended_at(now_ms));
+                    let batch = stamped.as_ref().unwrap_or(batch);
+                    match append(log, &batch.as_checked(), partition.leader_epoch) {
+                        Ok(appended) => self.placed(log, partition, appended, stamped.map(|_| now_ms)),
+                        Err(AppendError::Busy) => return Advance::Blocked,
+                        Err(error) => Outcome::refused(log, fault_of(error)),
+                    }
+                }
             };
             self.outcomes.push(outcome);
             // The request's bytes are not needed any more: they are in the log.
@@ -139,8 +145,8 @@ impl AppendRun {
         self.outcomes.into_iter().map(|outcome| outcome.result).collect()
     }
 
-    fn placed(&self, log: LogId, partition: Partition, appended: Appended) -> Outcome {
-        let placed = Placed { base_offset: appended.base_offset, log_start: appended.log_start };
+    fn placed(&self, log: LogId, partition: Partition, appended: Appended, append_time_ms: Option<i64>) -> Outcome {
+        let placed = Placed { base_offset: appended.base_offset, log_start: appended.log_start, append_time_ms };
         let uncommitted_end = (!partition.is_relaxed).then(|| appended.last_offset.next());
         Outcome { log, result: Ok(placed), uncommitted_end }
     }
@@ -167,7 +173,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::time::Duration;
 
-    use batch::{BatchBuilder, CheckedBytes, Compression};
+    use batch::{BatchBuilder, CheckedBytes, Compression, TimestampType};
     use engine::GroupSeq;
 
     use super::*;
@@ -175,6 +181,8 @@ mod tests {
     const DURABLE: LogId = LogId { topic: 9, partition: 0 };
     const RELAXED: LogId = LogId { topic: 9, partition: 1 };
     const UNKNOWN: LogId = LogId { topic: 9, partition: 2 };
+    const STAMPED: LogId = LogId { topic: 9, partition: 3 };
+    const NOW_MS: i64 = 1_700_000_000_000;
 
     #[expect(clippy::disallowed_methods, reason = "an origin for the tests' own time")]
     fn origin() -> Instant {
@@ -193,7 +201,11 @@ mod tests {
     }
 
     fn partition(log: LogId) -> Option<Partition> {
-        (log != UNKNOWN).then_some(Partition { leader_epoch: LeaderEpoch(0), is_relaxed: log == RELAXED })
+        (log != UNKNOWN).then_some(Partition {
+            leader_epoch: LeaderEpoch(0),
+            is_relaxed: log == RELAXED,
+            stamps_append_time: log == STAMPED,
+        })
     }
 
     /// Appends without storing, up to `room` batches.
@@ -218,11 +230,11 @@ mod tests {
     }
 
     fn advance(run: &mut AppendRun, ends: &mut Ends) -> Advance {
-        run.advance(partition, |log, batch, _| ends.append(log, batch))
+        run.advance(NOW_MS, partition, |log, batch, _| ends.append(log, batch))
     }
 
     fn placed(base: i64) -> Result<Placed, AppendFault> {
-        Ok(Placed { base_offset: Offset(base), log_start: Offset(0) })
+        Ok(Placed { base_offset: Offset(base), log_start: Offset(0), append_time_ms: None })
     }
 
     #[test]
@@ -233,6 +245,21 @@ mod tests {
         assert_eq!(run.waits(), Some((vec![(DURABLE, Offset(2)), (DURABLE, Offset(4))], deadline)));
         assert_eq!(run.committed_at_once().collect::<Vec<_>>(), [RELAXED]);
         assert_eq!(run.into_results(), [placed(0), placed(0), Err(AppendFault::UnknownPartition), placed(2)]);
+    }
+
+    #[test]
+    fn where_the_broker_s_time_counts_the_batch_has_it_and_the_answer_says_so() {
+        let mut run = run(&[DURABLE, STAMPED], Acks::Committed { deadline: origin() });
+        let mut times = Vec::new();
+        let mut ends = Ends::with_room(9);
+        run.advance(NOW_MS, partition, |log, batch, _| {
+            times.push((batch.info.timestamp_type(), batch.info.max_timestamp));
+            ends.append(log, batch)
+        });
+        assert_eq!(times, [(TimestampType::CreateTime, 1), (TimestampType::LogAppendTime, NOW_MS)]);
+        let results: Vec<_> =
+            run.into_results().into_iter().map(|result| result.expect("placed").append_time_ms).collect();
+        assert_eq!(results, [None, Some(NOW_MS)]);
     }
 
     #[test]

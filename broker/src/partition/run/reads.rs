@@ -5,10 +5,12 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use engine::memory::Span;
-use engine::{Engine, LogView, Offset, Read, ReadError};
+use engine::{Engine, LogId, LogView, Offset, Read, ReadError};
 
 use super::Served;
-use crate::mesh::message::{Fetch, FetchPartition, Fetched, FoundOffset, OffsetQuery, OffsetWanted, ReadFault, Reply};
+use crate::mesh::message::{
+    Fetch, FetchPartition, Fetched, FoundOffset, LogSizes, OffsetQuery, OffsetWanted, ReadFault, Reply,
+};
 use crate::partition::Partition;
 use crate::partition::fetch::{Budget, fault_of, judge, nothing};
 use crate::partition::join::join_all;
@@ -147,4 +149,10 @@ async fn search(
         timestamp_ms: found.map(|(_, timestamp_ms)| timestamp_ms),
         leader_epoch: partition.leader_epoch,
     })
+}
+
+/// How large logs are, and whether this shard still stores.
+pub(super) fn log_sizes(ctx: &Context, logs: &[LogId]) -> LogSizes {
+    let bytes = logs.iter().map(|&log| Some(ctx.engine.log(log)?.bytes)).collect();
+    LogSizes { bytes, has_failed: ctx.engine.failed() }
 }
