@@ -7,6 +7,7 @@ pub mod administrator;
 pub mod binary;
 pub mod calls;
 pub mod clock;
+pub mod configs;
 pub mod jobs;
 pub mod kafka;
 pub mod loop_disk;
