@@ -8,6 +8,7 @@ use wire::alter_configs::{
 };
 
 use super::Request;
+use super::answer::refuse_above_limit;
 use super::config_change::{Asked, alter};
 use crate::controller::alter_configs::Wish;
 use crate::net::Answer;
@@ -15,6 +16,9 @@ use crate::shard::Context;
 
 pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answer, DecodeError> {
     let body = AlterConfigsRequest::decode(request.version(), &mut request.body)?;
+    if let Some(refused) = refuse_above_limit(body.resources.len()) {
+        return Ok(refused);
+    }
     let altered = alter(ctx, body.resources.iter().map(asked).collect(), body.validate_only);
     let reply_to = request.reply_to;
     Ok(Answer::Later(Box::pin(async move {

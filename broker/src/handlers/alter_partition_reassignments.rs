@@ -10,6 +10,7 @@ use wire::alter_partition_reassignments::{
 use wire::{DecodeError, ErrorCode};
 
 use super::Request;
+use super::answer::refuse_above_limit;
 use crate::controller::Topic;
 use crate::controller::assignment;
 use crate::ids::NodeId;
@@ -18,6 +19,9 @@ use crate::shard::Context;
 
 pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answer, DecodeError> {
     let body = AlterPartitionReassignmentsRequest::decode(request.version(), &mut request.body)?;
+    if let Some(refused) = refuse_above_limit(body.topics.iter().map(|topic| topic.partitions.len()).sum()) {
+        return Ok(refused);
+    }
     let image = ctx.image.borrow();
     let responses = body.topics.iter().map(|topic| {
         let known = image.topic(topic.name).map(Rc::as_ref);

@@ -7,6 +7,7 @@ use wire::create_partitions::{
 };
 use wire::{DecodeError, ErrorCode};
 
+use super::answer::refuse_above_limit;
 use super::{Request, error_codes};
 use crate::controller::create_partitions::{CreatePartitions, LargerTopic};
 use crate::controller::{MetadataChange, Outcome};
@@ -17,6 +18,9 @@ use crate::shard::Context;
 
 pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answer, DecodeError> {
     let body = CreatePartitionsRequest::decode(request.version(), &mut request.body)?;
+    if let Some(refused) = refuse_above_limit(body.topics.len()) {
+        return Ok(refused);
+    }
     let names: Vec<String> = body.topics.iter().map(|topic| topic.name.to_owned()).collect();
     let topics = body.topics.iter().map(wished).collect();
     let change = MetadataChange::CreatePartitions(CreatePartitions { topics, validate_only: body.validate_only });

@@ -10,6 +10,7 @@ use wire::describe_log_dirs::{
 use wire::{DecodeError, ErrorCode};
 
 use super::Request;
+use super::answer::refuse_above_limit;
 use super::routes::Routes;
 use crate::controller::Topic;
 use crate::controller::image::Image;
@@ -25,6 +26,10 @@ const UNKNOWN: i64 = -1;
 pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answer, DecodeError> {
     let body = DescribeLogDirsRequest::decode(request.version(), &mut request.body)?;
     let reply_to = request.reply_to;
+    let asked = body.topics.iter().flatten().map(|topic| topic.partitions.len()).sum();
+    if let Some(refused) = refuse_above_limit(asked) {
+        return Ok(refused);
+    }
     let wanted = wanted(&ctx.image.borrow(), &body);
     let mut routes = Routes::new();
     let mut sizes: Vec<Option<u64>> = Vec::new();

@@ -9,12 +9,17 @@ use wire::elect_leaders::{
 use wire::{DecodeError, ErrorCode};
 
 use super::Request;
+use super::answer::refuse_above_limit;
 use crate::controller::Topic;
 use crate::net::Answer;
 use crate::shard::Context;
 
 pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answer, DecodeError> {
     let body = ElectLeadersRequest::decode(request.version(), &mut request.body)?;
+    let asked = body.topic_partitions.iter().flatten().map(|topic| topic.partitions.len()).sum();
+    if let Some(refused) = refuse_above_limit(asked) {
+        return Ok(refused);
+    }
     let mut response = ElectLeadersResponse::default();
     let image = ctx.image.borrow();
     match (&body.topic_partitions, body.election_type) {

@@ -218,3 +218,17 @@ fn every_version_describes_the_cluster() {
         assert_eq!((broker.port, broker.is_fenced), (i32::from(server.address().port()), false), "version {version}");
     }
 }
+
+#[test]
+fn a_request_about_more_partitions_than_can_exist_closes_its_connection_and_no_other() {
+    let (server, mut client) = start("too-many-items");
+    client.create_topic("t", 1, &[]);
+    let elect = |client: &mut Client, count: usize| {
+        let asked = TopicPartitions::default().with_topic(topic_name("t")).with_partitions(vec![0; count]);
+        client.try_call(2, &ElectLeadersRequest::default().with_topic_partitions(Some(vec![asked])))
+    };
+    let answer = elect(&mut client, 100_000).expect("as many as can exist are answered");
+    assert_eq!(answer.replica_election_results[0].partition_result.len(), 100_000);
+    assert!(elect(&mut Client::connect(server.address()), 100_001).is_err());
+    assert!(elect(&mut client, 1).is_ok(), "other connections go on");
+}
