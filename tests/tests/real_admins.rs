@@ -49,7 +49,7 @@ fn confluent_kafka_administers() {
             ("set static", json!("INVALID_REQUEST")),
             ("follows", json!("9000")),
             ("cut", json!([4])),
-            ("acls", json!("SECURITY_DISABLED")),
+            ("acls", only(json!("SECURITY_DISABLED"))),
             ("remove", only(Value::Null)),
             ("remove again", only(json!("UNKNOWN_TOPIC_OR_PART"))),
         ],
@@ -58,6 +58,7 @@ fn confluent_kafka_administers() {
 
 #[test]
 fn kafka_python_administers() {
+    let bad_value = "[Error 40] InvalidConfigurationError: Invalid value soon for configuration segment.ms: Not a number of type LONG";
     assert_told(
         RealClient::KafkaPython,
         &[
@@ -72,10 +73,13 @@ fn kafka_python_administers() {
             ("config", json!("3600000")),
             ("alter", Value::Null),
             ("after", json!(["7000", "delete,compact", "3600000"])),
-            ("alter badly", json!("InvalidConfigurationError")),
+            ("alter badly", json!({ "topic": { TOPIC: bad_value } })),
             ("broker config", json!("1")),
             ("policy", Value::Null),
-            ("cut", Value::Null),
+            ("cut", json!([4])),
+            ("dirs", json!([[TOPIC, 5]])),
+            ("elect", json!(true)),
+            ("moves", json!({})),
             ("remove", Value::Null),
             ("remove again", json!("UnknownTopicOrPartitionError")),
         ],

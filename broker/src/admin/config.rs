@@ -11,7 +11,7 @@ use wire::incremental_alter_configs::{
 };
 use wire::{ApiKey, ErrorCode};
 
-use super::client::{AdminError, Client, Cluster, check};
+use super::client::{AdminError, Client, Cluster};
 use super::report::Report;
 use super::report_config::{Altered, ConfigLine, ConfigsOf};
 use super::topic::{explain, key_value};
@@ -142,7 +142,10 @@ pub(super) fn describe(bootstrap: &str, whose: &Whose, keys: &[String], all: boo
     let mut described = Vec::new();
     for result in &answer.results {
         let of = spoken(result.resource_type, &result.resource_name);
-        check(result.error_code, &of, result.error_message.as_deref())?;
+        if result.error_code.is_error() {
+            let reason = explain(result.error_code, result.error_message.as_deref());
+            return Err(AdminError::Usage(format!("{of}: {reason}")));
+        }
         // Who names a key wants to see it, whatever it is.
         let without_defaults = !all && keys.is_empty();
         let shown = result.configs.iter().filter(|config| !without_defaults || config.config_source != SOURCE_DEFAULT);
