@@ -502,6 +502,8 @@ impl Store {
         while let Some(request) = self.files.wants_file() {
             effects.push(Effect::PrepareJournalFile(request));
         }
+        // A checkpoint closes the open group, which leaves at once: nobody may come by to send it later.
+        self.poll_checkpoint(effects);
         while let Some(write) = self.groups.next_write(&mut self.files, now_ms) {
             self.journalled_bytes += write.buf.len() as u64;
             effects.push(Effect::WriteGroup(write));
@@ -511,7 +513,6 @@ impl Store {
         {
             effects.push(Effect::WriteGroup(write));
         }
-        self.poll_checkpoint(effects);
         self.poll_idle(now_ms);
         self.poll_segments(effects);
         self.poll_resting(effects);

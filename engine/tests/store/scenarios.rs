@@ -157,6 +157,21 @@ fn groups_that_a_checkpoint_waits_for_always_have_a_place() {
 
 /// Found after a restart with every file of the journal still needed: the frame of a deletion was taken without room for it, and the
 /// checkpoint that was to make room waited for it.
+/// A checkpoint closed the group that relaxed records were gathering in, after the groups to be written had been given out. With nothing
+/// under way nobody asked again: the group waited for an event, the checkpoint for the group, and appends that were refused for the
+/// journal's sake for the checkpoint. Seed 103152.
+#[test]
+fn a_group_that_a_checkpoint_closes_leaves_at_once() {
+    let mut shard = Shard::new(4);
+    shard.store.create_log(OTHER, LogConfig { relaxed: true, ..LogConfig::default() });
+    shard.append(LOG, 10).expect("room");
+    shard.run();
+    shard.append(OTHER, 10).expect("room");
+    shard.store.want_checkpoint();
+    shard.run();
+    assert!(!shard.store.is_checkpointing(), "time stands still, and nothing else happens");
+}
+
 #[test]
 fn a_deletion_waits_for_room_like_an_append() {
     let limits = StoreLimits { group_bytes: 16 << 10, ..StoreLimits::new(1 << 20, u64::MAX) };
