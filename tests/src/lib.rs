@@ -7,6 +7,7 @@ pub mod administrator;
 pub mod binary;
 pub mod calls;
 pub mod clock;
+pub mod configs;
 pub mod cutting_proxy;
 pub mod directory;
 pub mod group_member;

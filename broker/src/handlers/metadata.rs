@@ -23,10 +23,10 @@ use crate::net::{Answer, Response};
 use crate::shard::Context;
 
 /// The epoch of a node that leads a partition since it exists.
-const FIRST_EPOCH: i32 = 0;
+pub(super) const FIRST_EPOCH: i32 = 0;
 /// What anybody may do with a topic, as bits of Kafka's `AclOperation`: without rules, all that there is for a topic.
 /// Read, write, create, delete, alter, describe, describe and alter configs.
-const TOPIC_OPERATIONS: i32 = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11;
+pub(super) const TOPIC_OPERATIONS: i32 = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11;
 /// Topics that one request may create on the way: each costs a record, and a client that wants more says so.
 const AUTO_CREATED_TOPICS_MAX: usize = 100;
 

@@ -3,16 +3,26 @@
 //! Handlers hold no state, and only they choose Kafka's error codes. What the order of a connection's requests decides
 //! (the calls to owners) happens before [`handle`] returns; what it returns only waits.
 
+mod alter_configs;
+mod alter_partition_reassignments;
 mod answer;
 mod api_versions;
+mod config_change;
+mod create_acls;
+mod create_partitions;
 mod create_topics;
+mod delete_acls;
 mod delete_groups;
 mod delete_records;
 mod delete_topics;
+mod describe_acls;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
+mod describe_log_dirs;
 mod describe_producers;
+mod describe_topic_partitions;
+mod elect_leaders;
 mod error_codes;
 mod fetch;
 mod fetch_answer;
@@ -20,17 +30,20 @@ mod fetch_session;
 mod find_coordinator;
 mod groups;
 mod heartbeat;
+mod incremental_alter_configs;
 mod init_producer_id;
 mod join_group;
 mod leave_group;
 mod list_groups;
 mod list_offsets;
+mod list_partition_reassignments;
 mod metadata;
 mod offset_commit;
 mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod produce_intake;
 mod routes;
 mod sync_group;
 
@@ -119,11 +132,22 @@ fn dispatch(ctx: &Rc<Context>, request: Request<'_>) -> Result<Answer, DecodeErr
         ApiKey::DeleteRecords => delete_records::handle(ctx, request),
         ApiKey::InitProducerId => init_producer_id::handle(ctx, request),
         ApiKey::OffsetForLeaderEpoch => offset_for_leader_epoch::handle(ctx, request),
+        ApiKey::DescribeAcls => describe_acls::handle(request),
+        ApiKey::CreateAcls => create_acls::handle(request),
+        ApiKey::DeleteAcls => delete_acls::handle(request),
         ApiKey::DescribeConfigs => describe_configs::handle(ctx, request),
         ApiKey::DeleteGroups => delete_groups::handle(ctx, request),
         ApiKey::OffsetDelete => offset_delete::handle(ctx, request),
-        ApiKey::DescribeCluster => describe_cluster::handle(ctx, request),
         ApiKey::DescribeProducers => describe_producers::handle(ctx, request),
+        ApiKey::AlterConfigs => alter_configs::handle(ctx, request),
+        ApiKey::DescribeLogDirs => describe_log_dirs::handle(ctx, request),
+        ApiKey::CreatePartitions => create_partitions::handle(ctx, request),
+        ApiKey::ElectLeaders => elect_leaders::handle(ctx, request),
+        ApiKey::IncrementalAlterConfigs => incremental_alter_configs::handle(ctx, request),
+        ApiKey::AlterPartitionReassignments => alter_partition_reassignments::handle(ctx, request),
+        ApiKey::ListPartitionReassignments => list_partition_reassignments::handle(request),
+        ApiKey::DescribeCluster => describe_cluster::handle(ctx, request),
+        ApiKey::DescribeTopicPartitions => describe_topic_partitions::handle(ctx, request),
     }
 }
 

@@ -34,6 +34,8 @@ pub enum Request {
     ListGroups(GroupFilter),
     /// Tell which producers these logs know.
     Producers(Vec<LogId>),
+    /// Say how large logs are.
+    LogSizes(Vec<LogId>),
     /// Change the metadata. Only the controller's shard takes it.
     Change(MetadataChange),
     /// Metadata that is durable. Sent by the controller to every shard, in order.
@@ -58,6 +60,7 @@ pub enum Reply {
     ListGroups(Result<Vec<ListedGroup>, GroupFault>),
     /// For each log, in order.
     Producers(Vec<Result<Vec<KnownProducer>, ReadFault>>),
+    LogSizes(LogSizes),
     Change(Outcome),
     Apply,
 }
@@ -91,6 +94,8 @@ pub enum Acks {
 pub struct Placed {
     pub base_offset: Offset,
     pub log_start: Offset,
+    /// The time that its records got, in milliseconds since 1970, if not their producer's.
+    pub append_time_ms: Option<i64>,
 }
 
 /// Why a batch is not acknowledged.
@@ -254,6 +259,15 @@ pub struct KnownProducer {
     pub transaction_start: Option<Offset>,
 }
 
+/// How large the logs of one shard are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSizes {
+    /// For each log, in order: bytes of its batches, or none where there is no such log.
+    pub bytes: Vec<Option<u64>>,
+    /// The shard's storage takes nothing any more.
+    pub has_failed: bool,
+}
+
 /// The mesh delivered the reply to another request: a defect, not something to handle.
 const MISMATCHED: &str = "a reply answers the request of its own kind";
 
@@ -296,6 +310,11 @@ impl Reply {
     pub fn into_producers(self) -> Vec<Result<Vec<KnownProducer>, ReadFault>> {
         let Self::Producers(results) = self else { panic!("{MISMATCHED}") };
         results
+    }
+
+    pub fn into_log_sizes(self) -> LogSizes {
+        let Self::LogSizes(sizes) = self else { panic!("{MISMATCHED}") };
+        sizes
     }
 
     pub fn into_outcome(self) -> Outcome {

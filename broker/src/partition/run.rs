@@ -20,7 +20,7 @@ use self::owned::Unanswered;
 use super::append::{Advance, AppendRun};
 use super::{Partition, log_config, logs_of};
 use crate::controller::MetadataRecord;
-use crate::controller::configs::TopicDefaults;
+use crate::controller::defaults::TopicDefaults;
 use crate::controller::image::{Change, Image, Topic};
 use crate::group;
 use crate::mesh::message::{Append, Reply, Request, Watch, Woken};
@@ -71,6 +71,7 @@ pub fn serve(ctx: &Rc<Context>, request: Request) -> Served {
         Request::Group(calls) => group::run::serve(ctx, calls),
         Request::ListGroups(filter) => Served::Now(Reply::ListGroups(group::run::list(ctx, &filter))),
         Request::Producers(logs) => Served::Now(reads::producers(ctx, &logs)),
+        Request::LogSizes(logs) => Served::Now(Reply::LogSizes(reads::log_sizes(ctx, &logs))),
         Request::Change(change) => {
             let controller = ctx.controller.as_ref().expect("changes are sent to the controller's shard");
             controller.submit(ctx, change)
@@ -82,7 +83,7 @@ pub fn serve(ctx: &Rc<Context>, request: Request) -> Served {
 fn serve_append(ctx: &Rc<Context>, append: Append) -> Served {
     let mut partitions = ctx.partitions.borrow_mut();
     let mut run = AppendRun::new(append);
-    if partitions.is_blocked() || partitions.advance(&ctx.engine, &mut run) == Advance::Blocked {
+    if partitions.is_blocked() || partitions.advance(&ctx.engine, &mut run, ctx.clock.now_ms()) == Advance::Blocked {
         let (answer, answered) = oneshot::channel();
         let is_first = partitions.block(Unanswered { run, answer });
         drop(partitions);
@@ -112,7 +113,7 @@ async fn unblock(ctx: Rc<Context>) {
             }
             None => ctx.engine.writable().await,
         }
-        ctx.partitions.borrow_mut().unblock(&ctx.engine, ctx.clock.monotonic());
+        ctx.partitions.borrow_mut().unblock(&ctx.engine, ctx.clock.monotonic(), ctx.clock.now_ms());
     }
 }
 
@@ -171,11 +172,12 @@ async fn watch_for_failure(ctx: Rc<Context>) {
 /// Replays durable metadata and brings this shard's logs in line with it. The first records a shard gets are the whole
 /// metadata as it was at the start.
 async fn apply(ctx: Rc<Context>, records: Arc<[MetadataRecord]>) -> Reply {
-    let mut deleted = Vec::new();
+    let (mut deleted, mut all_changed) = (Vec::new(), false);
     for record in records.iter() {
         let change = ctx.image.borrow_mut().replay(record);
         match change {
             Change::Created(topic) | Change::Reconfigured(topic) => keep_logs(&ctx, &topic),
+            Change::ReconfiguredAll => all_changed = true,
             Change::Deleted(topic) => {
                 deleted.extend(logs_of(&topic).filter(|&log| is_mine(&ctx, log)));
                 if group::run::is_offsets_topic(&topic) {
@@ -192,6 +194,10 @@ async fn apply(ctx: Rc<Context>, records: Arc<[MetadataRecord]>) -> Reply {
                 }
             }
         }
+    }
+    if all_changed {
+        let topics: Vec<_> = ctx.image.borrow().topics().cloned().collect();
+        topics.iter().for_each(|topic| keep_logs(&ctx, topic));
     }
     // Only now: the groups want to know which topics there are.
     group::run::begin_loading(&ctx);

@@ -24,11 +24,22 @@ pub enum ApiKey {
     DeleteRecords = 21,
     InitProducerId = 22,
     OffsetForLeaderEpoch = 23,
+    DescribeAcls = 29,
+    CreateAcls = 30,
+    DeleteAcls = 31,
     DescribeConfigs = 32,
     DeleteGroups = 42,
     OffsetDelete = 47,
-    DescribeCluster = 60,
     DescribeProducers = 61,
+    AlterConfigs = 33,
+    DescribeLogDirs = 35,
+    CreatePartitions = 37,
+    ElectLeaders = 43,
+    IncrementalAlterConfigs = 44,
+    AlterPartitionReassignments = 45,
+    ListPartitionReassignments = 46,
+    DescribeCluster = 60,
+    DescribeTopicPartitions = 75,
 }
 
 /// The versions of a message that a broker advertises, both ends included.
@@ -67,11 +78,22 @@ pub const SUPPORTED: &[ApiRange] = &[
     range(ApiKey::DeleteRecords, 0, 2),
     range(ApiKey::InitProducerId, 0, 5),
     range(ApiKey::OffsetForLeaderEpoch, 2, 4),
+    range(ApiKey::DescribeAcls, 1, 3),
+    range(ApiKey::CreateAcls, 1, 3),
+    range(ApiKey::DeleteAcls, 1, 3),
     range(ApiKey::DescribeConfigs, 1, 4),
     range(ApiKey::DeleteGroups, 0, 2),
     range(ApiKey::OffsetDelete, 0, 0),
-    range(ApiKey::DescribeCluster, 0, 1),
     range(ApiKey::DescribeProducers, 0, 0),
+    range(ApiKey::AlterConfigs, 0, 2),
+    range(ApiKey::DescribeLogDirs, 1, 4),
+    range(ApiKey::CreatePartitions, 0, 3),
+    range(ApiKey::ElectLeaders, 0, 2),
+    range(ApiKey::IncrementalAlterConfigs, 0, 1),
+    range(ApiKey::AlterPartitionReassignments, 0, 1),
+    range(ApiKey::ListPartitionReassignments, 0, 0),
+    range(ApiKey::DescribeCluster, 0, 2),
+    range(ApiKey::DescribeTopicPartitions, 0, 0),
 ];
 
 /// Whether a version of a message is in [`SUPPORTED`].
@@ -113,11 +135,22 @@ impl ApiKey {
             Self::DeleteRecords => "DeleteRecords",
             Self::InitProducerId => "InitProducerId",
             Self::OffsetForLeaderEpoch => "OffsetForLeaderEpoch",
+            Self::DescribeAcls => "DescribeAcls",
+            Self::CreateAcls => "CreateAcls",
+            Self::DeleteAcls => "DeleteAcls",
             Self::DescribeConfigs => "DescribeConfigs",
             Self::DeleteGroups => "DeleteGroups",
             Self::OffsetDelete => "OffsetDelete",
-            Self::DescribeCluster => "DescribeCluster",
             Self::DescribeProducers => "DescribeProducers",
+            Self::AlterConfigs => "AlterConfigs",
+            Self::DescribeLogDirs => "DescribeLogDirs",
+            Self::CreatePartitions => "CreatePartitions",
+            Self::ElectLeaders => "ElectLeaders",
+            Self::IncrementalAlterConfigs => "IncrementalAlterConfigs",
+            Self::AlterPartitionReassignments => "AlterPartitionReassignments",
+            Self::ListPartitionReassignments => "ListPartitionReassignments",
+            Self::DescribeCluster => "DescribeCluster",
+            Self::DescribeTopicPartitions => "DescribeTopicPartitions",
         }
     }
 
@@ -129,8 +162,15 @@ impl ApiKey {
     /// The first version with compact strings and tagged fields (KIP-482).
     pub const fn flexible_from(self) -> i16 {
         match self {
-            Self::DescribeCluster | Self::DescribeProducers => 0,
+            Self::DescribeCluster
+            | Self::DescribeProducers
+            | Self::AlterPartitionReassignments
+            | Self::ListPartitionReassignments
+            | Self::DescribeTopicPartitions => 0,
+            Self::IncrementalAlterConfigs => 1,
             Self::DeleteRecords | Self::InitProducerId | Self::DeleteGroups => 2,
+            Self::DescribeAcls | Self::CreateAcls | Self::DeleteAcls => 2,
+            Self::AlterConfigs | Self::DescribeLogDirs | Self::CreatePartitions | Self::ElectLeaders => 2,
             Self::FindCoordinator | Self::ApiVersions | Self::ListGroups => 3,
             Self::DeleteTopics | Self::OffsetForLeaderEpoch | Self::DescribeConfigs => 4,
             Self::Heartbeat | Self::LeaveGroup | Self::SyncGroup => 4,

@@ -102,6 +102,8 @@ pub struct Log {
     /// Where the log starts once the groups under way are durable.
     start_wanted: Offset,
     durable_end: Offset,
+    /// What readers have seen while the log was relaxed: they keep seeing it when it is no longer.
+    shown_end: Offset,
     segments: VecDeque<Segment>,
     leader_epochs: Vec<(LeaderEpoch, Offset)>,
     producers: Producers,
@@ -127,6 +129,7 @@ impl Log {
             start_offset: Offset(0),
             start_wanted: Offset(0),
             durable_end: Offset(0),
+            shown_end: Offset(0),
             segments: VecDeque::from([Segment::new(Offset(0))]),
             leader_epochs: Vec::new(),
             producers: Producers::default(),
@@ -161,6 +164,7 @@ impl Log {
             start_offset: saved.log_start_offset,
             start_wanted: saved.log_start_offset,
             durable_end: saved.next_offset,
+            shown_end: Offset(0),
             segments,
             leader_epochs: saved.leader_epochs.clone(),
             producers: Producers::restore(&saved.producers),
@@ -183,6 +187,7 @@ impl Log {
     }
 
     pub fn configure(&mut self, config: LogConfig) {
+        self.shown_end = self.committed_end();
         self.config = config;
     }
 
@@ -198,9 +203,9 @@ impl Log {
         self.durable_end
     }
 
-    /// What readers may see: everything durable, or on a relaxed log everything.
+    /// What readers may see: everything durable, or on a relaxed log everything. It never falls.
     pub fn committed_end(&self) -> Offset {
-        if self.config.relaxed { self.end_offset() } else { self.durable_end }
+        if self.config.relaxed { self.end_offset() } else { self.durable_end.max(self.shown_end) }
     }
 
     pub fn bytes(&self) -> u64 {

@@ -351,3 +351,17 @@ fn a_log_that_rests_gives_up_the_indexes_of_its_closed_segments() {
     assert_eq!(has_index, [false, true]);
     assert!(matches!(written.plan(7, 10, 1000, false), ReadPlan::Index(_)));
 }
+
+/// A topic's durability can change while consumers read: what they have seen as committed must not vanish again.
+#[test]
+fn what_readers_of_a_relaxed_log_have_seen_stays_when_it_becomes_durable() {
+    let mut written = Written::new(1 << 20);
+    written.log.configure(LogConfig { relaxed: true, ..written.log.config() });
+    written.append(200, 1);
+    let seen = written.log.committed_end();
+    assert!(seen > written.log.durable_end());
+    written.log.configure(LogConfig { relaxed: false, ..written.log.config() });
+    assert_eq!(written.log.committed_end(), seen);
+    written.append(200, 1);
+    assert_eq!(written.log.committed_end(), seen, "what comes now waits for stable storage");
+}

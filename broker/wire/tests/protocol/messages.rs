@@ -50,10 +50,32 @@ macro_rules! for_each_message {
                 offset_for_leader_epoch::OffsetForLeaderEpochResponse, OffsetForLeaderEpoch, 2..=4;
             describe_configs_request: describe_configs::DescribeConfigsRequest, DescribeConfigs, 1..=4;
             describe_configs_response: describe_configs::DescribeConfigsResponse, DescribeConfigs, 1..=4;
-            describe_cluster_request: describe_cluster::DescribeClusterRequest, DescribeCluster, 0..=1;
-            describe_cluster_response: describe_cluster::DescribeClusterResponse, DescribeCluster, 0..=1;
             describe_producers_request: describe_producers::DescribeProducersRequest, DescribeProducers, 0..=0;
             describe_producers_response: describe_producers::DescribeProducersResponse, DescribeProducers, 0..=0;
+            describe_acls_request: describe_acls::DescribeAclsRequest, DescribeAcls, 1..=3;
+            describe_acls_response: describe_acls::DescribeAclsResponse, DescribeAcls, 1..=3;
+            create_acls_request: create_acls::CreateAclsRequest, CreateAcls, 1..=3;
+            create_acls_response: create_acls::CreateAclsResponse, CreateAcls, 1..=3;
+            delete_acls_request: delete_acls::DeleteAclsRequest, DeleteAcls, 1..=3;
+            delete_acls_response: delete_acls::DeleteAclsResponse, DeleteAcls, 1..=3;
+            alter_configs_request: alter_configs::AlterConfigsRequest, AlterConfigs, 0..=2;
+            alter_configs_response: alter_configs::AlterConfigsResponse, AlterConfigs, 0..=2;
+            describe_log_dirs_request: describe_log_dirs::DescribeLogDirsRequest, DescribeLogDirs, 1..=4;
+            describe_log_dirs_response: describe_log_dirs::DescribeLogDirsResponse, DescribeLogDirs, 1..=4;
+            create_partitions_request: create_partitions::CreatePartitionsRequest, CreatePartitions, 0..=3;
+            create_partitions_response: create_partitions::CreatePartitionsResponse, CreatePartitions, 0..=3;
+            elect_leaders_request: elect_leaders::ElectLeadersRequest, ElectLeaders, 0..=2;
+            elect_leaders_response: elect_leaders::ElectLeadersResponse, ElectLeaders, 0..=2;
+            incremental_alter_configs_request: incremental_alter_configs::IncrementalAlterConfigsRequest, IncrementalAlterConfigs, 0..=1;
+            incremental_alter_configs_response: incremental_alter_configs::IncrementalAlterConfigsResponse, IncrementalAlterConfigs, 0..=1;
+            alter_partition_reassignments_request: alter_partition_reassignments::AlterPartitionReassignmentsRequest, AlterPartitionReassignments, 0..=1;
+            alter_partition_reassignments_response: alter_partition_reassignments::AlterPartitionReassignmentsResponse, AlterPartitionReassignments, 0..=1;
+            list_partition_reassignments_request: list_partition_reassignments::ListPartitionReassignmentsRequest, ListPartitionReassignments, 0..=0;
+            list_partition_reassignments_response: list_partition_reassignments::ListPartitionReassignmentsResponse, ListPartitionReassignments, 0..=0;
+            describe_topic_partitions_request: describe_topic_partitions::DescribeTopicPartitionsRequest, DescribeTopicPartitions, 0..=0;
+            describe_topic_partitions_response: describe_topic_partitions::DescribeTopicPartitionsResponse, DescribeTopicPartitions, 0..=0;
+            describe_cluster_request: describe_cluster::DescribeClusterRequest, DescribeCluster, 0..=2;
+            describe_cluster_response: describe_cluster::DescribeClusterResponse, DescribeCluster, 0..=2;
         }
     };
 }

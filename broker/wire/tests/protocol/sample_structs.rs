@@ -59,12 +59,12 @@ sample_structs! { delete_topics:
 }
 
 sample_structs! { describe_cluster:
-    DescribeClusterRequest { include_cluster_authorized_operations, endpoint_type }
+    DescribeClusterRequest { include_cluster_authorized_operations, endpoint_type, include_fenced_brokers }
     DescribeClusterResponse<'static> {
         throttle_time_ms, error_code, error_message, endpoint_type, cluster_id, controller_id, brokers,
         cluster_authorized_operations
     }
-    DescribeClusterBroker<'static> { broker_id, host, port, rack }
+    DescribeClusterBroker<'static> { broker_id, host, port, rack, is_fenced }
 }
 
 sample_structs! { describe_configs:
@@ -262,5 +262,112 @@ sample_structs! { describe_producers:
     PartitionResponse<'static> { partition_index, error_code, error_message, active_producers }
     ProducerState {
         producer_id, producer_epoch, last_sequence, last_timestamp, coordinator_epoch, current_txn_start_offset
+    }
+}
+
+sample_structs! { describe_acls:
+    DescribeAclsRequest<'static> {
+        resource_type_filter, resource_name_filter, pattern_type_filter, principal_filter, host_filter,
+        operation, permission_type
+    }
+    DescribeAclsResponse<'static> { throttle_time_ms, error_code, error_message, resources }
+    DescribeAclsResource<'static> { resource_type, resource_name, pattern_type, acls }
+    AclDescription<'static> { principal, host, operation, permission_type }
+}
+
+sample_structs! { create_acls:
+    CreateAclsRequest<'static> { creations }
+    AclCreation<'static> {
+        resource_type, resource_name, resource_pattern_type, principal, host, operation, permission_type
+    }
+    CreateAclsResponse<'static> { throttle_time_ms, results }
+    AclCreationResult<'static> { error_code, error_message }
+}
+
+sample_structs! { delete_acls:
+    DeleteAclsRequest<'static> { filters }
+    DeleteAclsFilter<'static> {
+        resource_type_filter, resource_name_filter, pattern_type_filter, principal_filter, host_filter,
+        operation, permission_type
+    }
+    DeleteAclsResponse<'static> { throttle_time_ms, filter_results }
+    DeleteAclsFilterResult<'static> { error_code, error_message, matching_acls }
+    DeleteAclsMatchingAcl<'static> {
+        error_code, error_message, resource_type, resource_name, pattern_type, principal, host, operation,
+        permission_type
+    }
+}
+
+sample_structs! { alter_configs:
+    AlterConfigsRequest<'static> { resources, validate_only }
+    AlterConfigsResource<'static> { resource_type, resource_name, configs }
+    AlterableConfig<'static> { name, value }
+    AlterConfigsResponse<'static> { throttle_time_ms, responses }
+    AlterConfigsResourceResponse<'static> { error_code, error_message, resource_type, resource_name }
+}
+
+sample_structs! { describe_log_dirs:
+    DescribeLogDirsRequest<'static> { topics }
+    DescribableLogDirTopic<'static> { topic, partitions }
+    DescribeLogDirsResponse<'static> { throttle_time_ms, error_code, results }
+    DescribeLogDirsResult<'static> { error_code, log_dir, topics, total_bytes, usable_bytes }
+    DescribeLogDirsTopic<'static> { name, partitions }
+    DescribeLogDirsPartition { partition_index, partition_size, offset_lag, is_future_key }
+}
+
+sample_structs! { create_partitions:
+    CreatePartitionsRequest<'static> { topics, timeout_ms, validate_only }
+    CreatePartitionsTopic<'static> { name, count, assignments }
+    CreatePartitionsAssignment { broker_ids }
+    CreatePartitionsResponse<'static> { throttle_time_ms, results }
+    CreatePartitionsTopicResult<'static> { name, error_code, error_message }
+}
+
+sample_structs! { elect_leaders:
+    ElectLeadersRequest<'static> { election_type, topic_partitions, timeout_ms }
+    TopicPartitions<'static> { topic, partitions }
+    ElectLeadersResponse<'static> { throttle_time_ms, error_code, replica_election_results }
+    ReplicaElectionResult<'static> { topic, partition_result }
+    PartitionResult<'static> { partition_id, error_code, error_message }
+}
+
+sample_structs! { incremental_alter_configs:
+    IncrementalAlterConfigsRequest<'static> { resources, validate_only }
+    AlterConfigsResource<'static> { resource_type, resource_name, configs }
+    AlterableConfig<'static> { name, config_operation, value }
+    IncrementalAlterConfigsResponse<'static> { throttle_time_ms, responses }
+    AlterConfigsResourceResponse<'static> { error_code, error_message, resource_type, resource_name }
+}
+
+sample_structs! { alter_partition_reassignments:
+    AlterPartitionReassignmentsRequest<'static> { timeout_ms, allow_replication_factor_change, topics }
+    ReassignableTopic<'static> { name, partitions }
+    ReassignablePartition { partition_index, replicas }
+    AlterPartitionReassignmentsResponse<'static> {
+        throttle_time_ms, allow_replication_factor_change, error_code, error_message, responses
+    }
+    ReassignableTopicResponse<'static> { name, partitions }
+    ReassignablePartitionResponse<'static> { partition_index, error_code, error_message }
+}
+
+sample_structs! { list_partition_reassignments:
+    ListPartitionReassignmentsRequest<'static> { timeout_ms, topics }
+    ListPartitionReassignmentsTopics<'static> { name, partition_indexes }
+    ListPartitionReassignmentsResponse<'static> { throttle_time_ms, error_code, error_message, topics }
+    OngoingTopicReassignment<'static> { name, partitions }
+    OngoingPartitionReassignment { partition_index, replicas, adding_replicas, removing_replicas }
+}
+
+sample_structs! { describe_topic_partitions:
+    DescribeTopicPartitionsRequest<'static> { topics, response_partition_limit, cursor }
+    TopicRequest<'static> { name }
+    Cursor<'static> { topic_name, partition_index }
+    DescribeTopicPartitionsResponse<'static> { throttle_time_ms, topics, next_cursor }
+    DescribeTopicPartitionsResponseTopic<'static> {
+        error_code, name, topic_id, is_internal, partitions, topic_authorized_operations
+    }
+    DescribeTopicPartitionsResponsePartition {
+        error_code, partition_index, leader_id, leader_epoch, replica_nodes, isr_nodes,
+        eligible_leader_replicas, last_known_elr, offline_replicas
     }
 }
