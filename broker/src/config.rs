@@ -240,12 +240,6 @@ impl Config {
             .disk_reserve_mib
             .map(|mib| in_range("disk.reserve.mib", mib, 1, limits::DISK_RESERVE_MIB_CEILING))
             .transpose()?;
-        let partitions = in_range(
-            "num.partitions",
-            settings.partitions.unwrap_or(limits::PARTITIONS_DEFAULT),
-            1,
-            limits::PARTITIONS_PER_TOPIC_MAX,
-        )?;
         let (listen, advertised) = addresses(settings.listen.as_deref(), settings.advertise.as_deref())?;
         let idle_ms = settings.connection_idle_ms.unwrap_or(limits::CONNECTION_IDLE_MS_DEFAULT);
         Ok(Self {
@@ -261,7 +255,7 @@ impl Config {
             auto_create_topics: settings.auto_create_topics.unwrap_or(true),
             durability: settings.durability.unwrap_or_default(),
             message_bytes_max,
-            partitions,
+            partitions: partitions(settings.partitions)?,
             request_bytes_max,
             connections_per_shard_max: in_range(
                 "connections.per.shard.max",
@@ -286,6 +280,10 @@ impl Config {
     pub fn shard_count(&self) -> u16 {
         u16::try_from(self.cores.len()).expect("checked against SHARDS_MAX")
     }
+}
+
+fn partitions(asked: Option<u32>) -> Result<u32, ConfigError> {
+    in_range("num.partitions", asked.unwrap_or(limits::PARTITIONS_DEFAULT), 1, limits::PARTITIONS_PER_TOPIC_MAX)
 }
 
 /// A bound as Kafka writes it: with -1 there is none.
