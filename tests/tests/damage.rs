@@ -350,8 +350,7 @@ fn a_damaged_segment_goes_into_quarantine_when_its_time_comes_and_with_its_topic
     server.restart();
     let mut client = Client::connect(server.address());
     assert_eq!(read(&mut client, 0, 0, ENDS[0]), (0, CORRUPT_MESSAGE));
-    let marks = || files(&server, |name| name.ends_with("00000000000000000000.damaged"));
-    wait_for("the mark", || marks().len() == 1);
+    wait_for("the mark", || marks(&server).len() == 1);
     let (_, text) = verify(&server);
     assert!(text.contains("known to be damaged"), "{text}");
 
@@ -360,17 +359,26 @@ fn a_damaged_segment_goes_into_quarantine_when_its_time_comes_and_with_its_topic
     let mut client = Client::connect(server.address());
     let deleted = client.call(2, &delete_records_request(partition(TOPIC, 0), ENDS[0]));
     assert_eq!(deleted.topics[0].partitions[0].low_watermark, ENDS[0]);
-    let kept =
-        || files(&server, |name| name == "00000000000000000000.log").into_iter().find(|path| in_quarantine(path));
-    wait_for("the segment in quarantine", || kept().is_some());
-    assert!(!segment.exists() && fs::read(kept().expect("kept")).expect("a file") == bytes, "with every byte");
-    assert_eq!(told(&server, &kept().expect("kept")).len(), 1, "told once");
+    wait_for("the segment in quarantine", || kept(&server).is_some());
+    let kept_file = kept(&server).expect("kept");
+    assert!(!segment.exists() && fs::read(&kept_file).expect("a file") == bytes, "with every byte");
+    assert_eq!(told(&server, &kept_file).len(), 1, "told once");
     let data = server.data_dir().to_str().expect("a plain path");
     let (_, text) = run_ringmain(&["log", "segments", "--data", data]);
     assert!(text.contains("quarantined"), "{text}");
 
     assert_eq!(client.delete_topic(TOPIC), 0);
-    wait_for("the quarantine to be empty", || kept().is_none() && marks().is_empty());
+    wait_for("the quarantine to be empty", || kept(&server).is_none() && marks(&server).is_empty());
+}
+
+/// The marks of the damaged segment.
+fn marks(server: &Server) -> Vec<PathBuf> {
+    files(server, |name| name.ends_with("00000000000000000000.damaged"))
+}
+
+/// Its file, once nobody needs it any more.
+fn kept(server: &Server) -> Option<PathBuf> {
+    files(server, |name| name == "00000000000000000000.log").into_iter().find(|path| in_quarantine(path))
 }
 
 fn wait_for(what: &str, is_there: impl Fn() -> bool) {

@@ -51,6 +51,7 @@ async fn write_copy(ring: &Ring, layout: &Layout, seq: u64, bytes: Vec<u8>) -> i
     let path = layout.checkpoint_copy(seq);
     let (file, is_new) = match ring.open(&path, libc::O_WRONLY, 0).await {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            make_copies_dir(ring, layout).await?;
             (ring.open(&path, libc::O_WRONLY | libc::O_CREAT, 0o644).await?, true)
         }
         found => (found?, false),
@@ -58,6 +59,13 @@ async fn write_copy(ring: &Ring, layout: &Layout, seq: u64, bytes: Vec<u8>) -> i
     ring.write_all_at(&file, bytes, 0).await.0?;
     ring.fsync(&file).await?;
     if is_new { sync_dir(ring, &layout.copies_dir()).await } else { Ok(()) }
+}
+
+async fn make_copies_dir(ring: &Ring, layout: &Layout) -> io::Result<()> {
+    match ring.mkdir(&layout.copies_dir(), 0o755).await {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.and(sync_dir(ring, &layout.shard_dir()).await),
+    }
 }
 
 /// The checkpoints that were found at start.

@@ -177,8 +177,11 @@ fn check_without_checkpoint(
 
 fn make_dirs(layout: &Layout) -> io::Result<()> {
     std::fs::create_dir_all(layout.journal_dir())?;
-    std::fs::create_dir_all(layout.copies_dir())?;
-    std::fs::File::open(layout.copies_dir())?.sync_all()?;
+    // It is made with the first copy: a start on a full disk needs no space.
+    match std::fs::File::open(layout.copies_dir()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        dir => dir?.sync_all()?,
+    }
     for dir in layout.journal_dir().ancestors().take(4) {
         std::fs::File::open(dir)?.sync_all()?;
     }
