@@ -88,13 +88,20 @@ pub fn free_bytes(dir: &Path) -> io::Result<u64> {
     Ok(found.f_bavail * found.f_frsize)
 }
 
-/// Bytes of all files below `dir` whose names end with `suffix`; none if there is no such directory.
-pub fn file_bytes(dir: &Path, suffix: &str) -> io::Result<u64> {
+/// Files by number and size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    pub count: u64,
+    pub bytes: u64,
+}
+
+/// All files below `dir` whose names end with `suffix`; none if there is no such directory.
+pub fn files(dir: &Path, suffix: &str) -> io::Result<Files> {
     let entries = match fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Files::default()),
         entries => entries?,
     };
-    let mut bytes = 0;
+    let mut found = Files::default();
     for entry in entries {
         let (path, metadata) = match entry.and_then(|entry| Ok((entry.path(), entry.metadata()?))) {
             Ok(found) => found,
@@ -103,12 +110,13 @@ pub fn file_bytes(dir: &Path, suffix: &str) -> io::Result<u64> {
             Err(error) => return Err(error),
         };
         if metadata.is_dir() {
-            bytes += file_bytes(&path, suffix)?;
+            let below = files(&path, suffix)?;
+            (found.count, found.bytes) = (found.count + below.count, found.bytes + below.bytes);
         } else if path.to_str().is_some_and(|path| path.ends_with(suffix)) {
-            bytes += metadata.len();
+            (found.count, found.bytes) = (found.count + 1, found.bytes + metadata.len());
         }
     }
-    Ok(bytes)
+    Ok(found)
 }
 
 /// Columns of `stat` (Documentation/block/stat.rst): reads, merges, sectors, ms; the same for writes; in flight, two of

@@ -54,6 +54,11 @@ impl Loadgen {
 }
 
 impl RunningLoad {
+    /// Whether it has come to its end by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|status| status.is_some())
+    }
+
     /// Waits for its end and reads its report.
     pub fn finish(mut self) -> Result<Load, Failure> {
         let failed = |reason: String| Failure::Loadgen { arguments: self.arguments.clone(), reason };

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::group::config::GroupConfig;
 use crate::ids::{CoreId, NodeId};
 use crate::limits;
 
@@ -76,6 +77,24 @@ pub struct Settings {
     pub producer_expiry_ms: Option<u64>,
     #[serde(rename = "log.scrub.mib.per.second")]
     pub scrub_mib_per_s: Option<u32>,
+    #[serde(rename = "group.initial.rebalance.delay.ms")]
+    pub group_initial_delay_ms: Option<u64>,
+    #[serde(rename = "group.min.session.timeout.ms")]
+    pub group_session_ms_min: Option<i32>,
+    #[serde(rename = "group.max.session.timeout.ms")]
+    pub group_session_ms_max: Option<i32>,
+    #[serde(rename = "group.max.size")]
+    pub group_size_max: Option<u32>,
+    #[serde(rename = "offset.metadata.max.bytes")]
+    pub offset_metadata_bytes_max: Option<u32>,
+    #[serde(rename = "offsets.retention.minutes")]
+    pub offsets_retention_minutes: Option<u32>,
+    #[serde(rename = "offsets.retention.check.interval.ms")]
+    pub offsets_retention_check_ms: Option<u64>,
+    #[serde(rename = "offsets.topic.num.partitions")]
+    pub offsets_partitions: Option<u32>,
+    #[serde(rename = "offsets.topic.segment.bytes")]
+    pub offsets_segment_bytes: Option<u32>,
     #[serde(rename = "log.level")]
     pub trace_filter: Option<String>,
 }
@@ -121,6 +140,8 @@ pub struct Config {
     pub producer_expiry: Duration,
     /// How fast each shard checks its sealed segments when it has nothing else to do. 0 for not at all.
     pub scrub_bytes_per_s: u64,
+    /// Consumer groups and committed offsets.
+    pub groups: GroupConfig,
     /// What is traced to standard error, in the syntax of `RUST_LOG`.
     pub trace_filter: String,
 }
@@ -173,6 +194,15 @@ impl Settings {
             compaction_bytes_per_s: self.compaction_bytes_per_s.or(base.compaction_bytes_per_s),
             producer_expiry_ms: self.producer_expiry_ms.or(base.producer_expiry_ms),
             scrub_mib_per_s: self.scrub_mib_per_s.or(base.scrub_mib_per_s),
+            group_initial_delay_ms: self.group_initial_delay_ms.or(base.group_initial_delay_ms),
+            group_session_ms_min: self.group_session_ms_min.or(base.group_session_ms_min),
+            group_session_ms_max: self.group_session_ms_max.or(base.group_session_ms_max),
+            group_size_max: self.group_size_max.or(base.group_size_max),
+            offset_metadata_bytes_max: self.offset_metadata_bytes_max.or(base.offset_metadata_bytes_max),
+            offsets_retention_minutes: self.offsets_retention_minutes.or(base.offsets_retention_minutes),
+            offsets_retention_check_ms: self.offsets_retention_check_ms.or(base.offsets_retention_check_ms),
+            offsets_partitions: self.offsets_partitions.or(base.offsets_partitions),
+            offsets_segment_bytes: self.offsets_segment_bytes.or(base.offsets_segment_bytes),
             trace_filter: self.trace_filter.or(base.trace_filter),
         }
     }
@@ -181,6 +211,7 @@ impl Settings {
 impl Config {
     /// Checks `settings` against the machine and the limits; what is absent gets its default.
     pub fn check(settings: Settings) -> Result<Self, ConfigError> {
+        let groups = GroupConfig::check(&settings)?;
         let cores = cores(settings.cores)?;
         let shards = cores.len() as u64;
         let memory_bytes_per_shard = memory_per_shard(settings.memory_bytes, shards)?;
@@ -209,12 +240,6 @@ impl Config {
             .disk_reserve_mib
             .map(|mib| in_range("disk.reserve.mib", mib, 1, limits::DISK_RESERVE_MIB_CEILING))
             .transpose()?;
-        let partitions = in_range(
-            "num.partitions",
-            settings.partitions.unwrap_or(limits::PARTITIONS_DEFAULT),
-            1,
-            limits::PARTITIONS_PER_TOPIC_MAX,
-        )?;
         let (listen, advertised) = addresses(settings.listen.as_deref(), settings.advertise.as_deref())?;
         let idle_ms = settings.connection_idle_ms.unwrap_or(limits::CONNECTION_IDLE_MS_DEFAULT);
         Ok(Self {
@@ -230,7 +255,7 @@ impl Config {
             auto_create_topics: settings.auto_create_topics.unwrap_or(true),
             durability: settings.durability.unwrap_or_default(),
             message_bytes_max,
-            partitions,
+            partitions: partitions(settings.partitions)?,
             request_bytes_max,
             connections_per_shard_max: in_range(
                 "connections.per.shard.max",
@@ -246,6 +271,7 @@ impl Config {
             compaction_bytes_per_s_per_shard: compaction_bytes_per_s(settings.compaction_bytes_per_s, shards)?,
             producer_expiry: producer_expiry(settings.producer_expiry_ms)?,
             scrub_bytes_per_s: scrub_rate(settings.scrub_mib_per_s)?,
+            groups,
             trace_filter: settings.trace_filter.unwrap_or_else(|| "info".to_owned()),
         })
     }
@@ -256,12 +282,16 @@ impl Config {
     }
 }
 
+fn partitions(asked: Option<u32>) -> Result<u32, ConfigError> {
+    in_range("num.partitions", asked.unwrap_or(limits::PARTITIONS_DEFAULT), 1, limits::PARTITIONS_PER_TOPIC_MAX)
+}
+
 /// A bound as Kafka writes it: with -1 there is none.
 fn bound(setting: &'static str, value: i64) -> Result<Option<u64>, ConfigError> {
     Ok(u64::try_from(in_range(setting, value, -1, i64::MAX)?).ok())
 }
 
-fn in_range<N>(setting: &'static str, value: N, least: N, most: N) -> Result<N, ConfigError>
+pub(crate) fn in_range<N>(setting: &'static str, value: N, least: N, most: N) -> Result<N, ConfigError>
 where
     N: PartialOrd + std::fmt::Display + Copy,
 {

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod controller;
 pub mod embedded;
+pub mod group;
 pub mod handlers;
 pub mod ids;
 pub mod limits;

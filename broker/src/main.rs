@@ -9,7 +9,8 @@ use broker::admin;
 use broker::config::{Config, ConfigError, Durability, Settings};
 use broker::embedded::{self, Remote};
 use broker::offline;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use tracing_subscriber::EnvFilter;
@@ -30,12 +31,23 @@ enum Command {
     /// shard, and a record is acknowledged when it is on stable storage. When the node is ready, one line on standard
     /// output says so; the trace goes to standard error. SIGUSR1 traces each shard's figures.
     Serve(ServeArgs),
-    /// Create, list, describe or delete topics of a running cluster.
+    /// Create, list, describe, alter, enlarge or delete topics of a running cluster.
     Topic(admin::TopicArgs),
+    /// Show or change settings of topics and brokers of a running cluster.
+    Config(admin::ConfigArgs),
+    /// Show the nodes of a running cluster and what lies on them.
+    Cluster(admin::ClusterArgs),
     /// Look into a data directory: list segments, decode files, verify every checksum.
     ///
     /// Reads the files of a stopped node and writes nothing. On a running node it warns that what it sees moves.
     Log(offline::LogArgs),
+    /// Print a script with which the shell completes commands and flags.
+    ///
+    /// For example: ringmain completions bash > /etc/bash_completion.d/ringmain
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
 }
 
 #[derive(Args)]
@@ -81,7 +93,13 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(args) => serve(args),
         Command::Topic(args) => admin::topic(args),
+        Command::Config(args) => admin::config(args),
+        Command::Cluster(args) => admin::cluster(args),
         Command::Log(args) => offline::log(args),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "ringmain", &mut std::io::stdout());
+            ExitCode::SUCCESS
+        }
     }
 }
 

@@ -14,6 +14,7 @@ pub mod journal;
 pub mod limits;
 pub mod log;
 pub mod memory;
+pub mod rebuild;
 pub mod reshard;
 pub mod ring;
 pub mod run;

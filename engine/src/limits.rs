@@ -36,6 +36,10 @@ pub const CHUNK_BYTES_MAX: usize = 1 << 20;
 /// ... as long as the chunks that all logs of the shard append to take at most this part of its memory: they cannot be evicted.
 pub const OPEN_CHUNKS_SHARE: usize = 2;
 
+/// Memory that is needed no more goes back to the system in pieces of at most so much, or one chunk: a shard that gave back 128 MiB in
+/// one go, as it does when retention has taken segments, did nothing else for 8 to 14 ms.
+pub const LEAVING_BYTES_AT_ONCE: usize = 2 << 20;
+
 /// A log that nobody has appended to for so long, or twice that at most, gives up all memory but its last block.
 pub const REST_AFTER_MS: u64 = 5_000;
 
@@ -72,6 +76,9 @@ pub const INDEX_CACHE_BYTES_MAX: usize = 16 << 20;
 /// Damaged segments that a shard remembers to have told of, so that each is told once.
 pub const DAMAGED_SEGMENTS_MAX: usize = 10_000;
 
+/// Damaged segment files that a node keeps when nobody needs them any more; further ones go as if they were sound.
+pub const QUARANTINED_FILES_MAX: usize = 64;
+
 pub const SEGMENT_BYTES_DEFAULT: u64 = 1 << 30;
 /// Positions inside a segment must stay below 2 GiB, as in Kafka.
 pub const SEGMENT_BYTES_MAX: u64 = i32::MAX as u64;
@@ -99,6 +106,34 @@ pub const BALLAST_SHARE: u64 = 4;
 /// One cold read asks the device for at most so much.
 pub const COLD_READ_BYTES_MAX: usize = 4 << 20;
 
+/// What consumers read one after the other is read from the segment files in pieces of this size, which all of them share.
+pub const READ_PIECE_BYTES: u64 = 512 << 10;
+
+/// This part of the engine's memory is for pieces: what is being read, what is read ahead, and what was read lately ...
+pub const READ_MEMORY_SHARE: usize = 8;
+/// ... and no more than this.
+pub const READ_MEMORY_BYTES_MAX: usize = 128 << 20;
+
+/// A consumer that reads on and on finds so much read ahead of it at most. It begins with a piece and doubles.
+pub const READ_AHEAD_BYTES_MAX: u64 = 4 << 20;
+
+/// Pieces that a shard reads at once: with 8 a consumer read 1.1 times as fast as with 4 or 2, and 1.25 times as fast as with 1.
+pub const PIECES_IN_FLIGHT_MAX: usize = 8;
+/// Appends wait for the device behind them: while there are write groups, and a moment longer, fewer are under way, ...
+pub const PIECES_BESIDE_GROUPS_MAX: usize = 1;
+pub const READS_YIELD_MS: u64 = 20;
+/// ... and after each the reading rests so many times as long as it took. What this costs and gives is in `bench/README.md`.
+pub const PIECE_REST_BESIDE_GROUPS: u64 = 8;
+
+/// Places in logs where a consumer is expected to read on; the oldest is forgotten first.
+pub const READERS_MAX: usize = 4096;
+
+/// A piece that nobody has asked for within this time goes.
+pub const PIECE_IDLE_MS: u64 = 2_000;
+
+/// An answer that would keep more than so many times its own bytes in memory is copied.
+pub const READ_HELD_MAX: usize = 4;
+
 /// What a shard's scrub reads of its sealed segments, unless the configuration says otherwise: a tenth of a terabyte in four hours.
 pub const SCRUB_BYTES_PER_S_DEFAULT: u64 = 8 << 20;
 /// The scrub reads at most so much at once, unless a batch is larger.
@@ -109,6 +144,9 @@ pub const SCRUB_FIRST_MS: u64 = 1_000;
 pub const SCRUB_BUSY_MS: u64 = 1_000;
 /// ... and rests so long between two passes.
 pub const SCRUB_REST_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// A file that goes is cut down by so much at a time: larger pieces keep the device for longer, smaller ones keep it more often.
+pub const REMOVAL_STEP_BYTES: u64 = 4 << 20;
 
 /// How often a shard looks for segments that are past retention, as in Kafka.
 pub const RETENTION_CHECK_MS_DEFAULT: u64 = 5 * 60 * 1000;
@@ -179,4 +217,10 @@ const _: () = assert!(SEGMENT_WRITE_BYTES_MIN <= SEGMENT_WRITE_BYTES_MAX && SEGM
 const _: () =
     assert!(UNFLUSHED_BYTES_MAX * 2 <= JOURNAL_BYTES_DEFAULT, "checkpointing keeps ahead of the journal's bound");
 const _: () = assert!(SEGMENT_BYTES_DEFAULT <= SEGMENT_BYTES_MAX);
+const _: () = assert!(READ_PIECE_BYTES.is_multiple_of(BLOCK_BYTES as u64) && READ_AHEAD_BYTES_MAX >= READ_PIECE_BYTES);
+const _: () = assert!(
+    COLD_READ_BYTES_MAX as u64 + READ_AHEAD_BYTES_MAX < READ_MEMORY_BYTES_MAX as u64,
+    "one consumer alone never uses up the memory for pieces"
+);
+const _: () = assert!(0 < PIECES_BESIDE_GROUPS_MAX && PIECES_BESIDE_GROUPS_MAX <= PIECES_IN_FLIGHT_MAX);
 const _: () = assert!(SEGMENT_BYTES_MAX / SEALED_INDEX_INTERVAL_BYTES * 32 < INDEX_FILE_BYTES_MAX as u64);

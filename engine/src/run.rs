@@ -31,6 +31,7 @@ use crate::store::{
 };
 
 mod compaction;
+mod damage;
 mod idle;
 mod index;
 mod producers;
@@ -154,6 +155,8 @@ struct Inner {
     work: Notify,
     /// The store may be ready for appends again, or has gone quiet.
     progress: Notify,
+    /// A piece of a segment file has been read, or could not be.
+    pieces: Notify,
     /// The engine is being shut down.
     ending: Notify,
     is_ending: Cell<bool>,
@@ -446,6 +449,7 @@ fn describe(effect: &Effect) -> &'static str {
         Effect::WriteCheckpoint(_) => "writing a checkpoint",
         Effect::RemoveLog(_) => "removing a deleted log",
         Effect::RemoveSegments { .. } => "removing segments",
+        Effect::ReadPiece(_) => "reading a segment",
     }
 }
 
@@ -514,6 +518,7 @@ async fn carry_out(inner: &Rc<Inner>, effect: Effect) -> io::Result<()> {
             }
             retention::remove_leftovers(inner, log).await;
         }
+        Effect::ReadPiece(piece) => read::piece(inner, piece).await,
     }
     start(inner, &mut effects);
     Ok(())

@@ -59,11 +59,11 @@ async fn append_all(engine: &Engine, numbers: std::ops::Range<u64>, value_bytes:
     }
 }
 
-async fn read_all(engine: &Engine, count: u64, value_bytes: usize) {
+async fn read_all(engine: &Engine, count: u64, value_bytes: usize, bytes_max: usize) {
     let mut next = 0;
     while next < count {
         let read =
-            engine.read(LOG, Offset(next as i64), Offset(count as i64), 1 << 20, true).expect("a readable offset");
+            engine.read(LOG, Offset(next as i64), Offset(count as i64), bytes_max, true).expect("a readable offset");
         let spans = match read {
             Read::Ready(spans) => spans,
             Read::Disk(future) => future.await.expect("a readable segment"),
@@ -83,6 +83,26 @@ async fn read_all(engine: &Engine, count: u64, value_bytes: usize) {
     }
 }
 
+/// Consumers that read the same old records close behind each other share what is read, and what is read ahead is read for somebody.
+#[test]
+fn several_consumers_of_the_same_records_cost_one_pass_over_the_disk() {
+    const COUNT: u64 = 400;
+    const VALUE_BYTES: usize = 60_000;
+    let dir = directory();
+    with_engine(dir.path(), true, 4 << 20, |engine| async move { append_all(&engine, 0..COUNT, VALUE_BYTES).await });
+    let config = EngineConfig { memory_bytes_max: 128 << 20, ..EngineConfig::new(dir.path().to_path_buf(), 0) };
+    let shard = spawn_shard("test", None, RingConfig::default(), move |ring| async move {
+        let (engine, _) = Engine::open(ring, config).await.expect("the storage opens");
+        // One reads more at a time than the others.
+        let consumers =
+            [1 << 20, 1 << 20, 300_000, 1 << 20].map(|bytes_max| read_all(&engine, COUNT, VALUE_BYTES, bytes_max));
+        futures_util::future::join_all(consumers).await;
+        let (read, log) = (engine.stats().cold_read_bytes, engine.log(LOG).expect("the log").bytes);
+        assert!(read < log * 13 / 10, "{read} bytes were read of a log of {log}");
+    });
+    shard.expect("the shard starts").join().expect("the shard ends well");
+}
+
 fn round_trip(clean: bool, count: u64, value_bytes: usize, segment_bytes: u64) {
     let dir = directory();
     with_engine(dir.path(), clean, segment_bytes, move |engine| async move {
@@ -92,13 +112,13 @@ fn round_trip(clean: bool, count: u64, value_bytes: usize, segment_bytes: u64) {
         while engine.log(LOG).expect("the log").durable_end < last {
             engine.durable(engine::GroupSeq(engine.durable_group().0 + 1)).await.expect("durable");
         }
-        read_all(&engine, count, value_bytes).await;
+        read_all(&engine, count, value_bytes, 1 << 20).await;
     });
     for clean in [false, true, true] {
         with_engine(dir.path(), clean, segment_bytes, move |engine| async move {
             let log = engine.log(LOG).expect("the log is back");
             assert_eq!((log.end, log.durable_end), (Offset(count as i64), Offset(count as i64)));
-            read_all(&engine, count, value_bytes).await;
+            read_all(&engine, count, value_bytes, 1 << 20).await;
             assert_eq!(
                 engine.offset_for_timestamp(LOG, 1_000 + count as i64 / 2).await.expect("found").expect("some").0,
                 Offset(count as i64 / 2)

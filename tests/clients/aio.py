@@ -71,12 +71,46 @@ async def read(bootstrap, topic):
         await consumer.stop()
 
 
+async def consume(bootstrap, order):
+    consumer = AIOKafkaConsumer(
+        order["topic"],
+        bootstrap_servers=bootstrap,
+        group_id=order["group"],
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
+    await consumer.start()
+    try:
+        left = order["count"]
+        while left > 0:
+            polled = await consumer.getmany(timeout_ms=SECONDS_MAX * 1000, max_records=left)
+            if not polled:
+                sys.exit(f"{order['topic']}: nothing for {SECONDS_MAX} s, still waiting for {left} records")
+            for messages in polled.values():
+                for message in messages:
+                    left -= 1
+                    emit(
+                        order["topic"],
+                        message.partition,
+                        message.offset,
+                        message.timestamp,
+                        message.key,
+                        message.value,
+                        message.headers,
+                    )
+        await consumer.commit()
+    finally:
+        await consumer.stop()
+
+
 async def main():
     spec = read_spec()
     for job in spec.get("produce", []):
         await produce(spec["bootstrap"], job)
     for topic in spec.get("read", []):
         await read(spec["bootstrap"], topic)
+    for order in spec.get("consume", []):
+        await consume(spec["bootstrap"], order)
 
 
 asyncio.run(main())

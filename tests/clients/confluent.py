@@ -1,4 +1,4 @@
-"""confluent-kafka (librdkafka): produces jobs and reads topics back."""
+"""confluent-kafka (librdkafka): produces jobs, reads topics back, and consumes in a group."""
 
 import sys
 import time
@@ -90,12 +90,44 @@ def read(bootstrap, topic):
     consumer.close()
 
 
+def consume(bootstrap, order):
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": order["group"],
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+        }
+    )
+    consumer.subscribe([order["topic"]])
+    left = order["count"]
+    last_seen = time.monotonic()
+    while left > 0:
+        message = consumer.poll(0.2)
+        if message is None:
+            if time.monotonic() - last_seen > SECONDS_MAX:
+                sys.exit(f"{order['topic']}: nothing for {SECONDS_MAX} s, still waiting for {left} records")
+            continue
+        if message.error():
+            sys.exit(f"{order['topic']}: {message.error()}")
+        last_seen = time.monotonic()
+        left -= 1
+        _, timestamp_ms = message.timestamp()
+        headers = message.headers() or []
+        key, value = message.key(), message.value()
+        emit(order["topic"], message.partition(), message.offset(), timestamp_ms, key, value, headers)
+    consumer.commit(asynchronous=False)
+    consumer.close()
+
+
 def main():
     spec = read_spec()
     for job in spec.get("produce", []):
         produce(spec["bootstrap"], job)
     for topic in spec.get("read", []):
         read(spec["bootstrap"], topic)
+    for order in spec.get("consume", []):
+        consume(spec["bootstrap"], order)
 
 
 main()

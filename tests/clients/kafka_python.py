@@ -67,12 +67,44 @@ def read(bootstrap, topic):
     consumer.close()
 
 
+def consume(bootstrap, order):
+    consumer = KafkaConsumer(
+        order["topic"],
+        bootstrap_servers=bootstrap,
+        group_id=order["group"],
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
+    left = order["count"]
+    while left > 0:
+        # No more than is wanted: what is polled is committed.
+        polled = consumer.poll(timeout_ms=SECONDS_MAX * 1000, max_records=left)
+        if not polled:
+            sys.exit(f"{order['topic']}: nothing for {SECONDS_MAX} s, still waiting for {left} records")
+        for messages in polled.values():
+            for message in messages:
+                left -= 1
+                emit(
+                    order["topic"],
+                    message.partition,
+                    message.offset,
+                    message.timestamp,
+                    message.key,
+                    message.value,
+                    message.headers,
+                )
+    consumer.commit()
+    consumer.close()
+
+
 def main():
     spec = read_spec()
     for job in spec.get("produce", []):
         produce(spec["bootstrap"], job)
     for topic in spec.get("read", []):
         read(spec["bootstrap"], topic)
+    for order in spec.get("consume", []):
+        consume(spec["bootstrap"], order)
 
 
 main()

@@ -1,8 +1,9 @@
-// kafkajs: produces jobs. It has no consumer without a group, so it reads nothing yet.
+// kafkajs: produces jobs, and consumes in a group. It has no consumer without one.
 // The records are those of records.py.
 
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
+import { crc32 } from "node:zlib";
 
 // The packages are installed outside the source tree; the test names the place.
 const require = createRequire(`${process.env.RINGMAIN_NODE_PACKAGES}/`);
@@ -29,6 +30,7 @@ const CODECS = {
   zstd: CompressionTypes.ZSTD,
 };
 const BYTES_PER_SEND_MAX = 900_000;
+const SECONDS_MAX = 60;
 
 function recordOf(job, index) {
   const unit = `${job.seed}:${index}:`;
@@ -58,6 +60,52 @@ async function produce(kafka, job) {
   console.log(JSON.stringify({ topic: job.topic, acknowledged: job.count }));
 }
 
+async function consume(kafka, order) {
+  const consumer = kafka.consumer({ groupId: order.group });
+  await consumer.connect();
+  await consumer.subscribe({ topic: order.topic, fromBeginning: true });
+  const next = new Map();
+  let left = order.count;
+  await new Promise((resolve, reject) => {
+    const late = setTimeout(() => reject(new Error(`still waiting for ${left} records`)), SECONDS_MAX * 1000);
+    consumer
+      .run({
+        autoCommit: false,
+        eachMessage: async ({ partition, message }) => {
+          if (left === 0) return;
+          emit(order.topic, partition, message);
+          next.set(partition, Number(message.offset) + 1);
+          left -= 1;
+          if (left === 0) {
+            clearTimeout(late);
+            resolve();
+          }
+        },
+      })
+      .catch(reject);
+  });
+  const offsets = [...next].map(([partition, offset]) => ({ topic: order.topic, partition, offset: String(offset) }));
+  await consumer.commitOffsets(offsets);
+  await consumer.disconnect();
+}
+
+function emit(topic, partition, message) {
+  const { key, value } = message;
+  const headers = Object.entries(message.headers ?? {}).map(([name, data]) => [name, data && data.toString("hex")]);
+  const record = {
+    topic,
+    partition,
+    offset: Number(message.offset),
+    timestamp_ms: Number(message.timestamp),
+    key: key && key.toString("hex"),
+    len: value === null ? -1 : value.length,
+    crc: value === null ? 0 : crc32(value),
+    headers,
+  };
+  console.log(JSON.stringify(record));
+}
+
 const spec = JSON.parse(readFileSync(0, "utf8"));
 const kafka = new Kafka({ clientId: "kafkajs", brokers: [spec.bootstrap], logLevel: logLevel.ERROR, retry: { retries: 3 } });
 for (const job of spec.produce ?? []) await produce(kafka, job);
+for (const order of spec.consume ?? []) await consume(kafka, order);

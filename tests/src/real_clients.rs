@@ -38,7 +38,7 @@ pub enum RealClient {
     KafkaPython,
     /// aiokafka, which speaks old protocol versions only.
     Aiokafka,
-    /// kafkajs, which only produces.
+    /// kafkajs, which reads in groups only.
     Kafkajs,
     /// kcat, an older librdkafka.
     Kcat,
@@ -90,7 +90,7 @@ impl RealClient {
             return;
         }
         let jobs_json: Vec<Value> = jobs.iter().map(Job::to_json).collect();
-        let lines = self.run(&json!({"bootstrap": bootstrap, "produce": jobs_json}));
+        let lines = self.run_jobs(&json!({"bootstrap": bootstrap, "produce": jobs_json}));
         for (job, line) in jobs.iter().zip(&lines) {
             assert_eq!(line["acknowledged"], json!(job.count), "{} producing to {}", self.name(), job.topic);
         }
@@ -102,24 +102,46 @@ impl RealClient {
         match self {
             RealClient::Kafkajs => panic!("kafkajs has no consumer without a group"),
             RealClient::Kcat => topics.iter().map(|topic| ((*topic).to_owned(), kcat_read(bootstrap, topic))).collect(),
-            _ => parse_seen(&self.run(&json!({"bootstrap": bootstrap, "read": topics}))),
+            _ => parse_seen(&self.run_jobs(&json!({"bootstrap": bootstrap, "read": topics}))),
         }
     }
 
+    /// Consumes so many records of a topic in a group, commits, and leaves.
+    pub fn consume(self, bootstrap: &str, group: &str, topic: &str, count: usize) -> Vec<Seen> {
+        let order = json!({"group": group, "topic": topic, "count": count});
+        let mut seen = parse_seen(&self.run_jobs(&json!({"bootstrap": bootstrap, "consume": [order]})));
+        seen.remove(topic).unwrap_or_default()
+    }
+
+    /// Lets the client's administrator go through the life of a topic, and gives what it was told at each step.
+    pub fn administer(self, bootstrap: &str, topic: &str) -> BTreeMap<String, Value> {
+        let mut command = match self {
+            RealClient::Confluent => python("confluent_admin.py"),
+            RealClient::KafkaPython => python("kafka_python_admin.py"),
+            RealClient::Kafkajs => node("kafkajs_admin.mjs"),
+            RealClient::Aiokafka | RealClient::Kcat => panic!("{} does not administer here", self.name()),
+        };
+        let lines = self.run(&mut command, &json!({"bootstrap": bootstrap, "topic": topic}));
+        let step =
+            |line: &Value| (line["step"].as_str().expect("a step has a name").to_owned(), line["result"].clone());
+        lines.iter().map(step).collect()
+    }
+
     /// Runs the client's script with an order and gives the JSON lines that it printed.
-    fn run(self, order: &Value) -> Vec<Value> {
+    fn run_jobs(self, order: &Value) -> Vec<Value> {
         let mut command = match self {
             RealClient::Confluent => python("confluent.py"),
             RealClient::KafkaPython => python("kafka_python.py"),
             RealClient::Aiokafka => python("aio.py"),
-            RealClient::Kafkajs => {
-                let mut command = Command::new("node");
-                command.env("RINGMAIN_NODE_PACKAGES", node_packages()).arg(scripts_dir().join("kafkajs.mjs"));
-                command
-            }
+            RealClient::Kafkajs => node("kafkajs.mjs"),
             RealClient::Kcat => panic!("kcat is no script"),
         };
-        let output = run_with_input(&mut command, order.to_string().as_bytes());
+        self.run(&mut command, order)
+    }
+
+    /// Runs a script with an order and gives the JSON lines that it printed.
+    fn run(self, command: &mut Command, order: &Value) -> Vec<Value> {
+        let output = run_with_input(command, order.to_string().as_bytes());
         assert_success(self.name(), &output);
         let text = String::from_utf8(output.stdout).expect("the scripts print UTF-8");
         text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"))).collect()
@@ -229,10 +251,17 @@ fn parse_kcat_headers(text: &[u8]) -> Vec<(String, Option<String>)> {
     headers.map(pair).collect()
 }
 
-fn python(script: &str) -> Command {
+/// A Python script of `tests/clients`, with the clients at hand.
+pub fn python(script: &str) -> Command {
     let mut command = Command::new(python_environment().join("bin/python"));
     // No __pycache__ in the source tree.
     command.env("PYTHONDONTWRITEBYTECODE", "1").arg(scripts_dir().join(script));
+    command
+}
+
+fn node(script: &str) -> Command {
+    let mut command = Command::new("node");
+    command.env("RINGMAIN_NODE_PACKAGES", node_packages()).arg(scripts_dir().join(script));
     command
 }
 

@@ -4,8 +4,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use tests::calls::partition;
+use tests::calls::{delete_records_request, partition};
+use tests::clock::{Stopwatch, pause};
+use tests::directory::content;
 use tests::kafka::Client;
 use tests::records;
 use tests::server::{Options, Server, run_ringmain};
@@ -16,6 +19,8 @@ const PARTITIONS: i32 = 4;
 const SEGMENT_BYTES: &str = "1048576";
 const BATCH_RECORDS: i64 = 10;
 const CORRUPT_MESSAGE: i16 = 2;
+/// What happens in the background happens within this time, whatever the machine is doing besides.
+const COMES_WITHIN_MS: u64 = 60_000;
 /// What is written in one go: about 3 MiB to the first partition, and a little to the others.
 const ENDS: [i64; PARTITIONS as usize] = [400, 30, 30, 30];
 
@@ -70,20 +75,6 @@ fn assert_everything(server: &Server, rounds: i64) {
     }
 }
 
-/// Every file below the directory with all its bytes.
-fn content(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut files = BTreeMap::new();
-    for entry in fs::read_dir(directory).expect("a directory") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            files.extend(content(&path));
-        } else {
-            files.insert(path.clone(), fs::read(&path).expect("a file"));
-        }
-    }
-    files
-}
-
 fn files(server: &Server, is_wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
     let names = |path: &PathBuf| path.file_name().is_some_and(|name| is_wanted(&name.to_string_lossy()));
     content(server.data_dir()).into_keys().filter(names).collect()
@@ -97,6 +88,12 @@ fn checkpoints(server: &Server) -> Vec<Vec<PathBuf>> {
     }
     assert_eq!(by_shard.len(), usize::from(server.ready().shards), "every shard has checkpoints after a stop");
     by_shard.into_values().collect()
+}
+
+/// The checkpoints of a shard, given by them, and their copies.
+fn with_copies(of_shard: &[PathBuf]) -> Vec<PathBuf> {
+    let copies = of_shard[0].with_file_name("copies");
+    content(&copies).into_keys().chain(of_shard.iter().cloned()).collect()
 }
 
 /// Flips one bit; the same again puts it back.
@@ -195,12 +192,16 @@ fn a_flipped_bit_in_the_newest_of_two_checkpoints_costs_nothing() {
     server.terminate();
     for of_shard in checkpoints(&server) {
         assert_eq!(of_shard.len(), 2, "two stops");
-        flip(&of_shard[1], 60);
+        let older = fs::read(&of_shard[0]).expect("a checkpoint");
+        let of_newest = with_copies(&of_shard).into_iter().filter(|path| fs::read(path).expect("a file") != older);
+        let of_newest: Vec<_> = of_newest.collect();
+        assert_eq!(of_newest.len(), 2, "itself and its copy");
+        of_newest.iter().for_each(|path| flip(path, 60));
     }
     server.restart();
     assert_everything(&server, 2);
     assert!(!files(&server, |name| name.ends_with(".damaged")).is_empty(), "set aside, not removed");
-    assert!(server.log().contains("a checkpoint is damaged"), "{}", server.log_end());
+    assert!(server.log().contains("doing without it"), "{}", server.log_end());
     write(&server, 2);
     server.terminate();
     let (code, text) = verify(&server);
@@ -215,7 +216,7 @@ fn a_flipped_bit_in_the_only_checkpoint_costs_nothing_because_the_journal_is_who
     server.terminate();
     for of_shard in checkpoints(&server) {
         assert_eq!(of_shard.len(), 1, "one stop");
-        flip(&of_shard[0], 60);
+        with_copies(&of_shard).iter().for_each(|path| flip(path, 60));
     }
     server.restart();
     assert_everything(&server, 1);
@@ -227,6 +228,28 @@ fn a_flipped_bit_in_the_only_checkpoint_costs_nothing_because_the_journal_is_who
 }
 
 #[test]
+fn flipped_bits_in_both_checkpoints_cost_nothing_because_there_are_copies() {
+    let mut server = start("damage-both-checkpoints");
+    server.terminate();
+    server.restart();
+    write(&server, 1);
+    server.terminate();
+    let of_all: Vec<_> = checkpoints(&server).into_iter().flatten().collect();
+    of_all.iter().for_each(|path| flip(path, 60));
+    // One of them is lost altogether.
+    fs::remove_file(&of_all[0]).expect("removed");
+    server.restart();
+    assert_everything(&server, 2);
+    assert!(server.log().contains("its copy is sound and counts"), "{}", server.log_end());
+    write(&server, 2);
+    server.terminate();
+    let (code, text) = verify(&server);
+    assert_eq!(code, Some(0), "{text}");
+    server.restart();
+    assert_everything(&server, 3);
+}
+
+#[test]
 fn a_start_without_any_sound_checkpoint_is_refused_and_changes_nothing() {
     let mut server = start("damage-all-checkpoints");
     server.terminate();
@@ -235,12 +258,14 @@ fn a_start_without_any_sound_checkpoint_is_refused_and_changes_nothing() {
     server.terminate();
     let of_first = checkpoints(&server).remove(0);
     let shard_dir = of_first[0].parent().expect("a shard's directory").to_path_buf();
-    of_first.iter().for_each(|path| flip(path, 60));
+    let all = with_copies(&of_first);
+    all.iter().for_each(|path| flip(path, 60));
     let name = |path: &PathBuf| path.file_name().expect("a name").to_string_lossy().into_owned();
     let mut words: Vec<_> = of_first.iter().map(name).collect();
-    words.extend(["shard 0 has no sound checkpoint".to_owned(), shard_dir.display().to_string()]);
+    let offer = "ringmain log rebuild --shard 0".to_owned();
+    words.extend(["shard 0 has no sound checkpoint".to_owned(), shard_dir.display().to_string(), offer]);
     assert_refused(&mut server, &[shard_dir], &words);
-    of_first.iter().for_each(|path| flip(path, 60));
+    all.iter().for_each(|path| flip(path, 60));
     server.restart();
     assert_everything(&server, 2);
 }
@@ -258,13 +283,114 @@ fn a_shard_that_began_with_checkpoints_never_begins_without_them() {
     server.use_cores("0");
     server.restart();
     server.kill_9();
-    let all: Vec<_> = checkpoints(&server).into_iter().flatten().collect();
+    let of_shard: Vec<_> = checkpoints(&server).into_iter().flatten().collect();
+    let all = with_copies(&of_shard);
     all.iter().for_each(|path| flip(path, 60));
-    let shard_dir = all[0].parent().expect("a shard's directory").to_path_buf();
+    let shard_dir = of_shard[0].parent().expect("a shard's directory").to_path_buf();
     assert_refused(&mut server, &[shard_dir], &["shard 0 has no sound checkpoint".to_owned()]);
     all.iter().for_each(|path| flip(path, 60));
     server.restart();
     assert_everything(&server, 1);
+}
+
+fn rebuild(server: &Server, flags: &[&str]) -> (Option<i32>, String) {
+    let mut arguments = vec!["log", "rebuild", "--data", server.data_dir().to_str().expect("a plain path")];
+    arguments.extend(flags);
+    let (status, text) = run_ringmain(&arguments);
+    (status.code(), text)
+}
+
+/// After a kill the journal has everything that came since the checkpoints, and after a stop before that the files have the rest: so
+/// nothing is missing, and what is written next has its place.
+#[test]
+fn a_shard_without_any_sound_checkpoint_is_rebuilt_when_that_is_asked_for() {
+    let mut server = start("damage-rebuild");
+    server.terminate();
+    server.restart();
+    server.terminate();
+    server.restart();
+    let (code, text) = rebuild(&server, &["--accept-loss"]);
+    assert!(code == Some(2) && text.contains("served by another process"), "a node serves it: {text}");
+    write(&server, 1);
+    server.kill_9();
+    let (code, text) = rebuild(&server, &[]);
+    assert!(code == Some(2) && text.contains("nothing is lost"), "there is nothing to rebuild: {text}");
+    let all: Vec<_> = checkpoints(&server).iter().flat_map(|of_shard| with_copies(of_shard)).collect();
+    all.iter().for_each(|path| flip(path, 60));
+    let before = content(server.data_dir());
+    let (code, text) = rebuild(&server, &[]);
+    assert!(code == Some(1) && text.contains("nothing was changed"), "{text}");
+    assert!(content(server.data_dir()) == before, "it only says what it would do");
+    let (code, text) = rebuild(&server, &["--accept-loss"]);
+    assert_eq!(code, Some(0), "{text}");
+    let after = content(server.data_dir());
+    let is_kept = |(path, bytes): (&PathBuf, &Vec<u8>)| {
+        after.get(path) == Some(bytes) || after.get(&path.with_extension("damaged")) == Some(bytes)
+    };
+    let gone: Vec<_> = before.iter().filter(|file| !file.0.ends_with("ringmain.lock") && !is_kept(*file)).collect();
+    assert!(gone.is_empty(), "every byte is still there: {:?}", gone.iter().map(|(path, _)| path).collect::<Vec<_>>());
+    server.restart();
+    assert_everything(&server, 2);
+    write(&server, 2);
+    server.terminate();
+    let (code, text) = verify(&server);
+    assert_eq!(code, Some(0), "{text}");
+    server.restart();
+    assert_everything(&server, 3);
+}
+
+/// A damaged segment is kept when retention takes it, also when the node was restarted since the damage was met.
+#[test]
+fn a_damaged_segment_goes_into_quarantine_when_its_time_comes_and_with_its_topic() {
+    let mut server = start("damage-quarantine");
+    server.terminate();
+    let segment = files(&server, |name| name.ends_with(".idx"))[0].with_extension("log");
+    flip(&segment, 4_000);
+    let bytes = fs::read(&segment).expect("a segment");
+    server.restart();
+    let mut client = Client::connect(server.address());
+    assert_eq!(read(&mut client, 0, 0, ENDS[0]), (0, CORRUPT_MESSAGE));
+    wait_for("the mark", || marks(&server).len() == 1);
+    let (_, text) = verify(&server);
+    assert!(text.contains("known to be damaged"), "{text}");
+
+    server.terminate();
+    server.restart();
+    let mut client = Client::connect(server.address());
+    let deleted = client.call(2, &delete_records_request(partition(TOPIC, 0), ENDS[0]));
+    assert_eq!(deleted.topics[0].partitions[0].low_watermark, ENDS[0]);
+    wait_for("the segment in quarantine", || kept(&server).is_some());
+    let kept_file = kept(&server).expect("kept");
+    assert!(!segment.exists() && fs::read(&kept_file).expect("a file") == bytes, "with every byte");
+    assert_eq!(told(&server, &kept_file).len(), 1, "told once");
+    let data = server.data_dir().to_str().expect("a plain path");
+    let (_, text) = run_ringmain(&["log", "segments", "--data", data]);
+    assert!(text.contains("quarantined"), "{text}");
+
+    assert_eq!(client.delete_topic(TOPIC), 0);
+    wait_for("the quarantine to be empty", || kept(&server).is_none() && marks(&server).is_empty());
+}
+
+/// The marks of the damaged segment.
+fn marks(server: &Server) -> Vec<PathBuf> {
+    files(server, |name| name.ends_with("00000000000000000000.damaged"))
+}
+
+/// Its file, once nobody needs it any more.
+fn kept(server: &Server) -> Option<PathBuf> {
+    files(server, |name| name == "00000000000000000000.log").into_iter().find(|path| in_quarantine(path))
+}
+
+fn wait_for(what: &str, is_there: impl Fn() -> bool) {
+    let watch = Stopwatch::start();
+    while !is_there() {
+        assert!(watch.elapsed_ms() < COMES_WITHIN_MS, "waiting for {what}");
+        pause(Duration::from_millis(20));
+    }
+}
+
+fn in_quarantine(path: &Path) -> bool {
+    path.components().any(|component| component.as_os_str() == "quarantine")
 }
 
 /// File and position of the groups with records that a later group of the same file says were durable; of one shard, since the others

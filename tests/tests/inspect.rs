@@ -1,10 +1,10 @@
 //! `ringmain log`: what a stopped node has written is found sound, every flipped bit is found and named, and looking changes
 //! nothing.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tests::calls::partition;
+use tests::directory::content;
 use tests::kafka::Client;
 use tests::records;
 use tests::server::{Options, Server, run_ringmain};
@@ -33,20 +33,6 @@ fn look(data: &Path, arguments: &[&str]) -> (Option<i32>, String) {
     let (status, text) = run_ringmain(&all);
     assert!(content(data) == before, "`{}` changed the directory", all.join(" "));
     (status.code(), text)
-}
-
-/// Every file below the directory with all its bytes.
-fn content(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut files = BTreeMap::new();
-    for entry in fs::read_dir(directory).expect("a directory") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            files.extend(content(&path));
-        } else {
-            files.insert(path.clone(), fs::read(&path).expect("a file"));
-        }
-    }
-    files
 }
 
 fn json_lines(text: &str) -> Vec<serde_json::Value> {

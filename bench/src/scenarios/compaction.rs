@@ -6,7 +6,6 @@ use super::aim::Aim;
 use super::beside::{self, Half, Pace, Topic};
 use super::test_bed::TestBed;
 use crate::client::Client;
-use crate::device;
 use crate::failure::Failure;
 use crate::load::RunningLoad;
 use crate::process::{Broker, ServeOptions};
@@ -18,9 +17,8 @@ const KEPT: [&str; 2] = [
 /// With more than this on disk, the keyed topic has not been compacted.
 const KEPT_SHARE_MAX: f64 = 0.7;
 const KEYED: &str = "keyed";
-const RECORD_BYTES: f64 = 1024.0;
-/// Small segments, so that there is something to compact within seconds; the same in both halves.
-const SEGMENTS: (&str, &str) = ("segment.bytes", "4194304");
+/// Looked at so often that something is compacted within seconds.
+const CONFIG: &str = "\"log.cleaner.backoff.ms\" = 500\n";
 
 /// See the top of the file.
 pub const SCENARIO: Scenario = Scenario {
@@ -29,28 +27,16 @@ pub const SCENARIO: Scenario = Scenario {
     knobs: &[],
     aims: &[beside::AIMS, &[Aim::lower(KEPT[0], ""), Aim::lower(KEPT[1], "").target(KEPT_SHARE_MAX)]],
     notes: &[
-        "load: 1 KiB records, 8 producers, 16 partitions, 64 KiB batches, acks=all, durable, at half of the measured \
-         maximum of this run; latency from a record's due time to its acknowledgement",
+        beside::LOAD_NOTE,
         "beside it in both halves: 20,000 records/s of 1 KiB with 10,000 different keys to 4 partitions with segments of \
-         4 MiB; with: cleanup.policy=compact, min.cleanable.dirty.ratio 0.1; without: cleanup.policy=delete, all kept",
+         4 MiB; with: cleanup.policy=compact, min.cleanable.dirty.ratio 0.1, looked at every 500 ms; without: \
+         cleanup.policy=delete, all kept",
     ],
-    round,
+    round: |bed| beside::round(bed, run_half),
 };
 
-fn round(bed: &mut TestBed) -> Result<(), Failure> {
-    let pace = Pace::of(bed);
-    if bed.round == 1 {
-        beside::measure_maximum(bed, pace)?;
-    }
-    for half in Half::in_turn(bed.round) {
-        run_half(bed, half, pace)?;
-    }
-    beside::note_ratios(bed);
-    Ok(())
-}
-
 fn run_half(bed: &mut TestBed, half: Half, pace: Pace) -> Result<(), Failure> {
-    let options = bed.serve_options("half");
+    let options = bed.serve_options_with("half", CONFIG)?;
     let mut broker = Broker::start(&options)?;
     load_beside_keys(bed, &broker, &options, half, pace).map_err(|failure| broker.explain(failure))?;
     broker.stop()?;
@@ -65,18 +51,19 @@ fn load_beside_keys(
     pace: Pace,
 ) -> Result<(), Failure> {
     let cleanup: &[(&str, &str)] = match half {
-        Half::Without => &[("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1")],
+        Half::Without => &[&[("cleanup.policy", "delete")][..], &beside::ALL_KEPT].concat(),
         Half::With => &[("cleanup.policy", "compact"), ("min.cleanable.dirty.ratio", "0.1")],
     };
-    let configs = [&[SEGMENTS, ("ringmain.durability", "durable")], cleanup].concat();
+    // Small in both halves, so that there is something to compact.
+    let common = [("segment.bytes", beside::SMALL_SEGMENT_BYTES), ("ringmain.durability", "durable")];
+    let configs = [&common, cleanup].concat();
     let keyed_id = Client::connect(broker.kafka)?.create_topic(KEYED, 4, &configs)?;
     let keyed_load = start_keyed_load(bed, broker, pace)?;
-    let plain = Topic::durable("plain", &["retention.ms=-1", "retention.bytes=-1"]);
+    let plain = Topic::durable("plain", &beside::ALL_KEPT);
     beside::note_latencies(bed, broker, half, &plain, pace)?;
     let keyed_load = keyed_load.finish()?;
     let keyed_dir = options.data_dir.join("topics").join(format!("{:032x}", u128::from_be_bytes(keyed_id.0)));
-    let kept = device::file_bytes(&keyed_dir, ".log").map_err(Failure::machine("measuring the keyed log"))?;
-    let share = kept as f64 / (keyed_load.number("/records/acked")? * RECORD_BYTES);
+    let share = beside::kept_share(&keyed_dir, &keyed_load)?;
     bed.note(KEPT[usize::from(half == Half::With)], share);
     if half == Half::With && share > KEPT_SHARE_MAX && !bed.is_smoke() {
         bed.remark(format!("WRONG: {share:.2} of the keyed records were still there: nothing was compacted in time"));

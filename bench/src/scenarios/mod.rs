@@ -7,15 +7,19 @@
 //! something (A B A B) is a case of its own whose samples are ratios within a round; its target stands in its [`Aim`].
 
 mod aim;
+mod backfill;
 mod baseline;
 mod beside;
 mod bypass;
 mod ceilings_alone;
+mod cold_read;
 mod compaction;
 mod density;
+mod filling;
 mod idempotence;
 mod recovery;
 mod retention;
+mod rolls;
 mod run_dir;
 mod test_bed;
 
@@ -72,14 +76,17 @@ pub struct Scenario {
 
 /// All of them.
 pub const ALL: &[Scenario] = &[
+    backfill::SCENARIO,
     baseline::SCENARIO,
     bypass::SCENARIO,
     ceilings_alone::SCENARIO,
+    cold_read::SCENARIO,
     compaction::SCENARIO,
     density::SCENARIO,
     idempotence::SCENARIO,
     recovery::SCENARIO,
     retention::SCENARIO,
+    rolls::SCENARIO,
 ];
 
 /// Runs all rounds of a scenario.

@@ -8,11 +8,11 @@
 use std::time::Duration;
 
 use super::aim::Aim;
+use super::filling::{self, GIB};
 use super::test_bed::TestBed;
 use super::{Knob, Scenario};
 use crate::client::Client;
 use crate::clock::pause;
-use crate::device;
 use crate::failure::Failure;
 use crate::process::{Broker, ServeOptions};
 use crate::stats;
@@ -25,12 +25,9 @@ const KILLS: &str = "kills";
 const FILLED: &str = "filled";
 /// What the load goes to that the kill cuts short.
 const LOADED: &str = "loaded";
-const GIB: f64 = (1_u64 << 30) as f64;
 const LOAD_BEFORE_KILL: Duration = Duration::from_millis(700);
 /// Beside the log itself: journals, and what the loads before the kills bring.
 const ROOM_GIB: f64 = 4.0;
-/// How long one step of filling lasts, at least and at most.
-const FILL_SECONDS: [f64; 2] = [0.2, 10.0];
 
 /// See the top of the file.
 pub const SCENARIO: Scenario = Scenario {
@@ -86,7 +83,7 @@ fn round(bed: &mut TestBed) -> Result<(), Failure> {
     client.create_topic(LOADED, 16, &[kept[0], kept[1], ("ringmain.durability", "durable")])?;
     let (mut acks, mut reads) = (Vec::new(), Vec::new());
     for &gib in &sizes {
-        fill(bed, &broker, &options, gib)?;
+        filling::fill(bed, &broker, &options, FILLED, gib)?;
         let cases = Cases::of(bed, gib);
         for _ in 0..kills {
             broker = kill_and_ask(bed, broker, &options, &cases)?;
@@ -110,24 +107,6 @@ fn sizes_that_fit(bed: &mut TestBed) -> Result<Vec<f64>, Failure> {
         bed.remark(format!("the disk has no room for {left_out:?} GiB: only {free_gib:.0} GiB may be used"));
     }
     if fitting.is_empty() { Err(Failure::NoRoom("the smallest log".to_owned())) } else { Ok(fitting) }
-}
-
-/// Produces until the log's files have `gib`.
-fn fill(bed: &mut TestBed, broker: &Broker, options: &ServeOptions, gib: f64) -> Result<(), Failure> {
-    let topics_dir = options.data_dir.join("topics");
-    let size = || device::file_bytes(&topics_dir, ".log").map_err(Failure::machine("measuring the log"));
-    let (mut bytes, mut bytes_per_second) = (size()? as f64, 0.5e9);
-    while bytes < gib * GIB {
-        let seconds = ((gib * GIB - bytes) / bytes_per_second).clamp(FILL_SECONDS[0], FILL_SECONDS[1]);
-        let duration = format!("{seconds:.2}");
-        let shape = ["produce", "--topic", FILLED, "--size", "1024", "--producers", "8", "--batch-bytes", "65536"];
-        let pace = ["--rate", "max", "--acks", "all", "--warm-up", "0", "--duration", &duration];
-        let load = bed.load(broker, "fill", &[&shape[..], &pace[..]].concat())?;
-        bytes_per_second = load.number("/produced/mb_per_s")? * 1e6;
-        bytes = size()? as f64;
-    }
-    eprintln!("  filled to {:.2} GiB", bytes / GIB);
-    Ok(())
 }
 
 /// Kills the broker in the middle of a load, starts it, and asks it for what clients want first.

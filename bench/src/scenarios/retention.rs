@@ -7,14 +7,12 @@ use super::Scenario;
 use super::aim::Aim;
 use super::beside::{self, Half, Pace, Topic};
 use super::test_bed::TestBed;
-use crate::device;
 use crate::failure::Failure;
 use crate::process::Broker;
 
 const KEPT: &str = "log on disk when the load ends, part of what was produced";
 /// With more than this on disk, retention has not been at work.
 const KEPT_SHARE_MAX: f64 = 0.5;
-const RECORD_BYTES: f64 = 1024.0;
 
 /// See the top of the file.
 pub const SCENARIO: Scenario = Scenario {
@@ -23,37 +21,24 @@ pub const SCENARIO: Scenario = Scenario {
     knobs: &[],
     aims: &[beside::AIMS, &[Aim::lower(KEPT, "")]],
     notes: &[
-        "load: 1 KiB records, 8 producers, 16 partitions, 64 KiB batches, acks=all, durable, at half of the measured \
-         maximum of this run; latency from a record's due time to its acknowledgement",
+        beside::LOAD_NOTE,
         "with: segment.bytes 4 MiB, retention.bytes 8 MiB, looked at every 500 ms; without: segments of 1 GiB, all kept",
     ],
-    round,
+    round: |bed| beside::round(bed, run_half),
 };
-
-fn round(bed: &mut TestBed) -> Result<(), Failure> {
-    let pace = Pace::of(bed);
-    if bed.round == 1 {
-        beside::measure_maximum(bed, pace)?;
-    }
-    for half in Half::in_turn(bed.round) {
-        run_half(bed, half, pace)?;
-    }
-    beside::note_ratios(bed);
-    Ok(())
-}
 
 fn run_half(bed: &mut TestBed, half: Half, pace: Pace) -> Result<(), Failure> {
     let options = bed.serve_options_with("half", "\"log.retention.check.interval.ms\" = 500\n")?;
     let topic = match half {
-        Half::Without => Topic::durable("kept", &["retention.ms=-1", "retention.bytes=-1"]),
-        Half::With => Topic::durable("rolling", &["segment.bytes=4194304", "retention.bytes=8388608"]),
+        Half::Without => Topic::durable("kept", &beside::ALL_KEPT),
+        Half::With => {
+            Topic::durable("rolling", &[("segment.bytes", beside::SMALL_SEGMENT_BYTES), ("retention.bytes", "8388608")])
+        }
     };
     let mut broker = Broker::start(&options)?;
     let load = beside::note_latencies(bed, &broker, half, &topic, pace).map_err(|failure| broker.explain(failure))?;
     if half == Half::With {
-        let topics_dir = options.data_dir.join("topics");
-        let kept = device::file_bytes(&topics_dir, ".log").map_err(Failure::machine("measuring the log"))?;
-        let share = kept as f64 / (load.number("/records/acked")? * RECORD_BYTES);
+        let share = beside::kept_share(&options.data_dir.join("topics"), &load)?;
         bed.note(KEPT, share);
         if share > KEPT_SHARE_MAX && !bed.is_smoke() {
             bed.remark(format!("WRONG: {share:.2} of the records were still there: retention was not at work"));

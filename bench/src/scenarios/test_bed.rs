@@ -95,6 +95,12 @@ impl<'a> TestBed<'a> {
         ceilings::collect(&self.dir.0, effort, &mut self.ceilings)
     }
 
+    /// The best of the newest figures of the ceilings that `wanted` names; not a number if there is none.
+    pub fn newest_ceiling(&self, wanted: fn(&str) -> bool) -> f64 {
+        let found = self.ceilings.iter().filter(|ceiling| wanted(&ceiling.name));
+        found.filter_map(|ceiling| ceiling.samples.last().copied()).fold(f64::NAN, f64::max)
+    }
+
     /// Adds a row that the scenario's data does not name, unless it is there.
     pub fn aim(&mut self, aim: Aim) {
         if !self.aims.iter().any(|found| found.case == aim.case) {

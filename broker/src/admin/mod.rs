@@ -1,27 +1,41 @@
 //! The command line that talks to a running cluster, over the Kafka protocol. Nothing here runs in a server.
 
 mod client;
+mod cluster;
+mod config;
 mod report;
+mod report_cluster;
+mod report_config;
 pub(crate) mod table;
 mod topic;
+mod topic_describe;
 
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
 use self::client::AdminError;
+use self::config::{Whose, Wish};
+use self::report::Report;
 
-/// Arguments of `ringmain topic`.
+/// What every command that talks to a cluster takes.
 #[derive(Args, Debug)]
-pub struct TopicArgs {
-    #[command(subcommand)]
-    command: TopicCommand,
+struct Connection {
     /// A node of the cluster
     #[arg(long, global = true, value_name = "HOST:PORT", default_value = "127.0.0.1:9092")]
     bootstrap: String,
     /// Print JSON, for programs
     #[arg(long, global = true)]
     json: bool,
+}
+
+/// Arguments of `ringmain topic`.
+#[derive(Args, Debug)]
+pub struct TopicArgs {
+    #[command(subcommand)]
+    command: TopicCommand,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 #[derive(Subcommand, Debug)]
@@ -50,11 +64,38 @@ enum TopicCommand {
         #[arg(long)]
         internal: bool,
     },
-    /// Show partitions, offsets and settings of topics.
+    /// Show partitions, leaders, offsets, sizes, and the settings that were made.
     Describe {
         /// Names of the topics [default: all]
         #[arg(value_name = "TOPIC")]
         names: Vec<String>,
+    },
+    /// Change settings of topics while they are used.
+    Alter {
+        /// Names of the topics
+        #[arg(required = true, value_name = "TOPIC")]
+        names: Vec<String>,
+        /// A setting, for example retention.ms=3600000; may be given several times
+        #[arg(long = "config", value_name = "KEY=VALUE")]
+        configs: Vec<String>,
+        /// A setting that goes back to its default; may be given several times
+        #[arg(long = "delete-config", value_name = "KEY", required_unless_present = "configs")]
+        deleted: Vec<String>,
+        /// Only check whether it would work
+        #[arg(long)]
+        validate_only: bool,
+    },
+    /// Give topics more partitions. Records with a key go to other partitions than before from then on.
+    AddPartitions {
+        /// Names of the topics
+        #[arg(required = true, value_name = "TOPIC")]
+        names: Vec<String>,
+        /// Partitions that each is to have in all
+        #[arg(long = "to", value_name = "COUNT", value_parser = clap::value_parser!(i32).range(1..))]
+        count: i32,
+        /// Only check whether it would work
+        #[arg(long)]
+        validate_only: bool,
     },
     /// Delete topics with all their records.
     Delete {
@@ -67,27 +108,162 @@ enum TopicCommand {
     },
 }
 
+/// Arguments of `ringmain config`.
+#[derive(Args, Debug)]
+pub struct ConfigArgs {
+    #[command(subcommand)]
+    command: ConfigCommand,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Subcommand, Debug)]
+enum ConfigCommand {
+    /// Show settings and where their values come from.
+    Describe {
+        #[command(flatten)]
+        whose: WhoseArgs,
+        /// Names of the settings [default: those that were set]
+        #[arg(value_name = "KEY")]
+        keys: Vec<String>,
+        /// Show the defaults as well
+        #[arg(long)]
+        all: bool,
+    },
+    /// Change settings; all of them are changed, or none.
+    Set {
+        #[command(flatten)]
+        whose: WhoseArgs,
+        /// The settings, for example retention.ms=3600000
+        #[arg(required = true, value_name = "KEY=VALUE")]
+        settings: Vec<String>,
+        /// Only check whether it would work
+        #[arg(long)]
+        validate_only: bool,
+    },
+    /// Let settings go back to their defaults.
+    Delete {
+        #[command(flatten)]
+        whose: WhoseArgs,
+        /// Names of the settings
+        #[arg(required = true, value_name = "KEY")]
+        keys: Vec<String>,
+        /// Only check whether it would work
+        #[arg(long)]
+        validate_only: bool,
+    },
+}
+
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+struct WhoseArgs {
+    /// The settings of a topic; may be given several times
+    #[arg(long = "topic", value_name = "TOPIC")]
+    topics: Vec<String>,
+    /// The settings of one broker
+    #[arg(long, value_name = "ID")]
+    broker: Option<i32>,
+    /// The settings that all brokers share
+    #[arg(long)]
+    all_brokers: bool,
+}
+
+/// Arguments of `ringmain cluster`.
+#[derive(Args, Debug)]
+pub struct ClusterArgs {
+    #[command(subcommand)]
+    command: ClusterCommand,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Subcommand, Debug)]
+enum ClusterCommand {
+    /// Show the nodes, who takes changes, and how the partitions are.
+    Describe,
+    /// Show where each node keeps its partitions, how much room is left there, and which topics take most.
+    Dirs,
+}
+
 /// Carries out `ringmain topic`: the result goes to standard output, errors go to standard error.
 pub fn topic(args: TopicArgs) -> ExitCode {
-    let TopicArgs { command, bootstrap, json } = args;
-    let done = match command {
+    let TopicArgs { command, connection } = args;
+    let bootstrap = &connection.bootstrap;
+    connection.finish(match command {
         TopicCommand::Create { names, partitions, configs, if_not_exists, validate_only } => {
             let order = topic::Create { names, partitions, configs, if_not_exists, validate_only };
-            topic::create(&bootstrap, &order)
+            topic::create(bootstrap, &order)
         }
-        TopicCommand::List { internal } => topic::list(&bootstrap, internal),
-        TopicCommand::Describe { names } => topic::describe(&bootstrap, &names),
-        TopicCommand::Delete { names, if_exists } => topic::delete(&bootstrap, &names, if_exists),
-    };
-    match done {
-        Ok(report) => {
-            print!("{}", report.text(json));
-            match report.failure() {
-                None => ExitCode::SUCCESS,
-                Some(failure) => fail(&failure),
+        TopicCommand::List { internal } => topic::list(bootstrap, internal),
+        TopicCommand::Describe { names } => topic_describe::describe(bootstrap, &names),
+        TopicCommand::Alter { names, configs, deleted, validate_only } => {
+            alter(bootstrap, &Whose::Topics(names), &configs, &deleted, validate_only)
+        }
+        TopicCommand::AddPartitions { names, count, validate_only } => {
+            topic::add_partitions(bootstrap, &names, count, validate_only)
+        }
+        TopicCommand::Delete { names, if_exists } => topic::delete(bootstrap, &names, if_exists),
+    })
+}
+
+/// Carries out `ringmain config`.
+pub fn config(args: ConfigArgs) -> ExitCode {
+    let ConfigArgs { command, connection } = args;
+    let bootstrap = &connection.bootstrap;
+    connection.finish(match command {
+        ConfigCommand::Describe { whose, keys, all } => config::describe(bootstrap, &whose.into(), &keys, all),
+        ConfigCommand::Set { whose, settings, validate_only } => {
+            alter(bootstrap, &whose.into(), &settings, &[], validate_only)
+        }
+        ConfigCommand::Delete { whose, keys, validate_only } => {
+            alter(bootstrap, &whose.into(), &[], &keys, validate_only)
+        }
+    })
+}
+
+/// Carries out `ringmain cluster`.
+pub fn cluster(args: ClusterArgs) -> ExitCode {
+    let ClusterArgs { command, connection } = args;
+    connection.finish(match command {
+        ClusterCommand::Describe => cluster::describe(&connection.bootstrap),
+        ClusterCommand::Dirs => cluster::directories(&connection.bootstrap),
+    })
+}
+
+fn alter(
+    bootstrap: &str,
+    whose: &Whose,
+    set: &[String],
+    unset: &[String],
+    validate_only: bool,
+) -> Result<Report, AdminError> {
+    let mut wishes = set.iter().map(|text| Wish::set(text)).collect::<Result<Vec<_>, _>>()?;
+    wishes.extend(unset.iter().map(|key| Wish::unset(key)));
+    config::alter(bootstrap, whose, &wishes, validate_only)
+}
+
+impl From<WhoseArgs> for Whose {
+    fn from(args: WhoseArgs) -> Self {
+        match args.broker {
+            Some(id) => Self::Broker(id),
+            None if args.all_brokers => Self::AllBrokers,
+            None => Self::Topics(args.topics),
+        }
+    }
+}
+
+impl Connection {
+    fn finish(&self, done: Result<Report, AdminError>) -> ExitCode {
+        match done {
+            Ok(report) => {
+                print!("{}", report.text(self.json));
+                match report.failure() {
+                    None => ExitCode::SUCCESS,
+                    Some(failure) => fail(&failure),
+                }
             }
+            Err(error) => fail(&error),
         }
-        Err(error) => fail(&error),
     }
 }
 

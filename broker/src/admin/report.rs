@@ -3,6 +3,8 @@
 use serde::Serialize;
 
 use super::client::AdminError;
+use super::report_cluster::{ClusterReport, Directory};
+use super::report_config::{Altered, ConfigsOf};
 use super::table::table;
 
 /// The result of a command.
@@ -12,6 +14,10 @@ pub(super) enum Report {
     Changed(Vec<Changed>),
     Listed(Vec<Listed>),
     Described(Vec<Described>),
+    Altered(Vec<Altered>),
+    Configs(Vec<ConfigsOf>),
+    Cluster(ClusterReport),
+    Directories(Vec<Directory>),
 }
 
 /// What became of one topic that was to change.
@@ -57,6 +63,7 @@ pub(super) struct PartitionLine {
     pub(super) in_sync: Vec<i32>,
     pub(super) earliest_offset: Option<i64>,
     pub(super) latest_offset: Option<i64>,
+    pub(super) bytes: Option<i64>,
 }
 
 impl Report {
@@ -78,19 +85,41 @@ impl Report {
             }
             Report::Described(topics) if topics.is_empty() => "no topics\n".to_owned(),
             Report::Described(topics) => topics.iter().map(Described::text).collect::<Vec<_>>().join("\n"),
+            Report::Altered(altered) => altered.iter().filter(|one| !one.failed).map(Altered::line).collect(),
+            Report::Configs(configs) => configs.iter().map(ConfigsOf::text).collect::<Vec<_>>().join("\n"),
+            Report::Cluster(cluster) => cluster.text(),
+            Report::Directories(directories) => directories.iter().map(Directory::text).collect::<Vec<_>>().join("\n"),
         }
     }
 
     /// The error of the command if something it was to do was not done.
     pub(super) fn failure(&self) -> Option<AdminError> {
-        let Report::Changed(changes) = self else { return None };
-        let failed: Vec<String> = changes
-            .iter()
-            .filter(|change| change.failed)
-            .map(|change| format!("topic {}: {}", change.topic, change.result))
-            .collect();
+        let failed: Vec<String> = match self {
+            Report::Changed(changes) => {
+                let failed = changes.iter().filter(|change| change.failed);
+                failed.map(|change| format!("topic {}: {}", change.topic, change.result)).collect()
+            }
+            Report::Altered(altered) => {
+                let failed = altered.iter().filter(|one| one.failed);
+                failed.map(|one| format!("{}: {}", one.of, one.result)).collect()
+            }
+            _ => Vec::new(),
+        };
         (!failed.is_empty()).then(|| AdminError::Usage(failed.join("\nringmain: ")))
     }
+}
+
+/// A number of bytes for people: three digits and a unit.
+pub(super) fn bytes_text(bytes: i64) -> String {
+    const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    let digits = if unit == 0 || value >= 100.0 { 0 } else { 1 };
+    format!("{value:.digits$} {}", UNITS[unit])
 }
 
 impl Changed {
@@ -117,16 +146,26 @@ impl Described {
                 nodes(&line.in_sync),
                 number(line.earliest_offset),
                 number(line.latest_offset),
+                line.bytes.map_or("-".to_owned(), bytes_text),
             ]
         };
         let rows: Vec<_> = self.partitions.iter().map(row).collect();
-        text + &table(["PARTITION", "LEADER", "REPLICAS", "IN SYNC", "EARLIEST", "LATEST"], &rows)
+        text + &table(["PARTITION", "LEADER", "REPLICAS", "IN SYNC", "EARLIEST", "LATEST", "SIZE"], &rows)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_have_the_unit_that_keeps_them_short() {
+        for (bytes, text) in
+            [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (150_000, "146 KiB"), (1 << 40, "1.0 TiB")]
+        {
+            assert_eq!(bytes_text(bytes), text);
+        }
+    }
 
     #[test]
     fn what_failed_is_an_error_and_what_worked_is_printed() {

@@ -1,24 +1,16 @@
-//! `ringmain topic`: what the sub-commands ask the cluster.
+//! `ringmain topic`: what the sub-commands that create, grow, list and delete ask the cluster.
 
-use std::collections::BTreeMap;
-
+use wire::create_partitions::{CreatePartitionsRequest, CreatePartitionsResponse, CreatePartitionsTopic};
 use wire::create_topics::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest, CreateTopicsResponse};
 use wire::delete_topics::{DeleteTopicState, DeleteTopicsRequest, DeleteTopicsResponse};
-use wire::describe_configs::{
-    DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResponse, RESOURCE_TYPE_TOPIC, SOURCE_TOPIC,
-};
-use wire::list_offsets::{
-    EARLIEST_TIMESTAMP, LATEST_TIMESTAMP, ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse,
-    ListOffsetsTopic,
-};
 use wire::metadata::{MetadataResponse, MetadataResponseTopic};
 use wire::{ApiKey, ErrorCode, Uuid};
 
-use super::client::{AdminError, Body, Cluster, check};
-use super::report::{Changed, Described, Listed, PartitionLine, Report, Setting};
+use super::client::{AdminError, Cluster};
+use super::report::{Changed, Listed, Report};
 
 /// Time the cluster may take for a change, in milliseconds.
-const CHANGE_WAIT_MS: i32 = 30_000;
+pub(super) const CHANGE_WAIT_MS: i32 = 30_000;
 
 /// Arguments of `create`.
 pub(super) struct Create {
@@ -89,6 +81,36 @@ pub(super) fn delete(bootstrap: &str, names: &[String], if_exists: bool) -> Resu
     Ok(Report::Changed(changes.collect()))
 }
 
+/// Lets topics have `count` partitions.
+pub(super) fn add_partitions(
+    bootstrap: &str,
+    names: &[String],
+    count: i32,
+    validate_only: bool,
+) -> Result<Report, AdminError> {
+    let topic = |name| CreatePartitionsTopic { name, count, assignments: None };
+    let request = CreatePartitionsRequest {
+        topics: names.iter().map(String::as_str).map(topic).collect(),
+        timeout_ms: CHANGE_WAIT_MS,
+        validate_only,
+    };
+    let mut cluster = Cluster::connect(bootstrap)?;
+    let body = cluster.controller()?.call(ApiKey::CreatePartitions, |version, out| request.encode(version, out))?;
+    let answer = body.read(CreatePartitionsResponse::decode)?;
+    let done = if validate_only { "could be made larger" } else { "made larger" };
+    let changes = answer.results.iter().map(|topic| Changed {
+        topic: topic.name.to_string(),
+        id: None,
+        partitions: topic.error_code.is_none().then_some(count.unsigned_abs()),
+        result: match topic.error_code {
+            ErrorCode::NONE => done.to_owned(),
+            code => explain(code, topic.error_message.as_deref()),
+        },
+        failed: topic.error_code.is_error(),
+    });
+    Ok(Report::Changed(changes.collect()))
+}
+
 pub(super) fn list(bootstrap: &str, internal: bool) -> Result<Report, AdminError> {
     let mut cluster = Cluster::connect(bootstrap)?;
     let body = cluster.metadata(None)?;
@@ -108,134 +130,34 @@ pub(super) fn list(bootstrap: &str, internal: bool) -> Result<Report, AdminError
     Ok(Report::Listed(topics))
 }
 
-pub(super) fn describe(bootstrap: &str, names: &[String]) -> Result<Report, AdminError> {
-    let mut cluster = Cluster::connect(bootstrap)?;
-    let asked = (!names.is_empty()).then_some(names);
-    let metadata = cluster.metadata(asked)?;
-    let answer = metadata.read(MetadataResponse::decode)?;
-    for topic in &answer.topics {
-        check(topic.error_code, &format!("topic {}", name_of(topic)), None)?;
-    }
-    let earliest = offsets(&mut cluster, &metadata, &answer, EARLIEST_TIMESTAMP)?;
-    let latest = offsets(&mut cluster, &metadata, &answer, LATEST_TIMESTAMP)?;
-    let mut settings = settings(&mut cluster, &metadata, &answer)?;
-    let mut topics: Vec<Described> = answer
-        .topics
-        .iter()
-        .map(|topic| {
-            let name = name_of(topic);
-            let offset = |offsets: &Offsets, partition| offsets.get(&(name.to_owned(), partition)).copied();
-            let mut partitions: Vec<PartitionLine> = topic
-                .partitions
-                .iter()
-                .map(|partition| PartitionLine {
-                    partition: partition.partition_index,
-                    leader: partition.leader_id,
-                    leader_epoch: partition.leader_epoch,
-                    replicas: partition.replica_nodes.clone(),
-                    in_sync: partition.isr_nodes.clone(),
-                    earliest_offset: offset(&earliest, partition.partition_index),
-                    latest_offset: offset(&latest, partition.partition_index),
-                })
-                .collect();
-            partitions.sort_by_key(|line| line.partition);
-            let settings = settings.remove(name).unwrap_or_default();
-            Described { topic: name.to_owned(), id: id(topic.topic_id), settings, partitions }
-        })
-        .collect();
-    topics.sort_by(|one, other| one.topic.cmp(&other.topic));
-    Ok(Report::Described(topics))
-}
-
-type Offsets = BTreeMap<(String, i32), i64>;
-
-/// Asks each leader for the offsets of its partitions.
-fn offsets(
-    cluster: &mut Cluster,
-    metadata: &Body,
-    answer: &MetadataResponse<'_>,
-    timestamp: i64,
-) -> Result<Offsets, AdminError> {
-    let mut found = Offsets::new();
-    let led = answer.topics.iter().flat_map(|topic| &topic.partitions).map(|partition| partition.leader_id);
-    let leaders: std::collections::BTreeSet<i32> = led.filter(|leader| *leader >= 0).collect();
-    for leader in leaders {
-        let topics = answer
-            .topics
-            .iter()
-            .map(|topic| led_by(leader, topic, timestamp))
-            .filter(|topic| !topic.partitions.is_empty());
-        let request = ListOffsetsRequest { replica_id: -1, isolation_level: 0, topics: topics.collect() };
-        let node = cluster.node(leader, metadata, "a partition's leader")?;
-        let body = node.call(ApiKey::ListOffsets, |version, out| request.encode(version, out))?;
-        for topic in body.read(ListOffsetsResponse::decode)?.topics {
-            for partition in topic.partitions.iter().filter(|partition| partition.error_code.is_none()) {
-                found.insert((topic.name.to_string(), partition.partition_index), partition.offset);
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// What to ask `leader` about a topic.
-fn led_by<'a>(leader: i32, topic: &'a MetadataResponseTopic<'_>, timestamp: i64) -> ListOffsetsTopic<'a> {
-    let led = topic.partitions.iter().filter(|partition| partition.leader_id == leader);
-    let question = |index| ListOffsetsPartition { partition_index: index, timestamp, ..Default::default() };
-    ListOffsetsTopic { name: name_of(topic), partitions: led.map(|led| question(led.partition_index)).collect() }
-}
-
-/// The settings of each topic that were set for it.
-fn settings(
-    cluster: &mut Cluster,
-    metadata: &Body,
-    answer: &MetadataResponse<'_>,
-) -> Result<BTreeMap<String, Vec<Setting>>, AdminError> {
-    let resource = |topic| DescribeConfigsResource {
-        resource_type: RESOURCE_TYPE_TOPIC,
-        resource_name: name_of(topic),
-        configuration_keys: None,
-    };
-    let resources: Vec<_> = answer.topics.iter().map(resource).collect();
-    if resources.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let request = DescribeConfigsRequest { resources, ..Default::default() };
-    let node = cluster.node(answer.controller_id, metadata, "settings")?;
-    let body = match node.call(ApiKey::DescribeConfigs, |version, out| request.encode(version, out)) {
-        Ok(body) => body,
-        // A node that does not tell its settings can still be described without them.
-        Err(AdminError::NoVersion { .. }) => return Ok(BTreeMap::new()),
-        Err(error) => return Err(error),
-    };
-    let answer = body.read(DescribeConfigsResponse::decode)?;
-    let of_topic =
-        |config: &&wire::describe_configs::DescribeConfigsResourceResult<'_>| config.config_source == SOURCE_TOPIC;
-    let setting = |config: &wire::describe_configs::DescribeConfigsResourceResult<'_>| Setting {
-        key: config.name.to_string(),
-        value: config.value.as_deref().map(str::to_owned),
-    };
-    let settings = answer.results.iter().map(|result| {
-        (result.resource_name.to_string(), result.configs.iter().filter(of_topic).map(setting).collect())
-    });
-    Ok(settings.collect())
-}
-
-fn name_of<'a>(topic: &'a MetadataResponseTopic<'_>) -> &'a str {
+pub(super) fn name_of<'a>(topic: &'a MetadataResponseTopic<'_>) -> &'a str {
     topic.name.as_deref().unwrap_or_default()
 }
 
-fn id(id: Uuid) -> Option<String> {
+pub(super) fn id(id: Uuid) -> Option<String> {
     (id != Uuid::ZERO).then(|| id.to_string())
 }
 
-fn key_value(text: &str) -> Result<(&str, &str), AdminError> {
+pub(super) fn key_value(text: &str) -> Result<(&str, &str), AdminError> {
     let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
     pair.ok_or_else(|| AdminError::Usage(format!("--config {text}: it must be KEY=VALUE")))
 }
 
-fn explain(code: ErrorCode, message: Option<&str>) -> String {
-    match message {
+/// An error as a sentence, with what to do about it where that is known.
+pub(super) fn explain(code: ErrorCode, message: Option<&str>) -> String {
+    let said = match message {
         Some(message) if !message.is_empty() => format!("{}: {message}", code.name()),
         _ => code.name().to_owned(),
-    }
+    };
+    let advice = match code {
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => "`ringmain topic list` shows the topics",
+        ErrorCode::TOPIC_ALREADY_EXISTS => {
+            "--if-not-exists takes that for success, `ringmain topic add-partitions` makes it larger"
+        }
+        ErrorCode::INVALID_CONFIG => "`ringmain config describe --all` shows the settings and their values",
+        ErrorCode::INVALID_PARTITIONS => "partitions can be added and not taken away",
+        ErrorCode::REQUEST_TIMED_OUT => "try again",
+        _ => return said,
+    };
+    format!("{}; {advice}", said.trim_end_matches('.'))
 }

@@ -28,6 +28,13 @@ pub enum ValueKind {
     ThrottledReplicas,
 }
 
+impl ValueKind {
+    /// Whether a value is a list, to which words can be added and from which they can be taken.
+    pub fn is_list(self) -> bool {
+        matches!(self, Self::Words(_) | Self::ThrottledReplicas)
+    }
+}
+
 /// A topic config.
 #[derive(Debug, Clone, Copy)]
 pub struct ConfigKey {
@@ -40,6 +47,26 @@ pub struct ConfigKey {
     pub documentation: &'static str,
 }
 
+/// How batches are compressed.
+pub const COMPRESSION_TYPE: &str = "compression.type";
+/// The value of [`COMPRESSION_TYPE`] with which batches stay as they were sent.
+pub const PRODUCER: &str = "producer";
+/// The value of [`COMPRESSION_TYPE`] with which they are stored plain.
+pub const UNCOMPRESSED: &str = "uncompressed";
+/// Level of gzip, where the broker compresses.
+pub const GZIP_LEVEL: &str = "compression.gzip.level";
+/// Level of zstd, where the broker compresses.
+pub const ZSTD_LEVEL: &str = "compression.zstd.level";
+/// Whose clock stamps records.
+pub const TIMESTAMP_TYPE: &str = "message.timestamp.type";
+/// The value of [`TIMESTAMP_TYPE`] with which it is the broker's.
+pub const LOG_APPEND_TIME: &str = "LogAppendTime";
+/// How far a timestamp may lie before the broker's clock, in milliseconds.
+pub const TIMESTAMP_BEFORE_MS_MAX: &str = "message.timestamp.before.max.ms";
+/// How far a timestamp may lie after the broker's clock, in milliseconds.
+pub const TIMESTAMP_AFTER_MS_MAX: &str = "message.timestamp.after.max.ms";
+/// Replicas in sync without which acks=all is refused.
+pub const INSYNC_REPLICAS_MIN: &str = "min.insync.replicas";
 /// What happens to old records: words separated by commas.
 pub const CLEANUP_POLICY: &str = "cleanup.policy";
 /// The word of [`CLEANUP_POLICY`] that keeps the last record of each key.
@@ -56,6 +83,8 @@ pub const COMPACTION_LAG_MS_MAX: &str = "max.compaction.lag.ms";
 pub const DURABILITY: &str = "ringmain.durability";
 /// Largest batch a topic takes, in bytes.
 pub const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
+/// Whether old segments go to tiered storage.
+pub const REMOTE_STORAGE: &str = "remote.storage.enable";
 /// Size at which a segment is full, in bytes.
 pub const SEGMENT_BYTES: &str = "segment.bytes";
 
@@ -83,25 +112,20 @@ const ANY_INT: i32 = i32::MAX;
 /// Every topic config, sorted by name.
 pub const TOPIC_KEYS: &[ConfigKey] = &[
     acting(CLEANUP_POLICY, ValueKind::Words(&[COMPACT, DELETE]), DELETE, "What happens to old records."),
+    acting(GZIP_LEVEL, ValueKind::Int { min: -1, max: 9 }, "-1", "Level of gzip where the broker compresses."),
     key(
-        "compression.gzip.level",
-        ValueKind::Int { min: -1, max: 9 },
-        "-1",
-        "Level of gzip where the broker compresses.",
+        "compression.lz4.level",
+        ValueKind::Int { min: 1, max: 17 },
+        "9",
+        "Kept for the record: lz4 has one level here.",
     ),
-    key("compression.lz4.level", ValueKind::Int { min: 1, max: 17 }, "9", "Level of lz4 where the broker compresses."),
-    key(
-        "compression.type",
-        ValueKind::Word(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]),
-        "producer",
+    acting(
+        COMPRESSION_TYPE,
+        ValueKind::Word(&[UNCOMPRESSED, "zstd", "lz4", "snappy", "gzip", PRODUCER]),
+        PRODUCER,
         "How batches are stored; `producer` keeps them as they were sent.",
     ),
-    key(
-        "compression.zstd.level",
-        ValueKind::Int { min: -131_072, max: 22 },
-        "3",
-        "Level of zstd where the broker compresses.",
-    ),
+    acting(ZSTD_LEVEL, ValueKind::Int { min: -131_072, max: 22 }, "3", "Level of zstd where the broker compresses."),
     acting(
         DELETE_RETENTION_MS,
         ValueKind::Long { min: 0 },
@@ -148,21 +172,21 @@ pub const TOPIC_KEYS: &[ConfigKey] = &[
         "1048588",
         "Largest record batch that is accepted, as sent, in bytes.",
     ),
-    key(
-        "message.timestamp.after.max.ms",
+    acting(
+        TIMESTAMP_AFTER_MS_MAX,
         ValueKind::Long { min: 0 },
         "3600000",
         "How far a timestamp may lie after the broker's clock.",
     ),
-    key(
-        "message.timestamp.before.max.ms",
+    acting(
+        TIMESTAMP_BEFORE_MS_MAX,
         ValueKind::Long { min: 0 },
         "9223372036854775807",
         "How far a timestamp may lie before the broker's clock.",
     ),
-    key(
-        "message.timestamp.type",
-        ValueKind::Word(&["CreateTime", "LogAppendTime"]),
+    acting(
+        TIMESTAMP_TYPE,
+        ValueKind::Word(&["CreateTime", LOG_APPEND_TIME]),
         "CreateTime",
         "Whose clock stamps records.",
     ),
@@ -178,16 +202,16 @@ pub const TOPIC_KEYS: &[ConfigKey] = &[
         "0",
         "Earliest time of compaction, in milliseconds after a record was written.",
     ),
-    key(
-        "min.insync.replicas",
+    acting(
+        INSYNC_REPLICAS_MIN,
         ValueKind::Int { min: 1, max: ANY_INT },
         "1",
-        "Replicas that acks=all waits for at least.",
+        "Replicas in sync without which acks=all is refused.",
     ),
     key("preallocate", ValueKind::Boolean, "false", "Whether segment files are preallocated."),
     key("remote.log.copy.disable", ValueKind::Boolean, "false", "Whether tiered storage is read only."),
     key("remote.log.delete.on.disable", ValueKind::Boolean, "false", "Whether tiered data goes when tiering ends."),
-    key("remote.storage.enable", ValueKind::Boolean, "false", "Whether tiered storage is used."),
+    key(REMOTE_STORAGE, ValueKind::Boolean, "false", "Whether tiered storage is used."),
     acting(
         RETENTION_BYTES,
         ValueKind::Long { min: i64::MIN },

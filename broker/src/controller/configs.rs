@@ -5,61 +5,10 @@ use std::collections::BTreeMap;
 use engine::compaction::CompactionConfig;
 
 use super::config_keys::{self, ConfigKey, ValueKind};
-use crate::config::{Config, Durability};
-use crate::limits::{MESSAGE_BYTES_MAX_DEFAULT, PARTITIONS_DEFAULT};
-
-/// What the broker gives a topic that does not say otherwise.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TopicDefaults {
-    pub durability: Durability,
-    pub message_bytes_max: u32,
-    pub segment_bytes: u64,
-    /// None keeps records of any age.
-    pub retention_ms: Option<u64>,
-    /// None keeps any number of bytes.
-    pub retention_bytes: Option<u64>,
-    /// Partitions of a topic whose creator does not care.
-    pub partitions: u32,
-}
-
-impl Default for TopicDefaults {
-    fn default() -> Self {
-        Self {
-            durability: Durability::Durable,
-            message_bytes_max: MESSAGE_BYTES_MAX_DEFAULT,
-            segment_bytes: engine::limits::SEGMENT_BYTES_DEFAULT,
-            retention_ms: Some(config_keys::WEEK_MS),
-            retention_bytes: None,
-            partitions: PARTITIONS_DEFAULT,
-        }
-    }
-}
-
-impl TopicDefaults {
-    /// What a node's configuration says.
-    pub fn of(config: &Config) -> Self {
-        Self {
-            durability: config.durability,
-            message_bytes_max: config.message_bytes_max,
-            partitions: config.partitions,
-            retention_ms: config.retention_ms,
-            retention_bytes: config.retention_bytes,
-            ..Self::default()
-        }
-    }
-
-    /// The effective default of a key: the broker's where it has one, else the table's.
-    pub fn value_of(&self, key: &ConfigKey) -> String {
-        match key.name {
-            config_keys::DURABILITY => durability_word(self.durability).to_owned(),
-            config_keys::MAX_MESSAGE_BYTES => self.message_bytes_max.to_string(),
-            config_keys::SEGMENT_BYTES => self.segment_bytes.to_string(),
-            config_keys::RETENTION_MS => limit_text(self.retention_ms),
-            config_keys::RETENTION_BYTES => limit_text(self.retention_bytes),
-            _ => key.default.to_owned(),
-        }
-    }
-}
+use super::defaults::TopicDefaults;
+use super::intake::Intake;
+use super::limits::TOPIC_CONFIG_BYTES_MAX;
+use crate::config::Durability;
 
 /// What a topic's configs mean: the values that act, parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,31 +23,48 @@ pub struct TopicSettings {
     pub deletes: bool,
     /// How the log is compacted, if only the last record of each key is kept, so that every record needs one.
     pub compaction: Option<CompactionConfig>,
+    /// How batches are taken in.
+    pub intake: Intake,
+}
+
+/// The values that hold for a topic: its own, and where it has none, what was changed for the nodes.
+pub struct Values<'a> {
+    pub configs: &'a BTreeMap<String, String>,
+    pub defaults: &'a TopicDefaults,
+}
+
+impl<'a> Values<'a> {
+    pub fn get(&self, name: &str) -> Option<&'a str> {
+        self.configs.get(name).map(String::as_str).or_else(|| self.defaults.changed(name)).map(str::trim)
+    }
+
+    pub fn number<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
+        self.get(name)?.parse().ok()
+    }
 }
 
 impl TopicSettings {
     /// Parses the configs that are set and takes the defaults for the others. What was set has been checked before it
     /// was stored; should a later build have stored what this one cannot read, the default holds.
     pub fn new(configs: &BTreeMap<String, String>, defaults: &TopicDefaults) -> Self {
-        let durability = match configs.get(config_keys::DURABILITY).map(String::as_str) {
+        let values = Values { configs, defaults };
+        let durability = match values.get(config_keys::DURABILITY) {
             Some(config_keys::DURABLE) => Durability::Durable,
             Some(config_keys::RELAXED) => Durability::Relaxed,
             _ => defaults.durability,
         };
+        let policy = values.get(config_keys::CLEANUP_POLICY).unwrap_or(config_keys::DELETE);
+        let has_policy = |wanted| policy.split(',').any(|word| word.trim() == wanted);
         Self {
             durability,
-            message_bytes_max: number(configs, config_keys::MAX_MESSAGE_BYTES).unwrap_or(defaults.message_bytes_max),
-            segment_bytes: number(configs, config_keys::SEGMENT_BYTES).unwrap_or(defaults.segment_bytes),
-            segment_ms: number(configs, config_keys::SEGMENT_MS).unwrap_or(config_keys::WEEK_MS),
-            retention_ms: number(configs, config_keys::RETENTION_MS).map_or(defaults.retention_ms, limit),
-            retention_bytes: number(configs, config_keys::RETENTION_BYTES).map_or(defaults.retention_bytes, limit),
-            deletes: configs
-                .get(config_keys::CLEANUP_POLICY)
-                .is_none_or(|words| words.split(',').any(|word| word.trim() == config_keys::DELETE)),
-            compaction: configs
-                .get(config_keys::CLEANUP_POLICY)
-                .filter(|words| words.split(',').any(|word| word.trim() == config_keys::COMPACT))
-                .map(|_| compaction(configs)),
+            message_bytes_max: values.number(config_keys::MAX_MESSAGE_BYTES).unwrap_or(defaults.message_bytes_max),
+            segment_bytes: values.number(config_keys::SEGMENT_BYTES).unwrap_or(defaults.segment_bytes),
+            segment_ms: values.number(config_keys::SEGMENT_MS).unwrap_or(config_keys::WEEK_MS),
+            retention_ms: values.number(config_keys::RETENTION_MS).map_or(defaults.retention_ms, limit),
+            retention_bytes: values.number(config_keys::RETENTION_BYTES).map_or(defaults.retention_bytes, limit),
+            deletes: has_policy(config_keys::DELETE),
+            compaction: has_policy(config_keys::COMPACT).then(|| compaction(&values)),
+            intake: Intake::new(&values),
         }
     }
 
@@ -113,15 +79,15 @@ impl TopicSettings {
     }
 }
 
-fn compaction(configs: &BTreeMap<String, String>) -> CompactionConfig {
+fn compaction(values: &Values<'_>) -> CompactionConfig {
     let defaults = CompactionConfig::default();
-    let ratio: Option<f64> = number(configs, config_keys::DIRTY_RATIO_MIN);
+    let ratio: Option<f64> = values.number(config_keys::DIRTY_RATIO_MIN);
     CompactionConfig {
         dirty_ratio_min_ppm: ratio.map_or(defaults.dirty_ratio_min_ppm, |ratio| (ratio * 1e6) as u32),
-        delete_retention_ms: number(configs, config_keys::DELETE_RETENTION_MS).unwrap_or(defaults.delete_retention_ms),
-        lag_ms_min: number(configs, config_keys::COMPACTION_LAG_MS_MIN).unwrap_or(defaults.lag_ms_min),
+        delete_retention_ms: values.number(config_keys::DELETE_RETENTION_MS).unwrap_or(defaults.delete_retention_ms),
+        lag_ms_min: values.number(config_keys::COMPACTION_LAG_MS_MIN).unwrap_or(defaults.lag_ms_min),
         // Kafka's way to say that there is no bound.
-        lag_ms_max: number(configs, config_keys::COMPACTION_LAG_MS_MAX).filter(|ms| *ms < i64::MAX as u64),
+        lag_ms_max: values.number(config_keys::COMPACTION_LAG_MS_MAX).filter(|ms| *ms < i64::MAX as u64),
     }
 }
 
@@ -143,10 +109,6 @@ pub fn limit_text(limit: Option<u64>) -> String {
     limit.map_or_else(|| "-1".to_owned(), |limit| limit.to_string())
 }
 
-fn number<T: std::str::FromStr>(configs: &BTreeMap<String, String>, name: &str) -> Option<T> {
-    configs.get(name)?.trim().parse().ok()
-}
-
 /// Why a config is refused. The texts go to the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigFault {
@@ -156,6 +118,38 @@ pub enum ConfigFault {
     NullValue(String),
     #[error("Invalid value {value} for configuration {key}: {reason}")]
     InvalidValue { key: &'static str, value: String, reason: String },
+    #[error("Invalid value {value} for configuration {name}: {reason}")]
+    InvalidNodeValue { name: String, value: String, reason: String },
+    #[error("Tiered storage does not exist here, so remote.storage.enable cannot be true.")]
+    NoTieredStorage,
+    #[error("conflict topic config setting min.compaction.lag.ms ({min}) > max.compaction.lag.ms ({max})")]
+    LagsCross { min: i64, max: i64 },
+    #[error("The configs of one topic or node may take {TOPIC_CONFIG_BYTES_MAX} bytes at most.")]
+    TooLarge,
+}
+
+impl ConfigFault {
+    /// The same fault under the name that a node's setting has for the config.
+    pub fn about(self, name: &str) -> Self {
+        match self {
+            Self::InvalidValue { value, reason, .. } => Self::InvalidNodeValue { name: name.to_owned(), value, reason },
+            other => other,
+        }
+    }
+}
+
+/// Checks all configs that one topic, or one node, is to have.
+pub fn check_all(configs: &BTreeMap<String, String>) -> Result<(), ConfigFault> {
+    if configs.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > TOPIC_CONFIG_BYTES_MAX {
+        return Err(ConfigFault::TooLarge);
+    }
+    if configs.get(config_keys::REMOTE_STORAGE).is_some_and(|value| value.trim().eq_ignore_ascii_case("true")) {
+        return Err(ConfigFault::NoTieredStorage);
+    }
+    let number = |name| configs.get(name).and_then(|value: &String| value.trim().parse::<i64>().ok());
+    let min = number(config_keys::COMPACTION_LAG_MS_MIN).unwrap_or(0);
+    let max = number(config_keys::COMPACTION_LAG_MS_MAX).unwrap_or(i64::MAX);
+    if min > max { Err(ConfigFault::LagsCross { min, max }) } else { Ok(()) }
 }
 
 /// Checks one config by name.
@@ -256,6 +250,19 @@ mod tests {
     fn an_unknown_key_and_a_missing_value_are_told_apart() {
         assert_eq!(check("segment.byte", Some("1")), Err(ConfigFault::UnknownKey("segment.byte".into())));
         assert_eq!(check("segment.bytes", None), Err(ConfigFault::NullValue("segment.bytes".into())));
+    }
+
+    #[test]
+    fn configs_that_contradict_each_other_are_refused() {
+        let all = |configs: &[(&str, &str)]| {
+            check_all(&configs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+        };
+        assert_eq!(all(&[("min.compaction.lag.ms", "5"), ("max.compaction.lag.ms", "5")]), Ok(()));
+        let crossed = all(&[("min.compaction.lag.ms", "6"), ("max.compaction.lag.ms", "5")]);
+        assert_eq!(crossed, Err(ConfigFault::LagsCross { min: 6, max: 5 }));
+        assert_eq!(all(&[("remote.storage.enable", "False")]), Ok(()));
+        assert_eq!(all(&[("remote.storage.enable", "true")]), Err(ConfigFault::NoTieredStorage));
+        assert_eq!(all(&[("segment.ms", &"0".repeat(TOPIC_CONFIG_BYTES_MAX))]), Err(ConfigFault::TooLarge));
     }
 
     #[test]

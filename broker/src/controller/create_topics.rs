@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::assignment::{self, AssignmentFault};
 use super::configs::{self, ConfigFault};
 use super::image::Image;
-use super::limits::{PARTITIONS_MAX, PARTITIONS_PER_TOPIC_MAX, TOPIC_CONFIG_BYTES_MAX, TOPICS_MAX};
+use super::limits::{PARTITIONS_MAX, PARTITIONS_PER_TOPIC_MAX, TOPICS_MAX};
 use super::names::{self, NameFault};
 use super::records::MetadataRecord;
 use super::topic_id::TopicId;
@@ -72,20 +73,14 @@ pub enum CreateFault {
     Exists(String),
     #[error(transparent)]
     Config(#[from] ConfigFault),
-    #[error("The configs of one topic may take {TOPIC_CONFIG_BYTES_MAX} bytes at most.")]
-    ConfigsTooLarge,
     #[error("A manual partition assignment was specified, but {0} was not set to -1.")]
     AssignedAndCounted(&'static str),
     #[error("Found multiple manual partition assignments for partition {0}")]
     AssignedTwice(i32),
     #[error("partitions should be a consecutive 0-based integer sequence")]
     AssignmentGap,
-    #[error("The manual partition assignment includes an empty replica list.")]
-    AssignedNowhere,
-    #[error("The manual partition assignment includes the broker {0} more than once.")]
-    AssignedTwiceToNode(NodeId),
-    #[error("The manual partition assignment includes broker {0}, but no such broker is registered.")]
-    UnknownNode(NodeId),
+    #[error(transparent)]
+    Assignment(#[from] AssignmentFault),
     #[error("Replication factor must be larger than 0, or -1 to use the default value.")]
     NoReplicas,
     #[error(
@@ -205,24 +200,11 @@ impl Decision<'_> {
             if !indexes.insert(assignment.partition) {
                 return Err(CreateFault::AssignedTwice(assignment.partition));
             }
-            self.check_nodes(&assignment.node_ids)?;
+            assignment::check(&assignment.node_ids, self.node)?;
         }
         let count = u32::try_from(count).expect("a topic has at most PARTITIONS_PER_TOPIC_MAX partitions");
         let is_gapless = (0i32..).zip(&indexes).all(|(expected, &index)| index == expected);
         if is_gapless { Ok(count) } else { Err(CreateFault::AssignmentGap) }
-    }
-
-    fn check_nodes(&self, node_ids: &[NodeId]) -> Result<(), CreateFault> {
-        if node_ids.is_empty() {
-            return Err(CreateFault::AssignedNowhere);
-        }
-        if let Some(&unknown) = node_ids.iter().find(|&&node_id| node_id != self.node) {
-            return Err(CreateFault::UnknownNode(unknown));
-        }
-        if node_ids.len() > 1 {
-            return Err(CreateFault::AssignedTwiceToNode(self.node));
-        }
-        Ok(())
     }
 }
 
@@ -231,17 +213,14 @@ fn collision_key(name: &str) -> String {
     names::collision_key(name).unwrap_or_else(|| name.to_owned())
 }
 
-fn checked_configs(configs: &[(String, Option<String>)]) -> Result<BTreeMap<String, String>, CreateFault> {
-    let bytes: usize = configs.iter().map(|(name, value)| name.len() + value.as_deref().map_or(0, str::len)).sum();
-    if bytes > TOPIC_CONFIG_BYTES_MAX {
-        return Err(CreateFault::ConfigsTooLarge);
-    }
+fn checked_configs(configs: &[(String, Option<String>)]) -> Result<BTreeMap<String, String>, ConfigFault> {
     let mut checked = BTreeMap::new();
     for (name, value) in configs {
         configs::check(name, value.as_deref())?;
         // The last value of a key counts, as in Kafka.
         checked.insert(name.clone(), value.clone().expect("a config without a value does not pass the check"));
     }
+    configs::check_all(&checked)?;
     Ok(checked)
 }
 
@@ -336,9 +315,12 @@ mod tests {
         assert_eq!(decide(&image, vec![assign(&[(1, &[1]), (0, &[1])])]).1[0].1.as_ref().unwrap().partitions, 2);
         assert_eq!(fault(&image, assign(&[(0, &[1]), (0, &[1])])), CreateFault::AssignedTwice(0));
         assert_eq!(fault(&image, assign(&[(0, &[1]), (2, &[1])])), CreateFault::AssignmentGap);
-        assert_eq!(fault(&image, assign(&[(0, &[])])), CreateFault::AssignedNowhere);
-        assert_eq!(fault(&image, assign(&[(0, &[2])])), CreateFault::UnknownNode(NodeId(2)));
-        assert_eq!(fault(&image, assign(&[(0, &[1, 1])])), CreateFault::AssignedTwiceToNode(NODE));
+        assert_eq!(fault(&image, assign(&[(0, &[])])), CreateFault::Assignment(AssignmentFault::Nowhere));
+        assert_eq!(
+            fault(&image, assign(&[(0, &[2])])),
+            CreateFault::Assignment(AssignmentFault::UnknownNode(NodeId(2)))
+        );
+        assert_eq!(fault(&image, assign(&[(0, &[1, 1])])), CreateFault::Assignment(AssignmentFault::Twice(NODE)));
         let counted = NewTopic { partitions: 1, ..assign(&[(0, &[1])]) };
         assert_eq!(fault(&image, counted), CreateFault::AssignedAndCounted("numPartitions"));
         let replicated = NewTopic { replication_factor: 1, ..assign(&[(0, &[1])]) };
@@ -377,7 +359,7 @@ mod tests {
             CreateFault::Config(ConfigFault::UnknownKey(_))
         ));
         assert!(matches!(fault(&image, with("segment.ms", None)), CreateFault::Config(ConfigFault::NullValue(_))));
-        let long = "0".repeat(TOPIC_CONFIG_BYTES_MAX);
-        assert_eq!(fault(&image, with("segment.ms", Some(long))), CreateFault::ConfigsTooLarge);
+        let tiered = with("remote.storage.enable", Some("true".into()));
+        assert_eq!(fault(&image, tiered), CreateFault::Config(ConfigFault::NoTieredStorage));
     }
 }

@@ -7,10 +7,12 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::configs::{TopicDefaults, TopicSettings};
+use super::configs::TopicSettings;
+use super::defaults::{NodeConfigs, TopicDefaults};
 use super::names;
 use super::records::MetadataRecord;
 use super::topic_id::TopicId;
+use crate::ids::NodeId;
 
 /// A topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +38,11 @@ impl Topic {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     Created(Rc<Topic>),
+    /// It has other settings, or more partitions.
     Reconfigured(Rc<Topic>),
     Deleted(Rc<Topic>),
+    /// Every topic may have other settings than before.
+    ReconfiguredAll,
     /// Nothing that concerns a log.
     None,
 }
@@ -50,6 +55,7 @@ pub struct Image {
     /// The topic that holds each [`names::collision_key`]; the controller lets no second one in.
     collisions: BTreeMap<String, String>,
     defaults: TopicDefaults,
+    node_configs: NodeConfigs,
     partition_count: u64,
     next_producer_id: i64,
 }
@@ -72,6 +78,8 @@ impl Image {
             }
             MetadataRecord::TopicDeleted { id } => self.replay_deletion(*id),
             MetadataRecord::TopicConfig { id, key, value } => self.replay_config(*id, key, value.as_deref()),
+            MetadataRecord::TopicPartitions { id, partitions } => self.replay_partitions(*id, *partitions),
+            MetadataRecord::NodeConfig { node, key, value } => self.replay_node_config(*node, key, value.as_deref()),
             MetadataRecord::ProducerIds { next } => {
                 self.next_producer_id = self.next_producer_id.max(*next);
                 Change::None
@@ -120,6 +128,11 @@ impl Image {
         &self.defaults
     }
 
+    /// Settings of nodes that were changed while they ran.
+    pub fn node_configs(&self) -> &NodeConfigs {
+        &self.node_configs
+    }
+
     /// The fewest records that make an empty image equal to this one.
     pub fn to_records(&self) -> Vec<MetadataRecord> {
         let topics = self.topics.values().map(|topic| MetadataRecord::Topic {
@@ -128,7 +141,16 @@ impl Image {
             partitions: topic.partitions,
             configs: topic.configs.clone(),
         });
-        topics.chain([MetadataRecord::ProducerIds { next: self.next_producer_id }]).collect()
+        let node_configs = self.node_configs.iter().flat_map(|(&node, configs)| {
+            let record = move |(key, value): (&String, &String)| MetadataRecord::NodeConfig {
+                node,
+                key: key.clone(),
+                value: Some(value.clone()),
+            };
+            configs.iter().map(record)
+        });
+        // The defaults come before the topics that follow them.
+        node_configs.chain(topics).chain([MetadataRecord::ProducerIds { next: self.next_producer_id }]).collect()
     }
 
     fn replay_topic(&mut self, name: &str, id: TopicId, partitions: u32, configs: BTreeMap<String, String>) -> Change {
@@ -157,16 +179,45 @@ impl Image {
     fn replay_config(&mut self, id: TopicId, key: &str, value: Option<&str>) -> Change {
         let Some(topic) = self.topics.get(&id) else { return Change::None };
         let mut topic = Topic::clone(topic);
-        match value {
-            Some(value) => topic.configs.insert(key.to_owned(), value.to_owned()),
-            None => topic.configs.remove(key),
-        };
+        set(&mut topic.configs, key, value);
         topic.settings = TopicSettings::new(&topic.configs, &self.defaults);
-        let topic = Rc::new(topic);
-        self.topics.insert(id, Rc::clone(&topic));
-        self.by_name.insert(topic.name.clone(), Rc::clone(&topic));
-        Change::Reconfigured(topic)
+        Change::Reconfigured(self.put(topic))
     }
+
+    /// A topic does not lose partitions.
+    fn replay_partitions(&mut self, id: TopicId, partitions: u32) -> Change {
+        let Some(topic) = self.topics.get(&id) else { return Change::None };
+        let topic = Topic { partitions: partitions.max(topic.partitions), ..Topic::clone(topic) };
+        self.partition_count += u64::from(topic.partitions - self.topics[&id].partitions);
+        Change::Reconfigured(self.put(topic))
+    }
+
+    fn replay_node_config(&mut self, node: Option<NodeId>, key: &str, value: Option<&str>) -> Change {
+        set(self.node_configs.entry(node).or_default(), key, value);
+        self.node_configs.retain(|_, configs| !configs.is_empty());
+        self.defaults.follow(&self.node_configs);
+        let topics: Vec<Rc<Topic>> = self.topics.values().cloned().collect();
+        for topic in topics {
+            let settings = TopicSettings::new(&topic.configs, &self.defaults);
+            self.put(Topic { settings, ..Topic::clone(&topic) });
+        }
+        Change::ReconfiguredAll
+    }
+
+    /// Puts a topic in the place of what it was before.
+    fn put(&mut self, topic: Topic) -> Rc<Topic> {
+        let topic = Rc::new(topic);
+        self.topics.insert(topic.id, Rc::clone(&topic));
+        self.by_name.insert(topic.name.clone(), Rc::clone(&topic));
+        topic
+    }
+}
+
+fn set(configs: &mut BTreeMap<String, String>, key: &str, value: Option<&str>) {
+    match value {
+        Some(value) => configs.insert(key.to_owned(), value.to_owned()),
+        None => configs.remove(key),
+    };
 }
 
 #[cfg(test)]
@@ -221,7 +272,14 @@ mod tests {
     #[test]
     fn the_records_of_an_image_rebuild_it() {
         let mut image = Image::default();
-        for record in [topic("a", 5, 1), topic("b", 6, 9), MetadataRecord::ProducerIds { next: 3_000 }] {
+        let node = |node, value: &str| MetadataRecord::NodeConfig {
+            node,
+            key: "log.retention.ms".into(),
+            value: Some(value.into()),
+        };
+        let more = MetadataRecord::TopicPartitions { id: TopicId(6), partitions: 12 };
+        let ids = MetadataRecord::ProducerIds { next: 3_000 };
+        for record in [topic("a", 5, 1), topic("b", 6, 9), ids, more, node(None, "5"), node(Some(NodeId(7)), "6")] {
             image.replay(&record);
         }
         image.replay(&MetadataRecord::TopicDeleted { id: TopicId(5) });
@@ -232,5 +290,7 @@ mod tests {
         assert_eq!(rebuilt.topics().collect::<Vec<_>>(), image.topics().collect::<Vec<_>>());
         assert_eq!(rebuilt.partition_count(), image.partition_count());
         assert_eq!(rebuilt.next_producer_id(), 3_000);
+        assert_eq!(rebuilt.node_configs(), image.node_configs());
+        assert_eq!(rebuilt.topic("b").map(|topic| topic.settings.retention_ms), Some(Some(5)));
     }
 }

@@ -9,18 +9,26 @@
 //! ```
 //! Pure but [`run`]: a decision looks at the image and gives records; [`image::Image::replay`] alone changes an image.
 
+pub mod alter_configs;
+pub mod assignment;
 pub mod config_keys;
 pub mod configs;
+pub mod create_partitions;
 pub mod create_topics;
+pub mod defaults;
 pub mod delete_topics;
 pub mod image;
+pub mod intake;
 pub mod limits;
 pub mod names;
+pub mod node_keys;
 pub mod producer_ids;
 pub mod records;
 pub mod run;
 mod topic_id;
 
+use alter_configs::{AlterConfigs, AlterResults};
+use create_partitions::{CreatePartitions, GrowResults};
 use create_topics::{CreateResults, CreateTopics};
 use delete_topics::{DeleteResults, DeleteTopics};
 use image::Image;
@@ -35,7 +43,9 @@ use crate::ids::NodeId;
 #[derive(Debug)]
 pub enum MetadataChange {
     CreateTopics(CreateTopics),
+    CreatePartitions(CreatePartitions),
     DeleteTopics(DeleteTopics),
+    AlterConfigs(AlterConfigs),
     /// One producer id that nobody has.
     AllocateProducerId,
 }
@@ -44,7 +54,9 @@ pub enum MetadataChange {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     CreateTopics(CreateResults),
+    CreatePartitions(GrowResults),
     DeleteTopics(DeleteResults),
+    AlterConfigs(AlterResults),
     ProducerId(Result<i64, Exhausted>),
     /// Nothing was decided.
     Refused(Refusal),
@@ -70,6 +82,14 @@ fn decide(
         MetadataChange::CreateTopics(request) => {
             let (records, results) = create_topics::create_topics(image, node, request);
             (records, Outcome::CreateTopics(results))
+        }
+        MetadataChange::CreatePartitions(request) => {
+            let (records, results) = create_partitions::create_partitions(image, node, request);
+            (records, Outcome::CreatePartitions(results))
+        }
+        MetadataChange::AlterConfigs(request) => {
+            let (records, results) = alter_configs::alter_configs(image, node, request);
+            (records, Outcome::AlterConfigs(results))
         }
         MetadataChange::DeleteTopics(request) => {
             let (records, results) = delete_topics::delete_topics(image, request);

@@ -12,9 +12,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::topic_id::TopicId;
+use crate::ids::NodeId;
 
-/// The version this build writes, and the highest one it reads.
-const RECORD_VERSION: u32 = 1;
+/// The highest version this build reads. Each record is written in the lowest one that has it, so that an older build reads on as long
+/// as nothing new was used.
+const RECORD_VERSION: u32 = 2;
 
 /// One change of the cluster's metadata. [`Image::replay`](super::image::Image::replay) gives it its meaning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +45,14 @@ pub enum MetadataRecord {
     },
     /// Every producer id below `next` may have been handed out.
     ProducerIds { next: i64 },
+    /// A topic has so many partitions from here on, more than before. Since version 2.
+    TopicPartitions {
+        #[serde(with = "hex_id")]
+        id: TopicId,
+        partitions: u32,
+    },
+    /// One setting of a node, or of all nodes, changed; without a value it is back at what the node was started with. Since version 2.
+    NodeConfig { node: Option<NodeId>, key: String, value: Option<String> },
 }
 
 /// Why a record of the metadata log cannot be used. It stops the start: guessing would lose topics.
@@ -73,8 +83,16 @@ struct EnvelopeIn {
 impl MetadataRecord {
     /// The bytes of a record's value.
     pub fn encode(&self) -> Vec<u8> {
-        serde_json::to_vec(&EnvelopeOut { version: RECORD_VERSION, record: self })
+        serde_json::to_vec(&EnvelopeOut { version: self.version(), record: self })
             .expect("a metadata record has only strings and numbers, which JSON can hold")
+    }
+
+    /// The lowest version that has this record.
+    fn version(&self) -> u32 {
+        match self {
+            Self::Topic { .. } | Self::TopicDeleted { .. } | Self::TopicConfig { .. } | Self::ProducerIds { .. } => 1,
+            Self::TopicPartitions { .. } | Self::NodeConfig { .. } => 2,
+        }
     }
 
     /// Reads a record's value.
@@ -124,6 +142,9 @@ mod tests {
             MetadataRecord::TopicDeleted { id: TopicId(1) },
             MetadataRecord::TopicConfig { id: TopicId(2), key: "segment.bytes".into(), value: None },
             MetadataRecord::ProducerIds { next: 5_000 },
+            MetadataRecord::TopicPartitions { id: TopicId(2), partitions: 7 },
+            MetadataRecord::NodeConfig { node: Some(NodeId(3)), key: "log.roll.ms".into(), value: Some("5".into()) },
+            MetadataRecord::NodeConfig { node: None, key: "log.roll.ms".into(), value: None },
         ];
         for record in records {
             assert_eq!(MetadataRecord::decode(&record.encode()).unwrap(), record);
@@ -144,9 +165,28 @@ mod tests {
     }
 
     #[test]
+    fn the_second_version_stays_readable() {
+        let id = TopicId(255);
+        let fixtures = [
+            (
+                MetadataRecord::TopicPartitions { id, partitions: 7 },
+                r#"{"version":2,"record":{"TopicPartitions":{"id":"000000000000000000000000000000ff","partitions":7}}}"#,
+            ),
+            (
+                MetadataRecord::NodeConfig { node: Some(NodeId(1)), key: "k".into(), value: Some("v".into()) },
+                r#"{"version":2,"record":{"NodeConfig":{"node":1,"key":"k","value":"v"}}}"#,
+            ),
+        ];
+        for (expected, written) in fixtures {
+            assert_eq!(MetadataRecord::decode(written.as_bytes()).unwrap(), expected);
+            assert_eq!(String::from_utf8(expected.encode()).unwrap(), written);
+        }
+    }
+
+    #[test]
     fn a_record_of_a_later_version_is_refused_by_name_not_misread() {
-        let written = br#"{"version":2,"record":{"Unheard":{}}}"#;
-        assert!(matches!(MetadataRecord::decode(written), Err(RecordError::FromTheFuture { version: 2 })));
+        let written = br#"{"version":3,"record":{"Unheard":{}}}"#;
+        assert!(matches!(MetadataRecord::decode(written), Err(RecordError::FromTheFuture { version: 3 })));
         assert!(matches!(MetadataRecord::decode(b"nonsense"), Err(RecordError::Malformed(_))));
     }
 }

@@ -14,7 +14,7 @@ use batch::{BatchBuilder, Batches, CheckedBytes, Compression, DecompressLimit, L
 use engine::ring::sync::oneshot;
 use engine::{LogConfig, LogId, Offset, Read, ReadError, StorageError, ring};
 
-use super::configs::TopicDefaults;
+use super::defaults::TopicDefaults;
 use super::image::Image;
 use super::limits::{CHANGES_PER_BATCH_MAX, CHANGES_WAITING_MAX, METADATA_BATCH_BYTES_MAX, METADATA_READ_BYTES};
 use super::producer_ids::ProducerIds;
@@ -218,7 +218,7 @@ pub async fn recover(ctx: &Rc<Context>) -> Result<(), MetadataError> {
     ctx.engine.create_log(METADATA_LOG, LogConfig::default())?;
     // On a full disk topics can still be deleted, which is what makes room again.
     ctx.engine.exempt_from_reserve(METADATA_LOG);
-    let partition = Partition { leader_epoch: LeaderEpoch(0), is_relaxed: false };
+    let partition = Partition { leader_epoch: LeaderEpoch(0), is_relaxed: false, stamps_append_time: false };
     ctx.partitions.borrow_mut().insert(METADATA_LOG, partition);
 
     let mut deleted = BTreeSet::new();

@@ -4,6 +4,7 @@ use engine::memory::Span;
 use engine::ring::Part;
 use wire::{ApiKey, Gap, encode_response_header, frame};
 
+use crate::controller::limits::ITEMS_PER_REQUEST_MAX;
 use crate::net::{Answer, Response};
 
 /// Which request is answered.
@@ -45,6 +46,12 @@ impl ReplyTo {
         assert_eq!(gaps.len(), payloads.len(), "every gap has its records");
         Response::new(interleave(out, &gaps, payloads))
     }
+}
+
+/// Closes the connection of a client that asks about more items than exist: the answer would say something of each.
+pub(super) fn refuse_above_limit(items: usize) -> Option<Answer> {
+    let reason = || format!("a request about {items} items, {ITEMS_PER_REQUEST_MAX} are the limit");
+    (items > ITEMS_PER_REQUEST_MAX).then(|| Answer::Close(reason()))
 }
 
 /// Puts each payload at its gap.

@@ -8,8 +8,8 @@ use wire::create_topics::{
 use wire::{DecodeError, ErrorCode};
 
 use super::{Request, describe_configs, error_codes};
-use crate::controller::configs::TopicDefaults;
 use crate::controller::create_topics::{Assignment, CreateFault, CreateTopics, CreatedTopic, NewTopic};
+use crate::controller::defaults::TopicDefaults;
 use crate::controller::{MetadataChange, Outcome, TopicId};
 use crate::ids::{NodeId, ShardId};
 use crate::mesh::message;

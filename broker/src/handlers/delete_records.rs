@@ -11,7 +11,7 @@ use wire::delete_records::{
 use wire::{DecodeError, ErrorCode};
 
 use super::routes::Routes;
-use super::{Request, error_codes};
+use super::{Request, error_codes, groups};
 use crate::controller::image::Image;
 use crate::mesh::message::{self, Cut};
 use crate::net::Answer;
@@ -70,6 +70,9 @@ pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answ
 
 fn cut(image: &Image, topic: &str, asked: &DeleteRecordsPartition) -> Result<Cut, ErrorCode> {
     let topic = image.topic(topic).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+    if groups::is_read_only(&topic.name) {
+        return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
+    }
     let partition = topic.partition(asked.partition_index).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
     if !topic.settings.deletes {
         return Err(ErrorCode::POLICY_VIOLATION);

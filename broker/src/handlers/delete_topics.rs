@@ -6,7 +6,7 @@ use std::rc::Rc;
 use wire::delete_topics::{DeletableTopicResult, DeleteTopicsRequest, DeleteTopicsResponse};
 use wire::{DecodeError, ErrorCode, Uuid};
 
-use super::{Request, error_codes};
+use super::{Request, error_codes, groups};
 use crate::controller::delete_topics::DeleteTopics;
 use crate::controller::image::Image;
 use crate::controller::{MetadataChange, Outcome, TopicId};
@@ -14,6 +14,9 @@ use crate::ids::ShardId;
 use crate::mesh::message;
 use crate::net::Answer;
 use crate::shard::Context;
+
+/// What is said of topics in which the broker keeps its own records.
+const INTERNAL: (ErrorCode, &str) = (ErrorCode::POLICY_VIOLATION, "The broker keeps its own records in this topic.");
 
 /// A topic to delete, as the client calls it. `name` is none if the id is not known.
 struct Target {
@@ -59,6 +62,7 @@ impl Target {
         let topic = image.topic(name);
         let result = match topic {
             _ if is_repeated => Err((ErrorCode::INVALID_REQUEST, "Duplicate topic name.")),
+            Some(topic) if groups::is_read_only(&topic.name) => Err(INTERNAL),
             Some(topic) => Ok(topic.id),
             None => Err((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition.")),
         };
@@ -70,6 +74,7 @@ impl Target {
         let topic = image.topic_by_id(TopicId::from_wire(id));
         let result = match topic {
             _ if is_repeated => Err((ErrorCode::INVALID_REQUEST, "Duplicate topic id.")),
+            Some(topic) if groups::is_read_only(&topic.name) => Err(INTERNAL),
             Some(topic) => Ok(topic.id),
             None => Err((ErrorCode::UNKNOWN_TOPIC_ID, "This server does not host this topic ID.")),
         };

@@ -41,6 +41,7 @@ fn describe(ctx: &Context, with_operations: bool) -> DescribeClusterResponse<'_>
             host: node.host.as_str().into(),
             port: i32::from(node.port),
             rack: None,
+            is_fenced: false,
         }],
         cluster_authorized_operations: if with_operations { CLUSTER_OPERATIONS } else { AUTHORIZED_OPERATIONS_UNKNOWN },
         ..DescribeClusterResponse::default()

@@ -6,15 +6,16 @@ use std::rc::Rc;
 use wire::describe_configs::{
     DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResourceResult, DescribeConfigsResponse,
     DescribeConfigsResult, DescribeConfigsSynonym, RESOURCE_TYPE_BROKER, RESOURCE_TYPE_TOPIC, SOURCE_DEFAULT,
-    SOURCE_STATIC_BROKER, SOURCE_TOPIC,
+    SOURCE_DYNAMIC_BROKER, SOURCE_DYNAMIC_DEFAULT_BROKER, SOURCE_STATIC_BROKER, SOURCE_TOPIC,
 };
 use wire::{DecodeError, ErrorCode};
 
 use super::Request;
 use crate::config::Config;
 use crate::controller::config_keys::{ConfigKey, TOPIC_KEYS, ValueKind};
-use crate::controller::configs::{TopicDefaults, durability_word, limit_text};
+use crate::controller::defaults::{Level, TopicDefaults};
 use crate::controller::names;
+use crate::controller::node_keys::{self, NODE_KEYS, NodeKey};
 use crate::net::Answer;
 use crate::partition::limits::FETCH_BYTES_MAX;
 use crate::shard::Context;
@@ -82,11 +83,19 @@ pub(super) fn topic_values<'a>(
     TOPIC_KEYS.iter().map(move |key| match configs.get(key.name) {
         Some(value) => TopicValue { key, value: value.clone(), source: SOURCE_TOPIC },
         None => {
-            let value = defaults.value_of(key);
-            let source = if value == key.default { SOURCE_DEFAULT } else { SOURCE_STATIC_BROKER };
-            TopicValue { key, value, source }
+            let (level, value) = defaults.ladder(key).swap_remove(0);
+            TopicValue { key, value, source: source_of(level) }
         }
     })
+}
+
+fn source_of(level: Level) -> i8 {
+    match level {
+        Level::Node => SOURCE_DYNAMIC_BROKER,
+        Level::Cluster => SOURCE_DYNAMIC_DEFAULT_BROKER,
+        Level::Static => SOURCE_STATIC_BROKER,
+        Level::Table => SOURCE_DEFAULT,
+    }
 }
 
 fn describe_topic(
@@ -113,25 +122,28 @@ fn describe_topic(
         .collect())
 }
 
-/// Every place that has a value, the one that counts first.
+/// Every place that has a value, the one that counts first. Those of nodes have a name of their own there.
 fn synonyms(
     key: &'static ConfigKey,
     value: &str,
     source: i8,
     defaults: &TopicDefaults,
 ) -> Vec<DescribeConfigsSynonym<'static>> {
-    let synonym =
-        |value: String, source| DescribeConfigsSynonym { name: key.name.into(), value: Some(value.into()), source };
-    let mut synonyms = Vec::new();
-    if source == SOURCE_TOPIC {
-        synonyms.push(synonym(value.to_owned(), SOURCE_TOPIC));
-    }
-    let broker_value = defaults.value_of(key);
-    if broker_value != key.default {
-        synonyms.push(synonym(broker_value, SOURCE_STATIC_BROKER));
-    }
-    synonyms.push(synonym(key.default.to_owned(), SOURCE_DEFAULT));
-    synonyms
+    let own = DescribeConfigsSynonym { name: key.name.into(), value: Some(value.to_owned().into()), source };
+    let node_name = node_keys::of_topic_key(key.name).map_or(key.name, |key| key.name);
+    let own = (source == SOURCE_TOPIC).then_some(own);
+    own.into_iter().chain(ladder_synonyms(node_name, defaults.ladder(key))).collect()
+}
+
+fn ladder_synonyms(
+    name: &'static str,
+    ladder: Vec<(Level, String)>,
+) -> impl Iterator<Item = DescribeConfigsSynonym<'static>> {
+    ladder.into_iter().map(move |(level, value)| DescribeConfigsSynonym {
+        name: name.into(),
+        value: Some(value.into()),
+        source: source_of(level),
+    })
 }
 
 fn type_of(kind: ValueKind) -> i8 {
@@ -151,59 +163,126 @@ fn describe_node(
     resource: &DescribeConfigsResource<'_>,
 ) -> Result<Vec<DescribeConfigsResourceResult<'static>>, Refusal> {
     let own_id = ctx.node.node_id;
-    // The empty name stands for what all nodes have in common and can be changed while they run: nothing, here.
+    let image = ctx.image.borrow();
     if resource.resource_name.is_empty() {
-        return Ok(Vec::new());
+        let changed = image.node_configs().get(&None).into_iter().flatten();
+        let wanted = changed.filter(|(name, _)| is_wanted(resource, name));
+        return Ok(wanted.filter_map(|(name, value)| changed_for_all(body, name, value)).collect());
     }
     if resource.resource_name != own_id.to_string() {
         let name = resource.resource_name;
         let message = format!("Unexpected broker id, expected {own_id} or empty string, but received {name}");
         return Err((ErrorCode::INVALID_REQUEST, message));
     }
-    let settings = node_settings(ctx);
-    let wanted = settings.into_iter().filter(|setting| is_wanted(resource, setting.name));
-    Ok(wanted.map(|setting| setting.to_wire(body.include_synonyms)).collect())
+    let read_once = node_settings(ctx).into_iter().map(|setting| setting.to_wire(body));
+    let changeable = NODE_KEYS.iter().map(|key| changeable(body, key, image.defaults()));
+    let mut settings: Vec<_> =
+        read_once.chain(changeable).filter(|setting| is_wanted(resource, &setting.name)).collect();
+    settings.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(settings)
 }
 
-/// A setting of this node. What is read from the configuration file or a flag counts as static, whatever its value.
+/// A setting that was changed for all nodes: as in Kafka only those are shown for all nodes.
+fn changed_for_all(
+    body: &DescribeConfigsRequest<'_>,
+    name: &str,
+    value: &str,
+) -> Option<DescribeConfigsResourceResult<'static>> {
+    let key = node_keys::find(name)?;
+    let ladder = vec![(Level::Cluster, value.to_owned()), (Level::Table, key.topic_config().default.to_owned())];
+    Some(node_value(body, key, ladder))
+}
+
+/// A setting of this node that can be changed while it runs.
+fn changeable(
+    body: &DescribeConfigsRequest<'_>,
+    key: &'static NodeKey,
+    defaults: &TopicDefaults,
+) -> DescribeConfigsResourceResult<'static> {
+    node_value(body, key, defaults.ladder(key.topic_config()))
+}
+
+fn node_value(
+    body: &DescribeConfigsRequest<'_>,
+    key: &'static NodeKey,
+    ladder: Vec<(Level, String)>,
+) -> DescribeConfigsResourceResult<'static> {
+    let topic_config = key.topic_config();
+    let (level, value) = ladder[0].clone();
+    DescribeConfigsResourceResult {
+        name: key.name.into(),
+        value: Some(value.into()),
+        config_source: source_of(level),
+        synonyms: if body.include_synonyms { ladder_synonyms(key.name, ladder).collect() } else { Vec::new() },
+        config_type: type_of(topic_config.kind),
+        documentation: body.include_documentation.then(|| topic_config.documentation.into()),
+        ..DescribeConfigsResourceResult::default()
+    }
+}
+
+/// A setting that is read from the configuration file or a flag, once; it counts as static, whatever its value.
 struct NodeSetting {
     name: &'static str,
     value: String,
     kind: i8,
+    documentation: &'static str,
 }
 
 fn node_settings(ctx: &Context) -> Vec<NodeSetting> {
     let config: &Config = &ctx.config;
     let node = &ctx.node;
-    let setting = |name, kind, value: String| NodeSetting { name, value, kind };
-    let listener = format!("PLAINTEXT://{}", config.listen);
-    let mut settings = vec![
-        setting("advertised.listeners", TYPE_STRING, format!("PLAINTEXT://{}:{}", node.host, node.port)),
-        setting("auto.create.topics.enable", TYPE_BOOLEAN, config.auto_create_topics.to_string()),
-        setting("broker.id", TYPE_INT, node.node_id.to_string()),
-        setting("connections.max.idle.ms", TYPE_LONG, config.connection_idle.as_millis().to_string()),
-        setting("default.replication.factor", TYPE_INT, "1".to_owned()),
-        setting("fetch.max.bytes", TYPE_INT, FETCH_BYTES_MAX.to_string()),
-        setting("listeners", TYPE_STRING, listener),
-        setting("log.cleaner.backoff.ms", TYPE_LONG, config.compaction_check.as_millis().to_string()),
-        setting("log.dirs", TYPE_STRING, config.data_dir.display().to_string()),
-        setting("log.retention.bytes", TYPE_LONG, limit_text(config.retention_bytes)),
-        setting("log.retention.check.interval.ms", TYPE_LONG, config.retention_check.as_millis().to_string()),
-        setting("log.retention.ms", TYPE_LONG, limit_text(config.retention_ms)),
-        setting("message.max.bytes", TYPE_INT, config.message_bytes_max.to_string()),
-        setting("node.id", TYPE_INT, node.node_id.to_string()),
-        setting("num.partitions", TYPE_INT, config.partitions.to_string()),
-        setting("producer.id.expiration.ms", TYPE_INT, config.producer_expiry.as_millis().to_string()),
-        setting("ringmain.durability", TYPE_STRING, durability_word(config.durability).to_owned()),
-        setting("ringmain.shards", TYPE_INT, ctx.shard_count.to_string()),
-        setting("socket.request.max.bytes", TYPE_INT, config.request_bytes_max.to_string()),
-    ];
-    settings.sort_by_key(|setting| setting.name);
-    settings
+    let text = |name, value: String, documentation| NodeSetting { name, value, kind: TYPE_STRING, documentation };
+    let int = |name, value: String, documentation| NodeSetting { name, value, kind: TYPE_INT, documentation };
+    let long = |name, value: String, documentation| NodeSetting { name, value, kind: TYPE_LONG, documentation };
+    let create = config.auto_create_topics.to_string();
+    let compaction_bytes = config.compaction_bytes_per_s_per_shard.saturating_mul(u64::from(ctx.shard_count));
+    vec![
+        text(
+            "advertised.listeners",
+            format!("PLAINTEXT://{}:{}", node.host, node.port),
+            "Where clients are told to connect to.",
+        ),
+        NodeSetting {
+            kind: TYPE_BOOLEAN,
+            ..text("auto.create.topics.enable", create, "Whether asking for a topic that does not exist creates it.")
+        },
+        int("broker.id", node.node_id.to_string(), "The node's id in the cluster; the same as node.id."),
+        long(
+            "connections.max.idle.ms",
+            config.connection_idle.as_millis().to_string(),
+            "Time without a request after which a connection is closed, in milliseconds.",
+        ),
+        int("default.replication.factor", "1".to_owned(), "Replicas of a topic whose creator does not care."),
+        int("fetch.max.bytes", FETCH_BYTES_MAX.to_string(), "Most bytes of one fetch answer."),
+        text("listeners", format!("PLAINTEXT://{}", config.listen), "Where the node accepts connections."),
+        long(
+            "log.cleaner.backoff.ms",
+            config.compaction_check.as_millis().to_string(),
+            "How often each shard looks for logs to compact, in milliseconds.",
+        ),
+        NodeSetting {
+            kind: TYPE_DOUBLE,
+            ..long(
+                "log.cleaner.io.max.bytes.per.second",
+                compaction_bytes.to_string(),
+                "What compaction reads and writes in a second at most, on all shards together.",
+            )
+        },
+        text("log.dirs", config.data_dir.display().to_string(), "Directory for everything the node stores."),
+        long(
+            "log.retention.check.interval.ms",
+            config.retention_check.as_millis().to_string(),
+            "How often each shard looks for segments that are past retention, in milliseconds.",
+        ),
+        int("node.id", node.node_id.to_string(), "The node's id in the cluster."),
+        int("num.partitions", config.partitions.to_string(), "Partitions of a topic whose creator does not care."),
+        int("ringmain.shards", ctx.shard_count.to_string(), "Shards of the node, one on each core."),
+        int("socket.request.max.bytes", config.request_bytes_max.to_string(), "Largest request that is taken."),
+    ]
 }
 
 impl NodeSetting {
-    fn to_wire(&self, include_synonyms: bool) -> DescribeConfigsResourceResult<'static> {
+    fn to_wire(&self, body: &DescribeConfigsRequest<'_>) -> DescribeConfigsResourceResult<'static> {
         let synonym = || DescribeConfigsSynonym {
             name: self.name.into(),
             value: Some(self.value.clone().into()),
@@ -212,11 +291,11 @@ impl NodeSetting {
         DescribeConfigsResourceResult {
             name: self.name.into(),
             value: Some(self.value.clone().into()),
-            // Nothing of a node can be changed while it runs.
             read_only: true,
             config_source: SOURCE_STATIC_BROKER,
-            synonyms: if include_synonyms { vec![synonym()] } else { Vec::new() },
+            synonyms: if body.include_synonyms { vec![synonym()] } else { Vec::new() },
             config_type: self.kind,
+            documentation: body.include_documentation.then(|| self.documentation.into()),
             ..DescribeConfigsResourceResult::default()
         }
     }

@@ -5,7 +5,10 @@ use engine::SequenceError;
 use wire::ErrorCode;
 
 use crate::controller::Refusal;
+use crate::controller::alter_configs::AlterFault;
+use crate::controller::create_partitions::GrowFault;
 use crate::controller::create_topics::CreateFault;
+use crate::group::api::GroupFault;
 use crate::mesh::message::{AppendFault, ReadFault};
 
 /// The code for a batch that was not acknowledged.
@@ -68,15 +71,40 @@ pub(super) fn of_creation(fault: &CreateFault) -> ErrorCode {
         CreateFault::Reserved => ErrorCode::TOPIC_AUTHORIZATION_FAILED,
         CreateFault::Name(_) | CreateFault::Collides { .. } => ErrorCode::INVALID_TOPIC_EXCEPTION,
         CreateFault::Exists(_) => ErrorCode::TOPIC_ALREADY_EXISTS,
-        CreateFault::Config(_) | CreateFault::ConfigsTooLarge => ErrorCode::INVALID_CONFIG,
-        CreateFault::AssignedTwice(_)
-        | CreateFault::AssignmentGap
-        | CreateFault::AssignedNowhere
-        | CreateFault::AssignedTwiceToNode(_)
-        | CreateFault::UnknownNode(_) => ErrorCode::INVALID_REPLICA_ASSIGNMENT,
+        CreateFault::Config(_) => ErrorCode::INVALID_CONFIG,
+        CreateFault::AssignedTwice(_) | CreateFault::AssignmentGap | CreateFault::Assignment(_) => {
+            ErrorCode::INVALID_REPLICA_ASSIGNMENT
+        }
         CreateFault::NoReplicas | CreateFault::TooManyReplicas(_) => ErrorCode::INVALID_REPLICATION_FACTOR,
         CreateFault::NoPartitions | CreateFault::TooManyPartitions(_) => ErrorCode::INVALID_PARTITIONS,
         CreateFault::NodeFull => ErrorCode::POLICY_VIOLATION,
+    }
+}
+
+/// The code for a topic that gets no more partitions (`ReplicationControlManager.createPartitions`).
+pub(super) fn of_growth(fault: &GrowFault) -> ErrorCode {
+    match fault {
+        GrowFault::NamedTwice => ErrorCode::INVALID_REQUEST,
+        GrowFault::UnknownTopic => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        GrowFault::AsLarge(_) | GrowFault::Smaller { .. } | GrowFault::TooLarge(_) => ErrorCode::INVALID_PARTITIONS,
+        GrowFault::NodeFull => ErrorCode::POLICY_VIOLATION,
+        GrowFault::AssignmentCount { .. } | GrowFault::Assignment(_) => ErrorCode::INVALID_REPLICA_ASSIGNMENT,
+    }
+}
+
+/// The code for configs that are not changed (`ConfigAdminManager`, `ConfigurationControlManager`). That a setting of a node which
+/// cannot be changed is an invalid request and not an invalid config is Kafka's own slip (KAFKA-13609), which tools know.
+pub(super) fn of_alteration(fault: &AlterFault) -> ErrorCode {
+    match fault {
+        AlterFault::NamedTwice
+        | AlterFault::KeyTwice
+        | AlterFault::NullValue(_)
+        | AlterFault::UnknownOperation(_)
+        | AlterFault::NotANode(_)
+        | AlterFault::OtherNode { .. }
+        | AlterFault::Static(_) => ErrorCode::INVALID_REQUEST,
+        AlterFault::UnknownTopic(_) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        AlterFault::UnknownNodeKey(_) | AlterFault::NoList { .. } | AlterFault::Config(_) => ErrorCode::INVALID_CONFIG,
     }
 }
 
@@ -86,5 +114,29 @@ pub(super) fn of_refusal(refusal: Refusal) -> ErrorCode {
         // Retriable in every client and version.
         Refusal::Busy => ErrorCode::REQUEST_TIMED_OUT,
         Refusal::StorageFailed => ErrorCode::KAFKA_STORAGE_ERROR,
+    }
+}
+
+/// The code for what a group's coordinator refuses.
+pub(super) fn of_group(fault: &GroupFault) -> ErrorCode {
+    match fault {
+        GroupFault::UnknownMember => ErrorCode::UNKNOWN_MEMBER_ID,
+        GroupFault::IllegalGeneration => ErrorCode::ILLEGAL_GENERATION,
+        GroupFault::RebalanceInProgress => ErrorCode::REBALANCE_IN_PROGRESS,
+        GroupFault::FencedInstance => ErrorCode::FENCED_INSTANCE_ID,
+        GroupFault::InconsistentProtocol => ErrorCode::INCONSISTENT_GROUP_PROTOCOL,
+        GroupFault::MaxSizeReached => ErrorCode::GROUP_MAX_SIZE_REACHED,
+        GroupFault::MemberIdRequired(_) => ErrorCode::MEMBER_ID_REQUIRED,
+        GroupFault::InvalidSessionTimeout => ErrorCode::INVALID_SESSION_TIMEOUT,
+        GroupFault::NotFound => ErrorCode::GROUP_ID_NOT_FOUND,
+        GroupFault::NonEmpty => ErrorCode::NON_EMPTY_GROUP,
+        GroupFault::Subscribed => ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC,
+        GroupFault::MetadataTooLarge => ErrorCode::OFFSET_METADATA_TOO_LARGE,
+        // What Kafka says where a group's record does not fit into a batch.
+        GroupFault::TooLarge => ErrorCode::UNKNOWN_SERVER_ERROR,
+        GroupFault::Loading => ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
+        GroupFault::NotCoordinator => ErrorCode::NOT_COORDINATOR,
+        // Clients look for the coordinator again and try again, which is all they can do.
+        GroupFault::Full | GroupFault::Unavailable => ErrorCode::COORDINATOR_NOT_AVAILABLE,
     }
 }

@@ -9,23 +9,24 @@ use wire::metadata::{
 };
 use wire::{DecodeError, ErrorCode, Uuid};
 
-use super::Request;
 use super::answer::ReplyTo;
 use super::create_topics::new_topic_id;
 use super::describe_cluster::CLUSTER_OPERATIONS;
+use super::{Request, groups};
 use crate::controller::create_topics::{CreateTopics, NewTopic};
 use crate::controller::image::Image;
 use crate::controller::{MetadataChange, Topic, TopicId, names};
+use crate::group::OFFSETS_TOPIC;
 use crate::ids::ShardId;
 use crate::mesh::message;
 use crate::net::{Answer, Response};
 use crate::shard::Context;
 
 /// The epoch of a node that leads a partition since it exists.
-const FIRST_EPOCH: i32 = 0;
+pub(super) const FIRST_EPOCH: i32 = 0;
 /// What anybody may do with a topic, as bits of Kafka's `AclOperation`: without rules, all that there is for a topic.
 /// Read, write, create, delete, alter, describe, describe and alter configs.
-const TOPIC_OPERATIONS: i32 = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11;
+pub(super) const TOPIC_OPERATIONS: i32 = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11;
 /// Topics that one request may create on the way: each costs a record, and a client that wants more says so.
 const AUTO_CREATED_TOPICS_MAX: usize = 100;
 
@@ -58,7 +59,7 @@ pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answ
     };
     let operations = operations(&body);
     let missing = if body.allow_auto_topic_creation && ctx.config.auto_create_topics {
-        missing_topics(&ctx.image.borrow(), &asked)
+        missing_topics(ctx, &ctx.image.borrow(), &asked)
     } else {
         Vec::new()
     };
@@ -108,9 +109,13 @@ fn operations(body: &MetadataRequest<'_>) -> Operations {
     }
 }
 
-fn missing_topics(image: &Image, asked: &Asked) -> Vec<NewTopic> {
+fn missing_topics(ctx: &Context, image: &Image, asked: &Asked) -> Vec<NewTopic> {
     let Asked::Topics(topics) = asked else { return Vec::new() };
     let missing = topics.iter().filter_map(|topic| match topic {
+        // It is made as it has to be, whoever asks first.
+        AskedTopic::Named(name) if name == OFFSETS_TOPIC && image.topic(name).is_none() => {
+            Some(groups::offsets_topic(ctx))
+        }
         AskedTopic::Named(name) if image.topic(name).is_none() && names::check(name).is_ok() => Some(NewTopic {
             name: name.clone(),
             partitions: -1,

@@ -3,28 +3,51 @@
 //! Handlers hold no state, and only they choose Kafka's error codes. What the order of a connection's requests decides
 //! (the calls to owners) happens before [`handle`] returns; what it returns only waits.
 
+mod alter_configs;
+mod alter_partition_reassignments;
 mod answer;
 mod api_versions;
+mod config_change;
+mod create_acls;
+mod create_partitions;
 mod create_topics;
+mod delete_acls;
+mod delete_groups;
 mod delete_records;
 mod delete_topics;
+mod describe_acls;
 mod describe_cluster;
 mod describe_configs;
+mod describe_groups;
+mod describe_log_dirs;
 mod describe_producers;
+mod describe_topic_partitions;
+mod elect_leaders;
 mod error_codes;
 mod fetch;
 mod fetch_answer;
 mod fetch_session;
 mod find_coordinator;
+mod groups;
+mod heartbeat;
+mod incremental_alter_configs;
 mod init_producer_id;
+mod join_group;
+mod leave_group;
+mod list_groups;
 mod list_offsets;
+mod list_partition_reassignments;
 mod metadata;
 mod offset_commit;
+mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod produce_intake;
 mod routes;
+mod sync_group;
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -42,6 +65,9 @@ struct Request<'a> {
     /// Stands at the body.
     body: Reader<'a>,
     reply_to: ReplyTo,
+    /// The name that the client gives itself; empty if none.
+    client_id: &'a str,
+    peer: SocketAddr,
     received: Instant,
     /// See [`RequestFrame::turn`].
     turn: &'a Rc<Budget>,
@@ -73,7 +99,15 @@ pub fn handle(ctx: &Rc<Context>, frame: RequestFrame) -> Answer {
             _ => Answer::Close(format!("{} version {version} is not supported", key.name())),
         };
     }
-    let request = Request { frame: &frame.bytes, body: reader, reply_to, received: frame.received, turn: &frame.turn };
+    let request = Request {
+        frame: &frame.bytes,
+        body: reader,
+        reply_to,
+        client_id: header.client_id.unwrap_or_default(),
+        peer: frame.peer,
+        received: frame.received,
+        turn: &frame.turn,
+    };
     dispatch(ctx, request).unwrap_or_else(|error| malformed(key.name(), error))
 }
 
@@ -83,18 +117,37 @@ fn dispatch(ctx: &Rc<Context>, request: Request<'_>) -> Result<Answer, DecodeErr
         ApiKey::Fetch => fetch::handle(ctx, request),
         ApiKey::ListOffsets => list_offsets::handle(ctx, request),
         ApiKey::Metadata => metadata::handle(ctx, request),
-        ApiKey::OffsetCommit => offset_commit::handle(request),
-        ApiKey::OffsetFetch => offset_fetch::handle(request),
+        ApiKey::OffsetCommit => offset_commit::handle(ctx, request),
+        ApiKey::OffsetFetch => offset_fetch::handle(ctx, request),
         ApiKey::FindCoordinator => find_coordinator::handle(ctx, request),
+        ApiKey::JoinGroup => join_group::handle(ctx, request),
+        ApiKey::Heartbeat => heartbeat::handle(ctx, request),
+        ApiKey::LeaveGroup => leave_group::handle(ctx, request),
+        ApiKey::SyncGroup => sync_group::handle(ctx, request),
+        ApiKey::DescribeGroups => describe_groups::handle(ctx, request),
+        ApiKey::ListGroups => list_groups::handle(ctx, request),
         ApiKey::ApiVersions => api_versions::handle(request),
         ApiKey::CreateTopics => create_topics::handle(ctx, request),
         ApiKey::DeleteTopics => delete_topics::handle(ctx, request),
         ApiKey::DeleteRecords => delete_records::handle(ctx, request),
         ApiKey::InitProducerId => init_producer_id::handle(ctx, request),
         ApiKey::OffsetForLeaderEpoch => offset_for_leader_epoch::handle(ctx, request),
+        ApiKey::DescribeAcls => describe_acls::handle(request),
+        ApiKey::CreateAcls => create_acls::handle(request),
+        ApiKey::DeleteAcls => delete_acls::handle(request),
         ApiKey::DescribeConfigs => describe_configs::handle(ctx, request),
-        ApiKey::DescribeCluster => describe_cluster::handle(ctx, request),
+        ApiKey::DeleteGroups => delete_groups::handle(ctx, request),
+        ApiKey::OffsetDelete => offset_delete::handle(ctx, request),
         ApiKey::DescribeProducers => describe_producers::handle(ctx, request),
+        ApiKey::AlterConfigs => alter_configs::handle(ctx, request),
+        ApiKey::DescribeLogDirs => describe_log_dirs::handle(ctx, request),
+        ApiKey::CreatePartitions => create_partitions::handle(ctx, request),
+        ApiKey::ElectLeaders => elect_leaders::handle(ctx, request),
+        ApiKey::IncrementalAlterConfigs => incremental_alter_configs::handle(ctx, request),
+        ApiKey::AlterPartitionReassignments => alter_partition_reassignments::handle(ctx, request),
+        ApiKey::ListPartitionReassignments => list_partition_reassignments::handle(request),
+        ApiKey::DescribeCluster => describe_cluster::handle(ctx, request),
+        ApiKey::DescribeTopicPartitions => describe_topic_partitions::handle(ctx, request),
     }
 }
 

@@ -1,28 +1,81 @@
-//! OffsetCommit: refused, because nothing would be stored.
-//!
-//! The code is UNSUPPORTED_VERSION: it is true, no client takes it for a state that passes (COORDINATOR_NOT_AVAILABLE would be
-//! tried again for ever), and none takes it for a matter of the group or of rights. Clients without a group do not commit,
-//! and those with one stop before, as JoinGroup is not advertised.
+//! OffsetCommit: answered when the offsets are on stable storage.
+
+use std::rc::Rc;
 
 use wire::offset_commit::{
     OffsetCommitRequest, OffsetCommitResponse, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
 use wire::{DecodeError, ErrorCode};
 
-use super::Request;
+use super::{Request, error_codes, groups};
+use crate::group::api::{Commit, GroupAnswer, GroupRequest, Identity, NewOffset};
 use crate::net::Answer;
+use crate::shard::Context;
 
-pub(super) fn handle(mut request: Request<'_>) -> Result<Answer, DecodeError> {
-    let body = OffsetCommitRequest::decode(request.version(), &mut request.body)?;
-    let error_code = ErrorCode::UNSUPPORTED_VERSION;
-    let topics = body.topics.iter().map(|topic| OffsetCommitResponseTopic {
-        name: topic.name.into(),
-        partitions: topic
-            .partitions
-            .iter()
-            .map(|partition| OffsetCommitResponsePartition { partition_index: partition.partition_index, error_code })
-            .collect(),
-    });
-    let response = OffsetCommitResponse { topics: topics.collect(), ..OffsetCommitResponse::default() };
-    Ok(request.reply_to.ready(|version, out| response.encode(version, out)))
+/// From this version on a client knows that its group may not exist.
+const NOT_FOUND_SINCE: i16 = 9;
+
+pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answer, DecodeError> {
+    let version = request.version();
+    let body = OffsetCommitRequest::decode(version, &mut request.body)?;
+    let mut topics: Vec<(String, usize)> = Vec::with_capacity(body.topics.len());
+    let mut answers = Vec::new();
+    let (mut places, mut offsets) = (Vec::new(), Vec::new());
+    for topic in &body.topics {
+        let image = ctx.image.borrow();
+        let known = image.topic(topic.name);
+        for partition in &topic.partitions {
+            let partition_index = partition.partition_index;
+            let exists = known.is_some_and(|topic| topic.partition(partition_index).is_some());
+            let error_code = if exists { ErrorCode::NONE } else { ErrorCode::UNKNOWN_TOPIC_OR_PARTITION };
+            if exists {
+                places.push(answers.len());
+                offsets.push(NewOffset {
+                    topic: topic.name.to_owned(),
+                    partition: partition_index,
+                    offset: partition.committed_offset,
+                    leader_epoch: partition.committed_leader_epoch,
+                    metadata: partition.committed_metadata.unwrap_or_default().to_owned(),
+                });
+            }
+            answers.push(OffsetCommitResponsePartition { partition_index, error_code });
+        }
+        topics.push((topic.name.to_owned(), topic.partitions.len()));
+    }
+    let respond = move |answers: Vec<OffsetCommitResponsePartition>, version: i16, out: &mut Vec<u8>| {
+        let mut answers = answers.into_iter();
+        let topics = topics.iter().map(|(name, partitions)| OffsetCommitResponseTopic {
+            name: name.as_str().into(),
+            partitions: answers.by_ref().take(*partitions).collect(),
+        });
+        OffsetCommitResponse { topics: topics.collect(), ..OffsetCommitResponse::default() }.encode(version, out);
+    };
+    if offsets.is_empty() {
+        // Nobody has to be asked, as in Kafka.
+        return Ok(request.reply_to.ready(|version, out| respond(answers, version, out)));
+    }
+    let commit = Commit {
+        group: body.group_id.to_owned(),
+        identity: Identity { member: body.member_id.to_owned(), instance: body.group_instance_id.map(str::to_owned) },
+        generation: body.generation_id_or_member_epoch,
+        retention_ms: Some(body.retention_time_ms).filter(|&ms| ms >= 0),
+        knows_not_found: version >= NOT_FOUND_SINCE,
+        offsets,
+    };
+    Ok(groups::answer(ctx, request.reply_to, GroupRequest::Commit(commit), move |reply, version, out| {
+        match reply {
+            Ok(GroupAnswer::Committed(results)) => {
+                for (place, result) in places.into_iter().zip(results) {
+                    answers[place].error_code =
+                        result.map_or_else(|fault| error_codes::of_group(&fault), |()| ErrorCode::NONE);
+                }
+            }
+            Ok(other) => unreachable!("offsets were to be committed, not {other:?}"),
+            Err(fault) => {
+                let error_code = error_codes::of_group(&fault);
+                places.into_iter().for_each(|place| answers[place].error_code = error_code);
+            }
+        }
+        respond(answers, version, out);
+    }))
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use batch::{BatchError, BatchInfo, CheckedBytes, Compression, DecompressLimit};
+use batch::{BatchError, BatchInfo, CheckedBytes, Compression};
 use bytes::Bytes;
 use wire::produce::{
     BatchIndexAndErrorMessage, PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse,
@@ -11,41 +11,44 @@ use wire::produce::{
 };
 use wire::{DecodeError, ErrorCode};
 
+use super::produce_intake::take_in;
 use super::routes::Routes;
-use super::{Request, error_codes};
+use super::{Request, error_codes, groups};
 use crate::controller::Topic;
 use crate::mesh::Call;
 use crate::mesh::message::{self, Acks, Append, AppendBatch, AppendFault, Placed};
 use crate::net::{Answer, Response};
 use crate::partition::join::join_all;
-use crate::partition::limits::{KEYS_PLAIN_BYTES_MAX, PRODUCE_WAIT_MS_MAX, RECORD_ERRORS_MAX};
+use crate::partition::limits::PRODUCE_WAIT_MS_MAX;
 use crate::partition::log_id;
 use crate::shard::Context;
 
 /// From this version on clients know zstd (KIP-110).
 const ZSTD_SINCE_VERSION: i16 = 7;
-/// What is said about each record that has no key and needs one.
-const KEY_MISSING: &str = "Compacted topic cannot accept message without key";
 /// Offset of a partition that has none to tell.
 const NO_OFFSET: i64 = -1;
+/// Time of an append whose records keep their producer's.
+const NO_TIMESTAMP: i64 = -1;
 
 /// How much of a produce request is answered, and when.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wanted {
     /// acks=0: the client does not read an answer.
     Nothing,
-    /// acks=1 and acks=-1, which are the same with one replica.
+    /// acks=1.
     Stored,
+    /// acks=-1: the same with one replica, unless the topic asks for more.
+    StoredInSync,
     /// The client asked for something that does not exist.
     Invalid,
 }
 
 /// Why a batch was refused or lost, with a sentence for the client.
-struct Refused {
-    code: ErrorCode,
-    message: Option<String>,
-    /// Records that have no key and need one, by their place in the batch.
-    keyless: Vec<i32>,
+pub(super) struct Refused {
+    pub(super) code: ErrorCode,
+    pub(super) message: Option<String>,
+    /// The records that are to blame, by their place in the batch, each with a sentence.
+    pub(super) records: Vec<(i32, String)>,
 }
 
 /// What is answered for one partition.
@@ -71,7 +74,8 @@ pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answ
     let body = ProduceRequest::decode(version, &mut request.body)?;
     let wanted = match body.acks {
         0 => Wanted::Nothing,
-        1 | -1 => Wanted::Stored,
+        1 => Wanted::Stored,
+        -1 => Wanted::StoredInSync,
         _ => Wanted::Invalid,
     };
     let (mut answers, routes) = judge_all(ctx, &request, &body, wanted);
@@ -82,7 +86,7 @@ pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answ
     }
     let acks = match wanted {
         Wanted::Nothing => Acks::None,
-        Wanted::Stored | Wanted::Invalid => {
+        Wanted::Stored | Wanted::StoredInSync | Wanted::Invalid => {
             let wait_ms = body.timeout_ms.clamp(0, PRODUCE_WAIT_MS_MAX);
             Acks::Committed { deadline: request.received + Duration::from_millis(wait_ms as u64) }
         }
@@ -143,13 +147,14 @@ fn judge_all(
     let mut answers = Answers::default();
     let mut routes = Routes::new();
     let image = ctx.image.borrow();
+    let now_ms = ctx.clock.now_ms();
     for topic_data in &body.topic_data {
         let topic = image.topic(topic_data.name).map(Rc::as_ref);
         for partition_data in &topic_data.partition_data {
-            let judged = judge(request, topic, partition_data);
+            let judged = judge(request, topic, partition_data, wanted, now_ms);
             let judged = match wanted {
                 Wanted::Invalid => judged.and(Err(Refused::plain(ErrorCode::INVALID_REQUIRED_ACKS))),
-                Wanted::Nothing | Wanted::Stored => judged,
+                Wanted::Nothing | Wanted::Stored | Wanted::StoredInSync => judged,
             };
             let result = match judged {
                 Ok(batch) => {
@@ -170,10 +175,19 @@ fn judge(
     request: &Request<'_>,
     topic: Option<&Topic>,
     data: &PartitionProduceData<'_>,
+    wanted: Wanted,
+    now_ms: i64,
 ) -> Result<AppendBatch, Refused> {
     let unknown = || Refused::plain(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     let topic = topic.ok_or_else(unknown)?;
+    if groups::is_read_only(&topic.name) {
+        let message = format!("Cannot append to internal topic {}", topic.name);
+        return Err(Refused::new(ErrorCode::INVALID_TOPIC_EXCEPTION, message));
+    }
     let partition = topic.partition(data.index).ok_or_else(unknown)?;
+    if wanted == Wanted::StoredInSync {
+        judge_replicas(topic, partition)?;
+    }
     let records = data.records.unwrap_or_default();
     let info = BatchInfo::peek(records).map_err(of_batch)?;
     let Some(info) = info else {
@@ -191,9 +205,7 @@ fn judge(
     }
     let batch = CheckedBytes::check(share(request.frame, records)).map_err(of_batch)?;
     judge_header(batch.info())?;
-    if topic.settings.is_compacted() {
-        judge_keys(&batch, limit)?;
-    }
+    let batch = take_in(batch, &topic.settings, now_ms)?;
     Ok(AppendBatch { log: log_id(topic.id, partition), batch })
 }
 
@@ -215,24 +227,20 @@ fn judge_header(info: &BatchInfo) -> Result<(), Refused> {
     Err(Refused::new(ErrorCode::INVALID_RECORD, reason.to_owned()))
 }
 
-/// A compacted topic keeps the last record of each key, so it takes none without (`LogValidator.validateKey`). `batch_limit`
-/// is what the topic takes in one batch, compressed or not.
-fn judge_keys(batch: &CheckedBytes, batch_limit: u32) -> Result<(), Refused> {
-    let plain_limit = DecompressLimit(KEYS_PLAIN_BYTES_MAX.max(batch_limit as usize));
-    let records = batch.as_checked().records(plain_limit).map_err(of_batch)?;
-    let mut keyless = Vec::new();
-    for (index, record) in (0..).zip(&records) {
-        if record.map_err(of_batch)?.key.is_none() && keyless.len() < RECORD_ERRORS_MAX {
-            keyless.push(index);
-        }
-    }
-    if keyless.is_empty() {
+/// There is one replica, which is in sync. A topic that wants more for acks=all cannot be written to so.
+fn judge_replicas(topic: &Topic, partition: u32) -> Result<(), Refused> {
+    let wanted = topic.settings.intake.insync_replicas_min;
+    if wanted <= 1 {
         return Ok(());
     }
-    Err(Refused { keyless, ..Refused::new(ErrorCode::INVALID_RECORD, KEY_MISSING.to_owned()) })
+    let message = format!(
+        "The size of the current ISR 1 is insufficient to satisfy the min.isr requirement of {wanted} for partition {}-{partition}",
+        topic.name
+    );
+    Err(Refused::new(ErrorCode::NOT_ENOUGH_REPLICAS, message))
 }
 
-fn of_batch(error: BatchError) -> Refused {
+pub(super) fn of_batch(error: BatchError) -> Refused {
     Refused::new(error_codes::of_batch(&error), error.to_string())
 }
 
@@ -242,12 +250,12 @@ fn share(frame: &Bytes, records: &[u8]) -> Bytes {
 }
 
 impl Refused {
-    fn new(code: ErrorCode, message: String) -> Self {
-        Self { code, message: Some(message), keyless: Vec::new() }
+    pub(super) fn new(code: ErrorCode, message: String) -> Self {
+        Self { code, message: Some(message), records: Vec::new() }
     }
 
     fn plain(code: ErrorCode) -> Self {
-        Self { code, message: None, keyless: Vec::new() }
+        Self { code, message: None, records: Vec::new() }
     }
 }
 
@@ -285,6 +293,7 @@ impl PartitionAnswer {
             Ok(placed) => PartitionProduceResponse {
                 index: self.index,
                 base_offset: placed.base_offset.0,
+                log_append_time_ms: placed.append_time_ms.unwrap_or(NO_TIMESTAMP),
                 log_start_offset: placed.log_start.0,
                 ..PartitionProduceResponse::default()
             },
@@ -292,7 +301,7 @@ impl PartitionAnswer {
                 index: self.index,
                 error_code: refused.code,
                 base_offset: NO_OFFSET,
-                record_errors: refused.keyless.iter().map(|&index| key_missing(index)).collect(),
+                record_errors: refused.records.iter().map(record_error).collect(),
                 error_message: refused.message.as_deref().map(Into::into),
                 ..PartitionProduceResponse::default()
             },
@@ -300,6 +309,6 @@ impl PartitionAnswer {
     }
 }
 
-fn key_missing(batch_index: i32) -> BatchIndexAndErrorMessage<'static> {
-    BatchIndexAndErrorMessage { batch_index, batch_index_error_message: Some(KEY_MISSING.into()) }
+fn record_error((batch_index, reason): &(i32, String)) -> BatchIndexAndErrorMessage<'_> {
+    BatchIndexAndErrorMessage { batch_index: *batch_index, batch_index_error_message: Some(reason.into()) }
 }

@@ -10,6 +10,7 @@ use engine::memory::Span;
 use engine::{LogId, SequenceError};
 
 use crate::controller::{MetadataChange, MetadataRecord, Outcome};
+use crate::group::api::{GroupFault, GroupFilter, GroupReply, GroupRequest, ListedGroup};
 use crate::ids::ShardId;
 
 /// A question to the shard that owns what it names.
@@ -27,8 +28,14 @@ pub enum Request {
     ListOffsets(Vec<OffsetQuery>),
     /// Let logs start further on; answered when they durably do.
     Cut(Vec<Cut>),
+    /// About groups of partitions of the offsets topic.
+    Group(Vec<GroupCall>),
+    /// Which groups there are.
+    ListGroups(GroupFilter),
     /// Tell which producers these logs know.
     Producers(Vec<LogId>),
+    /// Say how large logs are.
+    LogSizes(Vec<LogId>),
     /// Change the metadata. Only the controller's shard takes it.
     Change(MetadataChange),
     /// Metadata that is durable. Sent by the controller to every shard, in order.
@@ -48,8 +55,12 @@ pub enum Reply {
     ListOffsets(Vec<Result<FoundOffset, ReadFault>>),
     /// Where each log starts, in order.
     Cut(Vec<Result<Offset, ReadFault>>),
+    /// For each call, in order.
+    Group(Vec<GroupReply>),
+    ListGroups(Result<Vec<ListedGroup>, GroupFault>),
     /// For each log, in order.
     Producers(Vec<Result<Vec<KnownProducer>, ReadFault>>),
+    LogSizes(LogSizes),
     Change(Outcome),
     Apply,
 }
@@ -83,6 +94,8 @@ pub enum Acks {
 pub struct Placed {
     pub base_offset: Offset,
     pub log_start: Offset,
+    /// The time that its records got, in milliseconds since 1970, if not their producer's.
+    pub append_time_ms: Option<i64>,
 }
 
 /// Why a batch is not acknowledged.
@@ -227,6 +240,13 @@ pub struct Cut {
     pub start: Option<Offset>,
 }
 
+/// A request about a group, and the partition of the offsets topic that the group belongs to.
+#[derive(Debug)]
+pub struct GroupCall {
+    pub partition: u32,
+    pub request: GroupRequest,
+}
+
 /// What a log knows of a producer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownProducer {
@@ -237,6 +257,15 @@ pub struct KnownProducer {
     /// The largest of the last batch, in milliseconds.
     pub last_timestamp_ms: Option<i64>,
     pub transaction_start: Option<Offset>,
+}
+
+/// How large the logs of one shard are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSizes {
+    /// For each log, in order: bytes of its batches, or none where there is no such log.
+    pub bytes: Vec<Option<u64>>,
+    /// The shard's storage takes nothing any more.
+    pub has_failed: bool,
 }
 
 /// The mesh delivered the reply to another request: a defect, not something to handle.
@@ -268,9 +297,24 @@ impl Reply {
         results
     }
 
+    pub fn into_groups(self) -> Vec<GroupReply> {
+        let Self::Group(replies) = self else { panic!("{MISMATCHED}") };
+        replies
+    }
+
+    pub fn into_listed(self) -> Result<Vec<ListedGroup>, GroupFault> {
+        let Self::ListGroups(listed) = self else { panic!("{MISMATCHED}") };
+        listed
+    }
+
     pub fn into_producers(self) -> Vec<Result<Vec<KnownProducer>, ReadFault>> {
         let Self::Producers(results) = self else { panic!("{MISMATCHED}") };
         results
+    }
+
+    pub fn into_log_sizes(self) -> LogSizes {
+        let Self::LogSizes(sizes) = self else { panic!("{MISMATCHED}") };
+        sizes
     }
 
     pub fn into_outcome(self) -> Outcome {

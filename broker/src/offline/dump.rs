@@ -132,14 +132,15 @@ pub(super) fn checkpoint(look: &Look, out: &mut dyn Write) -> Result<(), LogErro
     for &shard in &look.shards {
         for found in inspect::checkpoints(&Layout::new(&look.data, look.generation, shard))? {
             let path = found.path.display().to_string();
+            let kind = if found.is_copy { "copy" } else { "checkpoint" };
             let saved = match &found.content {
                 Ok(saved) => saved,
                 Err(error) if look.json => {
-                    writeln!(out, "{}", json!({"kind": "checkpoint", "file": path, "error": error.to_string()}))?;
+                    writeln!(out, "{}", json!({"kind": kind, "file": path, "error": error.to_string()}))?;
                     continue;
                 }
                 Err(error) => {
-                    writeln!(out, "checkpoint {path}  DAMAGED: {error}")?;
+                    writeln!(out, "{kind} {path}  DAMAGED: {error}")?;
                     continue;
                 }
             };
@@ -147,15 +148,19 @@ pub(super) fn checkpoint(look: &Look, out: &mut dyn Write) -> Result<(), LogErro
             let (last_file, logs) = (saved.last_file.to_string(), saved.logs.len());
             if look.json {
                 let line = json!({
-                    "kind": "checkpoint", "file": path, "file_bytes": found.file_bytes, "shard": saved.shard, "seq": seq,
+                    "kind": kind, "file": path, "file_bytes": found.file_bytes, "shard": saved.shard, "seq": seq,
                     "replay_from": from, "durable_seq": mark, "last_file": last_file, "logs": logs, "error": null,
                 });
                 writeln!(out, "{line}")?;
             } else {
                 writeln!(
                     out,
-                    "checkpoint {path}  seq {seq}  replay from {from}  durable mark {mark}  last file {last_file}  logs {logs}"
+                    "{kind} {path}  seq {seq}  replay from {from}  durable mark {mark}  last file {last_file}  logs {logs}"
                 )?;
+            }
+            // A copy says of its logs what the checkpoint says.
+            if found.is_copy {
+                continue;
             }
             for log in saved.logs.iter().filter(|log| look.selection.has(log.log)) {
                 checkpoint_log(look, log, out)?;

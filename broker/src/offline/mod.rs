@@ -1,7 +1,9 @@
-//! The command line that looks into a data directory, without a node: `ringmain log`. It reads and never writes.
+//! The command line that looks into a data directory, without a node: `ringmain log`. It reads and never writes, but for `rebuild` where
+//! it is told to.
 
 mod dump;
 mod names;
+mod rebuild;
 mod segments;
 mod verify;
 
@@ -14,9 +16,10 @@ use clap::{Args, Subcommand};
 use engine::Generation;
 use engine::disk::generations;
 use engine::inspect::{self, InspectError};
+use engine::rebuild::run::RebuildError;
 
 use self::names::{Names, Selection};
-use crate::shard::directory::{Identity, LOCK_FILE};
+use crate::shard::directory::{DirectoryError, Identity, LOCK_FILE};
 
 /// The command could not look. Clap exits with the same code when it does not understand the command line.
 const EXIT_NOT_LOOKED: u8 = 2;
@@ -56,6 +59,15 @@ enum LogCommand {
         #[command(subcommand)]
         what: DumpCommand,
     },
+    /// Take back shards of which every checkpoint is damaged, from their segment files and journals.
+    ///
+    /// Says for each log from where on records may be missing. Changes nothing without --accept-loss, and then removes nothing: the damaged
+    /// checkpoints get other names. Exits 0 if it is done, 1 if it would have something to do, 2 if it cannot.
+    Rebuild {
+        /// Do it: what neither the segment files nor the journal have is lost
+        #[arg(long)]
+        accept_loss: bool,
+    },
 }
 
 #[derive(Subcommand, Debug)]
@@ -90,6 +102,12 @@ enum LogError {
     Write(#[from] io::Error),
     #[error("cannot tell which shards of {} count, because its node.toml cannot be read", dir.display())]
     UnknownGeneration { dir: PathBuf },
+    #[error(transparent)]
+    Rebuild(#[from] RebuildError),
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    #[error("a node serves {}: it can only be rebuilt while none does", dir.display())]
+    Served { dir: PathBuf },
     #[error("there is no topic {0} in the metadata log, and it is no topic id")]
     UnknownTopic(String),
 }
@@ -125,6 +143,10 @@ fn run(args: LogArgs, out: &mut dyn Write) -> Result<ExitCode, LogError> {
         dump::segment(file, *records, args.json, out)?;
         return Ok(ExitCode::SUCCESS);
     }
+    if let LogCommand::Rebuild { accept_loss } = args.command {
+        let wanted = rebuild::Wanted { data: &args.data, shard: args.shard, accept_loss, json: args.json };
+        return rebuild::rebuild(&wanted, out);
+    }
     let running = is_served(&args.data);
     if running {
         eprintln!("ringmain: warning: a node serves {}; what is read moves meanwhile", args.data.display());
@@ -145,7 +167,9 @@ fn run(args: LogArgs, out: &mut dyn Write) -> Result<ExitCode, LogError> {
         LogCommand::Verify => return verify::verify(&look, out),
         LogCommand::Dump { what: DumpCommand::Journal { frames } } => dump::journal(&look, frames, out)?,
         LogCommand::Dump { what: DumpCommand::Checkpoint } => dump::checkpoint(&look, out)?,
-        LogCommand::Dump { what: DumpCommand::Segment { .. } } => unreachable!("done above, without a directory"),
+        LogCommand::Dump { what: DumpCommand::Segment { .. } } | LogCommand::Rebuild { .. } => {
+            unreachable!("done above, without these")
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

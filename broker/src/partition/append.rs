@@ -50,9 +50,11 @@ impl AppendRun {
         Self { outcomes: Vec::with_capacity(batches.len()), batches, acks: append.acks }
     }
 
-    /// Appends as many batches as the engine takes. `partition` looks a partition up; `append` is the engine's.
+    /// Appends as many batches as the engine takes, at `now_ms` in milliseconds since 1970. `partition` looks a partition up;
+    /// `append` is the engine's.
     pub fn advance(
         &mut self,
+        now_ms: i64,
         partition: impl Fn(LogId) -> Option<Partition>,
         mut append: impl FnMut(LogId, &Checked<'_>, LeaderEpoch) -> Result<Appended, AppendError>,
     ) -> Advance {
@@ -60,11 +62,19 @@ impl AppendRun {
             let log = *log;
             let outcome = match partition(log) {
                 None => Outcome::refused(log, AppendFault::UnknownPartition),
-                Some(partition) => match append(log, &batch.as_checked(), partition.leader_epoch) {
-                    Ok(appended) => self.placed(log, partition, appended),
-                    Err(AppendError::Busy) => return Advance::Blocked,
-                    Err(error) => Outcome::refused(log, fault_of(error)),
-                },
+                Some(partition) => {
+                    let stamped = partition.stamps_append_time.then(|| batch.appended_at(now_ms));
+                    let batch = stamped.as_ref().unwrap_or(batch);
+                    match append(log, &batch.as_checked(), partition.leader_epoch) {
+                        Ok(appended) => {
+                            // One that its producer sends again has had its time.
+                            let append_time = if appended.is_duplicate { appended.max_timestamp } else { now_ms };
+                            self.placed(log, partition, appended, stamped.map(|_| append_time))
+                        }
+                        Err(AppendError::Busy) => return Advance::Blocked,
+                        Err(error) => Outcome::refused(log, fault_of(error)),
+                    }
+                }
             };
             self.outcomes.push(outcome);
             // The request's bytes are not needed any more: they are in the log.
@@ -139,8 +149,8 @@ impl AppendRun {
         self.outcomes.into_iter().map(|outcome| outcome.result).collect()
     }
 
-    fn placed(&self, log: LogId, partition: Partition, appended: Appended) -> Outcome {
-        let placed = Placed { base_offset: appended.base_offset, log_start: appended.log_start };
+    fn placed(&self, log: LogId, partition: Partition, appended: Appended, append_time_ms: Option<i64>) -> Outcome {
+        let placed = Placed { base_offset: appended.base_offset, log_start: appended.log_start, append_time_ms };
         // A batch that its producer sends again is as durable as it was the first time: it waits for that group, if for any.
         let waits = !partition.is_relaxed && appended.group != GroupSeq::NONE;
         let uncommitted_end = waits.then(|| appended.last_offset.next());
@@ -170,13 +180,15 @@ mod tests {
     use std::collections::BTreeMap;
     use std::time::Duration;
 
-    use batch::{BatchBuilder, CheckedBytes, Compression};
+    use batch::{BatchBuilder, CheckedBytes, Compression, TimestampType};
 
     use super::*;
 
     const DURABLE: LogId = LogId { topic: 9, partition: 0 };
     const RELAXED: LogId = LogId { topic: 9, partition: 1 };
     const UNKNOWN: LogId = LogId { topic: 9, partition: 2 };
+    const STAMPED: LogId = LogId { topic: 9, partition: 3 };
+    const NOW_MS: i64 = 1_700_000_000_000;
 
     #[expect(clippy::disallowed_methods, reason = "an origin for the tests' own time")]
     fn origin() -> Instant {
@@ -195,7 +207,11 @@ mod tests {
     }
 
     fn partition(log: LogId) -> Option<Partition> {
-        (log != UNKNOWN).then_some(Partition { leader_epoch: LeaderEpoch(0), is_relaxed: log == RELAXED })
+        (log != UNKNOWN).then_some(Partition {
+            leader_epoch: LeaderEpoch(0),
+            is_relaxed: log == RELAXED,
+            stamps_append_time: log == STAMPED,
+        })
     }
 
     /// Appends without storing, up to `room` batches.
@@ -227,11 +243,11 @@ mod tests {
     }
 
     fn advance(run: &mut AppendRun, ends: &mut Ends) -> Advance {
-        run.advance(partition, |log, batch, _| ends.append(log, batch))
+        run.advance(NOW_MS, partition, |log, batch, _| ends.append(log, batch))
     }
 
     fn placed(base: i64) -> Result<Placed, AppendFault> {
-        Ok(Placed { base_offset: Offset(base), log_start: Offset(0) })
+        Ok(Placed { base_offset: Offset(base), log_start: Offset(0), append_time_ms: None })
     }
 
     #[test]
@@ -242,6 +258,21 @@ mod tests {
         assert_eq!(run.waits(), Some((vec![(DURABLE, Offset(2)), (DURABLE, Offset(4))], deadline)));
         assert_eq!(run.committed_at_once().collect::<Vec<_>>(), [RELAXED]);
         assert_eq!(run.into_results(), [placed(0), placed(0), Err(AppendFault::UnknownPartition), placed(2)]);
+    }
+
+    #[test]
+    fn where_the_broker_s_time_counts_the_batch_has_it_and_the_answer_says_so() {
+        let mut run = run(&[DURABLE, STAMPED], Acks::Committed { deadline: origin() });
+        let mut times = Vec::new();
+        let mut ends = Ends::with_room(9);
+        run.advance(NOW_MS, partition, |log, batch, _| {
+            times.push((batch.info.timestamp_type(), batch.info.max_timestamp));
+            ends.append(log, batch)
+        });
+        assert_eq!(times, [(TimestampType::CreateTime, 1), (TimestampType::LogAppendTime, NOW_MS)]);
+        let results: Vec<_> =
+            run.into_results().into_iter().map(|result| result.expect("placed").append_time_ms).collect();
+        assert_eq!(results, [None, Some(NOW_MS)]);
     }
 
     #[test]
@@ -264,7 +295,7 @@ mod tests {
                 max_timestamp: 1,
                 is_duplicate: true,
             };
-            assert_eq!(run.advance(partition, |_, _, _| Ok(known)), Advance::Finished);
+            assert_eq!(run.advance(NOW_MS, partition, |_, _, _| Ok(known)), Advance::Finished);
             assert_eq!(run.waits(), waits.then(|| (vec![(DURABLE, Offset(5))], deadline)));
             assert_eq!(run.into_results(), [placed(3)]);
         }

@@ -96,7 +96,8 @@ mod tests {
 
     use super::*;
 
-    const PARTITION: Partition = Partition { leader_epoch: LeaderEpoch(0), is_relaxed: false };
+    const PARTITION: Partition =
+        Partition { leader_epoch: LeaderEpoch(0), is_relaxed: false, stamps_append_time: false };
     const VIEW: LogView =
         LogView { start: Offset(10), end: Offset(30), durable_end: Offset(20), committed_end: Offset(20), bytes: 1000 };
 

@@ -7,11 +7,14 @@ pub const PRODUCE_WAIT_MS_MAX: i32 = 300_000;
 /// Longest wait of one fetch, whatever the client asks for. A client that gets nothing asks again.
 pub const FETCH_WAIT_MS_MAX: i32 = 300_000;
 
-/// Most bytes that a compressed batch for a compacted topic may grow to while its keys are looked at, unless the topic takes
-/// larger batches than that; a shard looks at one batch at a time.
-pub const KEYS_PLAIN_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Records without a key that one answer names; the batch is refused as a whole anyway.
+/// Most bytes that a compressed batch may grow to while its records are looked at, unless the topic takes larger batches than that; a
+/// shard looks at one batch at a time.
+pub const RECORDS_PLAIN_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bad records that one answer names; the batch is refused as a whole anyway.
 pub const RECORD_ERRORS_MAX: usize = 1_000;
+
+/// Partitions that one answer of DescribeTopicPartitions describes; Kafka's default for `max.request.partition.size.limit`.
+pub const PARTITIONS_PER_PAGE_MAX: u32 = 2_000;
 
 /// The part of a shard's memory for what fetches have read and connections have not sent yet.
 pub const FETCH_MEMORY_FRACTION: u64 = 8;

@@ -25,12 +25,18 @@ pub struct Partition {
     pub leader_epoch: LeaderEpoch,
     /// Appends are committed without waiting for stable storage.
     pub is_relaxed: bool,
+    /// Records get the broker's time (KIP-32).
+    pub stamps_append_time: bool,
 }
 
 impl Partition {
     /// A partition of a topic, led by this node since the topic exists.
     pub fn new(settings: &TopicSettings) -> Self {
-        Self { leader_epoch: LeaderEpoch(0), is_relaxed: settings.is_relaxed() }
+        Self {
+            leader_epoch: LeaderEpoch(0),
+            is_relaxed: settings.is_relaxed(),
+            stamps_append_time: settings.intake.stamps_append_time,
+        }
     }
 
     /// Checks the epoch a client says it knows (KIP-320).
@@ -75,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_client_with_another_epoch_is_fenced_and_one_without_is_not() {
-        let partition = Partition { leader_epoch: LeaderEpoch(3), is_relaxed: false };
+        let partition = Partition { leader_epoch: LeaderEpoch(3), is_relaxed: false, stamps_append_time: false };
         assert_eq!(partition.fence(None), Ok(()));
         assert_eq!(partition.fence(Some(LeaderEpoch(3))), Ok(()));
         assert_eq!(partition.fence(Some(LeaderEpoch(2))), Err(ReadFault::FencedEpoch));

@@ -20,8 +20,9 @@ use self::owned::Unanswered;
 use super::append::{Advance, AppendRun};
 use super::{Partition, log_config, logs_of};
 use crate::controller::MetadataRecord;
-use crate::controller::configs::TopicDefaults;
+use crate::controller::defaults::TopicDefaults;
 use crate::controller::image::{Change, Image, Topic};
+use crate::group;
 use crate::mesh::message::{Append, Reply, Request, Watch, Woken};
 use crate::mesh::placement;
 use crate::shard::Context;
@@ -42,6 +43,7 @@ pub fn attach(ctx: &Rc<Context>) {
     ctx.engine.on_durable(Box::new(move |ends, _group| {
         if let Some(ctx) = observed.upgrade() {
             ctx.partitions.borrow_mut().on_committed(ends);
+            group::run::on_durable(&ctx, ends);
         }
     }));
     let observed = Rc::downgrade(ctx);
@@ -66,7 +68,10 @@ pub fn serve(ctx: &Rc<Context>, request: Request) -> Served {
         }
         Request::ListOffsets(queries) => reads::list_offsets(ctx, queries),
         Request::Cut(cuts) => Served::Later(cuts::cut(ctx, &cuts)),
+        Request::Group(calls) => group::run::serve(ctx, calls),
+        Request::ListGroups(filter) => Served::Now(Reply::ListGroups(group::run::list(ctx, &filter))),
         Request::Producers(logs) => Served::Now(reads::producers(ctx, &logs)),
+        Request::LogSizes(logs) => Served::Now(Reply::LogSizes(reads::log_sizes(ctx, &logs))),
         Request::Change(change) => {
             let controller = ctx.controller.as_ref().expect("changes are sent to the controller's shard");
             controller.submit(ctx, change)
@@ -78,7 +83,7 @@ pub fn serve(ctx: &Rc<Context>, request: Request) -> Served {
 fn serve_append(ctx: &Rc<Context>, append: Append) -> Served {
     let mut partitions = ctx.partitions.borrow_mut();
     let mut run = AppendRun::new(append);
-    if partitions.is_blocked() || partitions.advance(&ctx.engine, &mut run) == Advance::Blocked {
+    if partitions.is_blocked() || partitions.advance(&ctx.engine, &mut run, ctx.clock.now_ms()) == Advance::Blocked {
         let (answer, answered) = oneshot::channel();
         let is_first = partitions.block(Unanswered { run, answer });
         drop(partitions);
@@ -108,7 +113,7 @@ async fn unblock(ctx: Rc<Context>) {
             }
             None => ctx.engine.writable().await,
         }
-        ctx.partitions.borrow_mut().unblock(&ctx.engine, ctx.clock.monotonic());
+        ctx.partitions.borrow_mut().unblock(&ctx.engine, ctx.clock.monotonic(), ctx.clock.now_ms());
     }
 }
 
@@ -160,18 +165,27 @@ async fn watch_for_failure(ctx: Rc<Context>) {
     if let Err(error) = ctx.engine.durable(GroupSeq(u64::MAX)).await {
         tracing::error!(shard = %ctx.shard, %error, "waiting requests are answered with a storage error");
         ctx.partitions.borrow_mut().on_storage_failed();
+        group::run::on_storage_failed(&ctx);
     }
 }
 
 /// Replays durable metadata and brings this shard's logs in line with it. The first records a shard gets are the whole
 /// metadata as it was at the start.
 async fn apply(ctx: Rc<Context>, records: Arc<[MetadataRecord]>) -> Reply {
-    let mut deleted = Vec::new();
+    let (mut deleted, mut all_changed) = (Vec::new(), false);
     for record in records.iter() {
         let change = ctx.image.borrow_mut().replay(record);
         match change {
             Change::Created(topic) | Change::Reconfigured(topic) => keep_logs(&ctx, &topic),
-            Change::Deleted(topic) => deleted.extend(logs_of(&topic).filter(|&log| is_mine(&ctx, log))),
+            Change::ReconfiguredAll => all_changed = true,
+            Change::Deleted(topic) => {
+                deleted.extend(logs_of(&topic).filter(|&log| is_mine(&ctx, log)));
+                if group::run::is_offsets_topic(&topic) {
+                    group::run::unhost_all(&ctx);
+                } else {
+                    group::run::on_topic_deleted(&ctx, &topic.name);
+                }
+            }
             Change::None => {
                 if let MetadataRecord::TopicDeleted { id } = record {
                     // The topic was deleted before the start, and the node stopped before its logs were gone.
@@ -181,6 +195,12 @@ async fn apply(ctx: Rc<Context>, records: Arc<[MetadataRecord]>) -> Reply {
             }
         }
     }
+    if all_changed {
+        let topics: Vec<_> = ctx.image.borrow().topics().cloned().collect();
+        topics.iter().for_each(|topic| keep_logs(&ctx, topic));
+    }
+    // Only now: the groups want to know which topics there are.
+    group::run::begin_loading(&ctx);
     for log in deleted {
         ctx.partitions.borrow_mut().remove(log);
         if let Err(error) = ctx.engine.drop_log(log).await {
@@ -202,6 +222,9 @@ fn keep_logs(ctx: &Rc<Context>, topic: &Topic) {
             tracing::error!(shard = %ctx.shard, %log, %error, "a log cannot be created");
         }
         ctx.partitions.borrow_mut().insert(log, Partition::new(&topic.settings));
+        if group::run::is_offsets_topic(topic) {
+            group::run::host(ctx, log);
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::controller::image::Image;
 use crate::controller::run::Controller;
+use crate::group::run::Groups;
 use crate::ids::{NodeId, ShardId};
 use crate::mesh::message::Request;
 use crate::mesh::{Call, Mesh};
@@ -43,6 +44,8 @@ pub struct Context {
     pub image: RefCell<Image>,
     /// The partitions this shard owns.
     pub partitions: RefCell<Partitions>,
+    /// The groups this shard coordinates.
+    pub groups: RefCell<Groups>,
     /// Fetch sessions of this shard's connections.
     pub fetch_sessions: RefCell<FetchSessions>,
     /// Memory for what this shard's connections fetch, until it is sent.

@@ -128,7 +128,7 @@ impl Drop for Directory {
     }
 }
 
-fn lock(dir: &Path) -> Result<File, DirectoryError> {
+pub(crate) fn lock(dir: &Path) -> Result<File, DirectoryError> {
     let path = dir.join(LOCK_FILE);
     let mut file = OpenOptions::new()
         .create(true)

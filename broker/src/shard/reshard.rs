@@ -116,7 +116,7 @@ async fn settle_each(ring: ring::Ring, configs: Vec<EngineConfig>) -> Result<Vec
 }
 
 /// The metadata log stays with the controller, whatever the number of shards.
-fn owner(log: LogId, shard_count: u16) -> ShardId {
+pub(crate) fn owner(log: LogId, shard_count: u16) -> ShardId {
     if log == METADATA_LOG {
         return ShardId::CONTROLLER;
     }

@@ -21,6 +21,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::controller;
 use crate::controller::run::Controller;
+use crate::group;
+use crate::group::run::Groups;
 use crate::ids::ShardId;
 use crate::limits::{ACCEPT_BACKLOG, DRAIN_MS_MAX, SHUTDOWN_MS_MAX, request_budget_bytes};
 use crate::mesh::message::Request;
@@ -155,6 +157,7 @@ async fn open(ring: &Ring, seed: Seed) -> Result<(Rc<Context>, Listener), ShardE
         // `partition::run::attach` gives it the configured defaults.
         image: RefCell::default(),
         partitions: RefCell::default(),
+        groups: RefCell::new(Groups::new(Clock.monotonic(), config.memory_bytes_per_shard)),
         fetch_sessions: RefCell::default(),
         fetch_memory: Budget::new(fetch_bytes as usize),
         controller: (shard == ShardId::CONTROLLER).then(|| Controller::new(&config)),
@@ -191,6 +194,7 @@ pub(super) fn engine_config(config: &Config, generation: Generation, shard: Shar
 /// Joins the other shards. When this returns the metadata is applied on all of them.
 async fn begin(ctx: &Rc<Context>) -> Result<(), ShardError> {
     partition::run::attach(ctx);
+    group::run::attach(ctx);
     attach_mesh(ctx);
     if ctx.shard == ShardId::CONTROLLER {
         let loaded = unless_stopping(ctx, controller::run::recover(ctx)).await.ok_or(ShardError::Stopped)?;
@@ -235,6 +239,7 @@ async fn serve(ctx: &Rc<Context>, listener: Listener) {
     ring::spawn(hand_in_reports(ctx.clone()));
     ctx.watch.until(Lifecycle::is_stopping).await;
     let open = ctx.connections.open_count();
+    group::run::resign(ctx);
     ctx.connections.demand_of_all(Order::Finish);
     let drained = ctx.ring.timeout(ctx.connections.all_left(), Duration::from_millis(DRAIN_MS_MAX)).await;
     if drained.is_err() {

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use crate::ErrorCode;
 use crate::schema::{message, structs};
 
-message! { DescribeClusterRequest, DescribeCluster, versions 0..=1 }
-message! { DescribeClusterResponse<'a>, DescribeCluster, versions 0..=1 }
+message! { DescribeClusterRequest, DescribeCluster, versions 0..=2 }
+message! { DescribeClusterResponse<'a>, DescribeCluster, versions 0..=2 }
 
 pub use crate::metadata::AUTHORIZED_OPERATIONS_UNKNOWN;
 
@@ -22,6 +22,8 @@ structs! {
         pub include_cluster_authorized_operations: bool,
         /// One of the constants of this module.
         pub endpoint_type: i8 [1..] = ENDPOINT_TYPE_BROKERS,
+        /// Whether to list nodes that are fenced off.
+        pub include_fenced_brokers: bool [2..],
     }
 
     /// The nodes.
@@ -54,5 +56,7 @@ structs! {
         pub port: i32,
         /// Rack, or null.
         pub rack: Option<Cow<'a, str>>,
+        /// Whether it is fenced off.
+        pub is_fenced: bool [2..],
     }
 }

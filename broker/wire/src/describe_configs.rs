@@ -15,6 +15,10 @@ pub const RESOURCE_TYPE_BROKER: i8 = 4;
 
 /// As a source: set for this topic.
 pub const SOURCE_TOPIC: i8 = 1;
+/// As a source: changed for this node while it ran.
+pub const SOURCE_DYNAMIC_BROKER: i8 = 2;
+/// As a source: changed for all nodes while they ran.
+pub const SOURCE_DYNAMIC_DEFAULT_BROKER: i8 = 3;
 /// As a source: set in the node's configuration file.
 pub const SOURCE_STATIC_BROKER: i8 = 4;
 /// As a source: not set anywhere.

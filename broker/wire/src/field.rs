@@ -137,6 +137,25 @@ impl<'a> Field<'a> for Option<Cow<'a, str>> {
     }
 }
 
+/// What a client says to other clients, opaque to the broker.
+impl<'a> Field<'a> for &'a [u8] {
+    #[inline]
+    fn bytes_min(version: Version) -> usize {
+        Option::<&[u8]>::bytes_min(version)
+    }
+
+    #[inline]
+    fn read(reader: &mut Reader<'a>, version: Version) -> Result<Self, DecodeError> {
+        let start = reader.position();
+        reader.nullable_bytes(version.flexible)?.ok_or_else(|| unexpected_null(start))
+    }
+
+    #[inline]
+    fn write(&self, writer: &mut Writer<'_>, version: Version) {
+        writer.nullable_bytes(Some(*self), version.flexible);
+    }
+}
+
 /// Record batches of a produce request.
 impl<'a> Field<'a> for Option<&'a [u8]> {
     #[inline]

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use crate::ErrorCode;
 use crate::schema::{message, structs};
 
-message! { OffsetCommitRequest<'a>, OffsetCommit, versions 2..=8 }
-message! { OffsetCommitResponse<'a>, OffsetCommit, versions 2..=8 }
+message! { OffsetCommitRequest<'a>, OffsetCommit, versions 2..=9 }
+message! { OffsetCommitResponse<'a>, OffsetCommit, versions 2..=9 }
 
 structs! {
     /// Offsets to store.

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use crate::ErrorCode;
 use crate::schema::{message, structs};
 
-message! { OffsetFetchRequest<'a>, OffsetFetch, versions 1..=8 }
-message! { OffsetFetchResponse<'a>, OffsetFetch, versions 1..=8 }
+message! { OffsetFetchRequest<'a>, OffsetFetch, versions 1..=9 }
+message! { OffsetFetchResponse<'a>, OffsetFetch, versions 1..=9 }
 
 structs! {
     /// Groups and partitions to look up.
@@ -33,6 +33,10 @@ structs! {
     pub struct OffsetFetchRequestGroup<'a> {
         /// Name of the group.
         pub group_id: &'a str,
+        /// Id of the member that asks, or null (KIP-848).
+        pub member_id: Option<&'a str> [9..],
+        /// Epoch of that member, or -1.
+        pub member_epoch: i32 [9..] = -1,
         /// What to look up; null for all it has.
         pub topics: Option<Vec<OffsetFetchRequestTopics<'a>>> = Some(Vec::new()),
     }

@@ -89,8 +89,8 @@ impl BatchBuilder {
         assert!(self.record_count > 0, "a batch has at least one record");
         let mut header = Vec::with_capacity(self.bytes());
         header.resize(layout::HEADER_BYTES, 0);
-        let mut batch =
-            compression::compress(self.compression, &self.records, header).expect("writing to memory does not fail");
+        let mut batch = compression::compress(self.compression.into(), &self.records, header)
+            .expect("writing to memory does not fail");
         let length = length_of(batch.len() - layout::PREFIX_BYTES);
         let attributes = self.attributes | i16::from(self.compression.code());
         let (producer_id, producer_epoch, base_sequence) = self.producer;

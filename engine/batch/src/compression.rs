@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io::{self, Read, Write};
 
-use crate::{BatchError, xerial};
+use crate::{BatchError, Codec, xerial};
 
 /// How the records of a batch are compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -77,15 +77,17 @@ pub(crate) fn decompress(
 }
 
 /// Appends `records` to `out` in compressed form, in the framing that Kafka's Java client reads.
-pub(crate) fn compress(compression: Compression, records: &[u8], out: Vec<u8>) -> io::Result<Vec<u8>> {
-    match compression {
+pub(crate) fn compress(codec: Codec, records: &[u8], out: Vec<u8>) -> io::Result<Vec<u8>> {
+    match codec.compression {
         Compression::None => {
             let mut out = out;
             out.extend_from_slice(records);
             Ok(out)
         }
         Compression::Gzip => {
-            let mut encoder = flate2::write::GzEncoder::new(out, flate2::Compression::default());
+            let level = codec.level.and_then(|level| u32::try_from(level).ok());
+            let level = level.map_or_else(flate2::Compression::default, flate2::Compression::new);
+            let mut encoder = flate2::write::GzEncoder::new(out, level);
             encoder.write_all(records)?;
             encoder.finish()
         }
@@ -100,7 +102,8 @@ pub(crate) fn compress(compression: Compression, records: &[u8], out: Vec<u8>) -
             Ok(encoder.finish()?)
         }
         Compression::Zstd => {
-            let mut encoder = zstd::stream::write::Encoder::new(out, zstd::DEFAULT_COMPRESSION_LEVEL)?;
+            let mut encoder =
+                zstd::stream::write::Encoder::new(out, codec.level.unwrap_or(zstd::DEFAULT_COMPRESSION_LEVEL))?;
             encoder.write_all(records)?;
             encoder.finish()
         }

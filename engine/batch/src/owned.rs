@@ -20,6 +20,12 @@ impl CheckedBytes {
         Ok(Self { bytes, info })
     }
 
+    /// A batch whose header was changed and sealed again, with what it says now.
+    pub(crate) fn resealed(bytes: Bytes, info: BatchInfo) -> Self {
+        debug_assert_eq!(check(&bytes).map(|checked| checked.info), Ok(info));
+        Self { bytes, info }
+    }
+
     /// The batch for whoever takes a borrowed one. Nothing is checked again.
     pub fn as_checked(&self) -> Checked<'_> {
         Checked { bytes: &self.bytes, info: self.info }

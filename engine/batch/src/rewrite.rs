@@ -48,7 +48,8 @@ pub fn retain(
     let kept = keep.iter().filter(|keep| **keep).count();
     assert!(kept > 0, "a batch without records is made by `emptied`");
     let header = batch.bytes[..layout::HEADER_BYTES].to_vec();
-    let mut out = compression::compress(info.compression()?, &plain, header).expect("writing to memory does not fail");
+    let mut out =
+        compression::compress(info.compression()?.into(), &plain, header).expect("writing to memory does not fail");
     if delete_horizon_ms.is_some() {
         let attributes = info.attributes | layout::DELETE_HORIZON_BIT;
         set_field(&mut out, layout::ATTRIBUTES_AT, attributes.to_be_bytes());

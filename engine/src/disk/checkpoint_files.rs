@@ -1,5 +1,7 @@
-//! Checkpoints on disk: each written whole under a temporary name, synced, renamed; the two newest are kept.
+//! Checkpoints on disk: each written whole under a temporary name, synced, renamed; the two newest are kept, and a copy of each in
+//! another directory.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 
@@ -31,50 +33,122 @@ async fn write_whole(ring: &Ring, layout: &Layout, checkpoint: &Checkpoint) -> i
     let path = layout.checkpoint(checkpoint.seq);
     let temporary = path.with_extension("tmp");
     let file = ring.open(&temporary, libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC, 0o644).await?;
-    ring.write_all_at(&file, bytes, 0).await.0?;
+    let (written, bytes) = ring.write_all_at(&file, bytes, 0).await;
+    written?;
     ring.fsync(&file).await?;
     ring.rename(&temporary, &path).await?;
     sync_dir(ring, &layout.shard_dir()).await?;
+    write_copy(ring, layout, checkpoint.seq, bytes).await?;
     for (_, old) in found(layout)?.into_iter().rev().skip(KEPT) {
         ring.unlink(&old).await?;
     }
     Ok(())
 }
 
+/// Writes the copy over that of the checkpoint before the last. A crash may leave it torn: then the checkpoint itself is whole, and so
+/// are the one before it and its copy.
+async fn write_copy(ring: &Ring, layout: &Layout, seq: u64, bytes: Vec<u8>) -> io::Result<()> {
+    let path = layout.checkpoint_copy(seq);
+    let (file, is_new) = match ring.open(&path, libc::O_WRONLY, 0).await {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            make_copies_dir(ring, layout).await?;
+            (ring.open(&path, libc::O_WRONLY | libc::O_CREAT, 0o644).await?, true)
+        }
+        found => (found?, false),
+    };
+    ring.write_all_at(&file, bytes, 0).await.0?;
+    ring.fsync(&file).await?;
+    if is_new { sync_dir(ring, &layout.copies_dir()).await } else { Ok(()) }
+}
+
+async fn make_copies_dir(ring: &Ring, layout: &Layout) -> io::Result<()> {
+    match ring.mkdir(&layout.copies_dir(), 0o755).await {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.and(sync_dir(ring, &layout.shard_dir()).await),
+    }
+}
+
 /// The checkpoints that were found at start.
 #[derive(Debug, Default)]
 pub struct FoundCheckpoints {
-    /// The newest sound one.
+    /// The newest of which there is a sound file, be it the copy.
     pub newest: Option<Checkpoint>,
-    /// The first group that the sound one before it needs: what it needs is kept until another is written.
+    /// The first group that the one before it needs, if that is sound: what it needs is kept until another is written.
     pub older_from: GroupSeq,
-    /// The highest sequence that a name bears, those of damaged ones included; 0 where there is none.
+    /// The highest sequence that a name or a copy bears, those of damaged ones included; 0 where there is none.
     pub newest_seq: u64,
+    /// Those damaged under their own names.
     pub damaged: Vec<PathBuf>,
 }
 
-/// Reads the two newest checkpoints that are sound.
+/// Reads the two newest checkpoints of which there is a sound file each.
 pub fn read(layout: &Layout) -> io::Result<FoundCheckpoints> {
-    let mut checkpoints = FoundCheckpoints::default();
-    for (seq, path) in found(layout)?.into_iter().rev() {
-        checkpoints.newest_seq = checkpoints.newest_seq.max(seq);
-        let content = checkpoint::decode_named(&std::fs::read(&path)?, layout.shard_index(), seq);
-        match (content, &checkpoints.newest) {
-            // The next one gets a name that none has had, those of damaged ones included.
-            (Ok(checkpoint), None) => {
-                checkpoints.newest = Some(Checkpoint { seq: checkpoints.newest_seq, ..checkpoint });
-            }
-            (Ok(older), Some(_)) => {
-                checkpoints.older_from = older.replay_from;
-                break;
-            }
-            (Err(error), _) => {
-                tracing::error!(seq, path = %path.display(), %error, "a checkpoint is damaged; doing without it");
-                checkpoints.damaged.push(path);
-            }
+    let named: BTreeMap<u64, PathBuf> = found(layout)?.into_iter().collect();
+    let mut copies = read_copies(layout);
+    let seqs: BTreeSet<u64> = named.keys().chain(copies.keys()).copied().collect();
+    let newest_seq = seqs.last().copied().unwrap_or(0);
+    let mut checkpoints = FoundCheckpoints { newest_seq, ..FoundCheckpoints::default() };
+    for seq in seqs.into_iter().rev() {
+        let path = named.get(&seq);
+        let Some(checkpoint) = read_either(layout, seq, path, copies.remove(&seq), &mut checkpoints.damaged)? else {
+            continue;
+        };
+        if checkpoints.newest.is_some() {
+            checkpoints.older_from = checkpoint.replay_from;
+            break;
         }
+        // The next one gets a name that none has had, those of damaged ones included.
+        checkpoints.newest = Some(Checkpoint { seq: newest_seq, ..checkpoint });
     }
     Ok(checkpoints)
+}
+
+/// A checkpoint from the file of its name, or else from its copy.
+fn read_either(
+    layout: &Layout,
+    seq: u64,
+    path: Option<&PathBuf>,
+    copy: Option<Checkpoint>,
+    damaged: &mut Vec<PathBuf>,
+) -> io::Result<Option<Checkpoint>> {
+    let what = match path.map(std::fs::read) {
+        Some(Ok(bytes)) => match checkpoint::decode_named(&bytes, layout.shard_index(), seq) {
+            Ok(checkpoint) => return Ok(Some(checkpoint)),
+            Err(error) => error.to_string(),
+        },
+        // What cannot be read may be sound, and only its very copy makes up for it.
+        Some(Err(error)) if copy.is_none() => return Err(error),
+        Some(Err(error)) => error.to_string(),
+        None => "its file is gone".to_owned(),
+    };
+    damaged.extend(path.cloned());
+    let path = layout.checkpoint(seq);
+    match &copy {
+        Some(_) => {
+            tracing::error!(seq, path = %path.display(), what, "a checkpoint is damaged; its copy is sound and counts")
+        }
+        None => tracing::error!(seq, path = %path.display(), what, "a checkpoint is damaged; doing without it"),
+    }
+    Ok(copy)
+}
+
+/// The copies that are sound, by their sequence. Of one that is not, nobody knows which it was; it is written over in its turn.
+fn read_copies(layout: &Layout) -> BTreeMap<u64, Checkpoint> {
+    let mut copies = BTreeMap::new();
+    for path in layout.checkpoint_copies() {
+        let what = match std::fs::read(&path).map(|bytes| checkpoint::decode(&bytes)) {
+            Ok(Ok(copy)) if copy.shard == layout.shard_index() => {
+                copies.insert(copy.seq, copy);
+                continue;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Ok(Ok(copy)) => format!("it belongs to shard {}", copy.shard),
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        tracing::warn!(path = %path.display(), what, "the copy of a checkpoint is torn or damaged; it is written anew before long");
+    }
+    copies
 }
 
 /// Gives the damaged checkpoints names under which nobody takes them for checkpoints. The shard has opened without them.

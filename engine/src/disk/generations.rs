@@ -50,7 +50,7 @@ pub fn write(data: &Path, generation: Generation, checkpoints: &[Checkpoint]) ->
     sync_dir(data)
 }
 
-fn write_checkpoint(path: &Path, checkpoint: &Checkpoint) -> io::Result<()> {
+pub(crate) fn write_checkpoint(path: &Path, checkpoint: &Checkpoint) -> io::Result<()> {
     let bytes = checkpoint::encode(checkpoint);
     let mut file = File::create_new(path)?;
     file.write_all(&bytes)?;
@@ -81,6 +81,8 @@ fn remove_shard(shard: &Path, left: &mut Vec<PathBuf>) -> io::Result<()> {
     for path in entries(shard)? {
         if path.file_name().is_some_and(|name| name == Layout::JOURNAL_DIR) {
             remove_files(&path, |path| Layout::journal_file_id(path).is_some(), left)?;
+        } else if path.file_name().is_some_and(|name| name == Layout::COPIES_DIR) {
+            remove_files(&path, Layout::is_checkpoint_copy, left)?;
         }
     }
     remove_files(shard, Layout::is_shard_file, left)

@@ -3,11 +3,13 @@
 //! ```text
 //! <data>/shards/<shard>/journal/<16 hex>.journal
 //!                      /checkpoint-<16 hex>
+//!                      /copies/0 and /copies/1
 //!                      /ballast
 //!       /shards-<generation>/<shard>/...            instead of shards/, after the number of shards has changed
 //!       /topics/<topic id, 32 hex>/<partition>/<base offset, 20 digits>.log
 //!                                             /<base offset, 20 digits>.r<revision>.log
 //!                                             /<name of a segment>.idx
+//!       /quarantine/<topic id, 32 hex>/<partition>/<name of a segment>.damaged and .log
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -28,6 +30,12 @@ pub struct Layout {
 impl Layout {
     /// Name of the directory of a shard's journal files.
     pub const JOURNAL_DIR: &str = "journal";
+
+    /// Name of the directory of the copies of its checkpoints.
+    pub const COPIES_DIR: &str = "copies";
+
+    /// As many as there are checkpoints that are kept.
+    const COPIES: u64 = 2;
 
     pub fn new(data: &Path, generation: Generation, shard: u16) -> Self {
         Self { data: data.to_path_buf(), generation, shard }
@@ -91,6 +99,26 @@ impl Layout {
         (name.len() == 16).then(|| u64::from_str_radix(name, 16).ok())?
     }
 
+    /// Holds the copies of the checkpoints.
+    pub fn copies_dir(&self) -> PathBuf {
+        self.shard_dir().join(Self::COPIES_DIR)
+    }
+
+    /// The copy of a checkpoint. Two files take turns, so it lies over that of the checkpoint before the last.
+    pub fn checkpoint_copy(&self, seq: u64) -> PathBuf {
+        self.copies_dir().join((seq % Self::COPIES).to_string())
+    }
+
+    /// The files that hold copies of checkpoints.
+    pub fn checkpoint_copies(&self) -> impl Iterator<Item = PathBuf> + '_ {
+        (0..Self::COPIES).map(|turn| self.checkpoint_copy(turn))
+    }
+
+    /// Whether a file has the name of a copy.
+    pub fn is_checkpoint_copy(path: &Path) -> bool {
+        path.file_name().is_some_and(|name| (0..Self::COPIES).any(|turn| name == turn.to_string().as_str()))
+    }
+
     /// The file that is thrown off when the disk is full.
     pub fn ballast(&self) -> PathBuf {
         self.shard_dir().join(BALLAST)
@@ -122,6 +150,25 @@ impl Layout {
     /// The index of a sealed segment. Not `.index`, which Kafka's tools would take for theirs.
     pub fn segment_index(&self, log: LogId, segment: SegmentName) -> PathBuf {
         self.log_dir(log).join(format!("{segment}.idx"))
+    }
+
+    /// What is kept of damaged segments, of all shards.
+    pub fn quarantine_root(&self) -> PathBuf {
+        self.data.join("quarantine")
+    }
+
+    pub fn quarantine_dir(&self, log: LogId) -> PathBuf {
+        self.quarantine_root().join(format!("{:032x}", log.topic)).join(log.partition.to_string())
+    }
+
+    /// Says of a segment that it is damaged.
+    pub fn damage_mark(&self, log: LogId, segment: SegmentName) -> PathBuf {
+        self.quarantine_dir(log).join(format!("{segment}.damaged"))
+    }
+
+    /// Where the file of a damaged segment lies when nobody needs it any more.
+    pub fn quarantined(&self, log: LogId, segment: SegmentName) -> PathBuf {
+        self.quarantine_dir(log).join(format!("{segment}.log"))
     }
 
     /// The segment that the name of its file or of its index says.

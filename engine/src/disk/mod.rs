@@ -8,6 +8,7 @@ pub mod generations;
 pub mod index_files;
 pub mod journal_files;
 pub mod layout;
+pub mod quarantine;
 mod recency;
 mod removal;
 pub mod segment_files;

@@ -13,6 +13,7 @@ use super::free_space::is_exhausted;
 use super::index_files;
 use super::journal_files::sync_dir;
 use super::layout::Layout;
+use super::quarantine::{Fate, Quarantine};
 use super::recency::{Key, Recency};
 use super::removal::Removal;
 use crate::ids::{LogId, SegmentName};
@@ -44,12 +45,16 @@ pub struct SegmentShelf {
     unsynced_indexes: RefCell<BTreeSet<Key>>,
     /// Extents are reserved ahead in steps of at most this.
     step_bytes_max: Cell<u64>,
+    /// Segments whose files are being removed. Who gets there late finds none.
+    leaving: RefCell<BTreeSet<Key>>,
     removal: Removal,
+    quarantine: Quarantine,
 }
 
 impl SegmentShelf {
     pub fn new(ring: Ring, layout: Layout, pool: BufPool) -> Self {
         let removal = Removal::new(ring.clone());
+        let quarantine = Quarantine::new(ring.clone(), layout.clone());
         Self {
             ring,
             layout,
@@ -59,7 +64,9 @@ impl SegmentShelf {
             fresh: RefCell::default(),
             unsynced_indexes: RefCell::default(),
             step_bytes_max: Cell::new(SEGMENT_PREALLOCATE_BYTES_MAX),
+            leaving: RefCell::default(),
             removal,
+            quarantine,
         }
     }
 
@@ -92,6 +99,10 @@ impl SegmentShelf {
             return Ok(open);
         }
         let file = self.ring.open(&self.layout.segment(key.0, key.1), libc::O_RDWR | libc::O_DIRECT, 0).await?;
+        // What is removed loses its content first, and nobody may take that for damage.
+        if self.leaving.borrow().contains(&key) || file.names()? == 0 {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         self.keep(key, file)
     }
 
@@ -279,18 +290,33 @@ impl SegmentShelf {
         CompactedFile::create(&self.ring, &self.layout, &self.pool, log, segment).await
     }
 
-    /// Removes a segment's file and its index. Reads of it that are under way have it open, and end as they would have.
+    /// What is known of damaged segments, and kept of them.
+    pub fn quarantine(&self) -> &Quarantine {
+        &self.quarantine
+    }
+
+    /// Removes a segment's index, and its file unless it is damaged. Reads of it that are under way have it open, and end as they would have.
     pub async fn remove_segment(&self, log: LogId, segment: SegmentName) -> io::Result<()> {
-        self.close((log, segment));
-        self.fresh.borrow_mut().remove(&(log, segment));
-        self.unsynced_indexes.borrow_mut().remove(&(log, segment));
-        for path in [self.layout.segment_index(log, segment), self.layout.segment(log, segment)] {
-            match self.removal.unlink(&path).await {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+        let key = (log, segment);
+        let is_read = self.open.borrow().get(&key).is_some_and(|open| Rc::strong_count(open) > 1);
+        self.close(key);
+        self.fresh.borrow_mut().remove(&key);
+        self.unsynced_indexes.borrow_mut().remove(&key);
+        self.leaving.borrow_mut().insert(key);
+        let removed = self.remove_files(key, is_read).await;
+        self.leaving.borrow_mut().remove(&key);
+        removed
+    }
+
+    async fn remove_files(&self, (log, segment): Key, is_read: bool) -> io::Result<()> {
+        let fate = self.quarantine.take(log, segment).await?;
+        excuse_missing(self.removal.unlink(&self.layout.segment_index(log, segment)).await)?;
+        let file = self.layout.segment(log, segment);
+        match fate {
+            Fate::Goes if is_read => excuse_missing(self.removal.unlink(&file).await),
+            Fate::Goes => excuse_missing(self.removal.remove(&file).await),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// The segments of which a log has files, by their names.
@@ -312,13 +338,14 @@ impl SegmentShelf {
         open.into_iter().for_each(|key| self.close(key));
         self.fresh.borrow_mut().retain(|(id, _)| *id != log);
         self.unsynced_indexes.borrow_mut().retain(|(id, _)| *id != log);
+        self.quarantine.remove(log).await?;
         let dir = self.layout.log_dir(log);
         let entries = match std::fs::read_dir(&dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             entries => entries?,
         };
         for entry in entries {
-            self.removal.unlink(&entry?.path()).await?;
+            self.removal.remove(&entry?.path()).await?;
         }
         self.ring.rmdir(&dir).await?;
         let topic = self.layout.topic_dir(log);
@@ -328,5 +355,13 @@ impl SegmentShelf {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             result => result.and(sync_dir(&self.ring, &self.layout.topics_dir()).await),
         }
+    }
+}
+
+/// What is to be removed may be gone already.
+fn excuse_missing(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
     }
 }

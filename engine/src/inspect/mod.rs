@@ -11,6 +11,7 @@
 
 mod checkpoints;
 mod journal;
+mod quarantine;
 mod segment;
 mod shard;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 pub use checkpoints::{FoundCheckpoint, checkpoints};
 pub use journal::{JournalFile, journal_files, read_journal_file};
+pub use quarantine::{DamagedSegment, damaged_segments};
 pub use segment::{SegmentReader, Step};
 pub use shard::{LogPicture, SegmentPicture, ShardPicture, Verdict};
 pub use verify::{Finding, Severity, Summary, Verify, verify_shard};

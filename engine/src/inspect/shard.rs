@@ -8,6 +8,7 @@ use batch::{BatchView, Offset};
 
 use super::checkpoints::{FoundCheckpoint, checkpoints};
 use super::journal::{JournalFile, journal_files, read_journal_file};
+use super::quarantine::{DamagedSegment, damaged_segments};
 use super::segment::{SegmentReader, Step};
 use super::{InspectError, cannot_read};
 use crate::checkpoint::{Checkpoint, LogCheckpoint, SegmentCheckpoint};
@@ -58,6 +59,8 @@ pub struct LogPicture {
     pub end: Offset,
     /// Oldest first; the last one is the active segment.
     pub segments: Vec<SegmentPicture>,
+    /// Segments that are marked as damaged, of which some are not among the others any more.
+    pub damaged: Vec<DamagedSegment>,
 }
 
 /// One segment.
@@ -98,13 +101,16 @@ impl ShardPicture {
         let scans: Vec<_> = files.iter().map(|file| file.scan.clone()).collect();
         let recovered = journal::recover(&scans, from);
         let (verdict, store) = judge(shard, saved, &files, &unread, recovered.end);
-        let logs = match (store, saved) {
+        let mut logs: Vec<LogPicture> = match (store, saved) {
             (Some(store), _) => {
                 store.log_ids().filter_map(|id| store.log(id)).map(|log| of_log(&layout, log)).collect()
             }
             (None, Some(saved)) => saved.logs.iter().map(|saved| of_checkpoint(&layout, saved)).collect(),
             (None, None) => Vec::new(),
         };
+        for log in &mut logs {
+            log.damaged = damaged_segments(&layout, log.log)?;
+        }
         Ok(ShardPicture { shard, layout, needed: files, unneeded, recovered, verdict, logs, checkpoints })
     }
 
@@ -215,6 +221,7 @@ fn of_log(layout: &Layout, log: &Log) -> LogPicture {
         start: log.start_offset(),
         end: log.end_offset(),
         segments,
+        damaged: Vec::new(),
     }
 }
 
@@ -226,6 +233,7 @@ fn of_checkpoint(layout: &Layout, saved: &LogCheckpoint) -> LogPicture {
         start: saved.log_start_offset,
         end: saved.next_offset,
         segments,
+        damaged: Vec::new(),
     }
 }
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use batch::Offset;
 
+use super::quarantine::damaged_segments;
 use super::shard::open_segment;
 use super::walk::{SegmentCheck, Walked};
 use super::{InspectError, ShardPicture, Verdict};
@@ -128,7 +129,9 @@ impl Verify<'_> {
                 }
                 Ok(_) => continue,
             };
-            self.tell(Severity::Problem, &found.path, None, None, what);
+            // A copy that was being written when the process was killed is torn, and harms nobody.
+            let severity = if found.is_copy { Severity::Note } else { Severity::Problem };
+            self.tell(severity, &found.path, None, None, what);
         }
     }
 
@@ -208,7 +211,20 @@ impl Verify<'_> {
             self.summary.segments += 1;
             self.segment(picture, saved, segment)?;
         }
+        self.quarantine(picture, saved.log)?;
         self.leftovers(picture, saved)
+    }
+
+    /// What is known of damaged segments of a log, and kept of them.
+    fn quarantine(&mut self, picture: &ShardPicture, log: LogId) -> Result<(), InspectError> {
+        for known in damaged_segments(&picture.layout, log)? {
+            let what = match known.is_quarantined {
+                true => format!("a damaged segment that nobody needs any more is kept here ({})", known.what),
+                false => format!("this segment is known to be damaged ({})", known.what),
+            };
+            self.tell(Severity::Note, &known.path, None, Some(log), what);
+        }
+        Ok(())
     }
 
     fn segment(

@@ -14,6 +14,7 @@ use super::{Log, Segment};
 use crate::checkpoint::LogCheckpoint;
 use crate::compaction::{CompactionConfig, Replacement, Round, Source};
 use crate::ids::SegmentName;
+use crate::memory::Leaving;
 
 /// One part in a million.
 const PPM: u64 = 1_000_000;
@@ -71,7 +72,7 @@ impl Log {
     /// Lets new segments, which are on stable storage, take the place of old ones. Returns whether it did: not if the log has changed in
     /// between, so that the old ones are not all there any more.
     #[must_use]
-    pub fn replace_segments(&mut self, replacement: &Replacement) -> bool {
+    pub fn replace_segments(&mut self, replacement: &Replacement, leaving: &mut Leaving) -> bool {
         let Replacement { old, new, cleaned_until } = replacement;
         let Some(at) = self.segments.iter().position(|segment| Some(&segment.name()) == old.first()) else {
             return false;
@@ -88,7 +89,7 @@ impl Log {
         );
         assert!(new.is_sorted_by(|a, b| a.next_offset <= b.base_offset));
         for name in old {
-            self.tail.forget(name.base);
+            self.tail.forget(name.base, leaving);
         }
         let behind = self.segments.split_off(at + old.len());
         self.segments.truncate(at);

@@ -21,7 +21,7 @@ use std::collections::VecDeque;
 
 use batch::{BatchInfo, Checked, LeaderEpoch, Offset};
 
-pub use read::{Cut, DiskRead, IndexedRead, MemoryRead, ReadPlan, ReadRequest, TimePlan, cut, last_offset};
+pub use read::{Cut, DiskRead, IndexedRead, MemoryRead, ReadPlan, ReadRequest, TimePlan, cut, last_offset, peek_at};
 pub use segment::Segment;
 pub use sparse_index::SparseIndex;
 pub use tail::{BlockWrite, block_start};
@@ -31,7 +31,7 @@ use crate::checkpoint::LogCheckpoint;
 use crate::compaction::CompactionConfig;
 use crate::ids::{GroupSeq, LogId, SegmentName};
 use crate::limits::{CHUNK_BYTES_MIN, SEALED_INDEX_INTERVAL_BYTES};
-use crate::memory::{BufPool, Span};
+use crate::memory::{BufPool, Leaving, Span};
 use crate::segment_index::SegmentIndex;
 use producers::Producers;
 use tail::Tail;
@@ -102,6 +102,8 @@ pub struct Log {
     /// Where the log starts once the groups under way are durable.
     start_wanted: Offset,
     durable_end: Offset,
+    /// What readers have seen while the log was relaxed: they keep seeing it when it is no longer.
+    shown_end: Offset,
     segments: VecDeque<Segment>,
     leader_epochs: Vec<(LeaderEpoch, Offset)>,
     producers: Producers,
@@ -127,6 +129,7 @@ impl Log {
             start_offset: Offset(0),
             start_wanted: Offset(0),
             durable_end: Offset(0),
+            shown_end: Offset(0),
             segments: VecDeque::from([Segment::new(Offset(0))]),
             leader_epochs: Vec::new(),
             producers: Producers::default(),
@@ -161,6 +164,7 @@ impl Log {
             start_offset: saved.log_start_offset,
             start_wanted: saved.log_start_offset,
             durable_end: saved.next_offset,
+            shown_end: Offset(0),
             segments,
             leader_epochs: saved.leader_epochs.clone(),
             producers: Producers::restore(&saved.producers),
@@ -183,6 +187,7 @@ impl Log {
     }
 
     pub fn configure(&mut self, config: LogConfig) {
+        self.shown_end = self.committed_end();
         self.config = config;
     }
 
@@ -198,9 +203,9 @@ impl Log {
         self.durable_end
     }
 
-    /// What readers may see: everything durable, or on a relaxed log everything.
+    /// What readers may see: everything durable, or on a relaxed log everything. It never falls.
     pub fn committed_end(&self) -> Offset {
-        if self.config.relaxed { self.end_offset() } else { self.durable_end }
+        if self.config.relaxed { self.end_offset() } else { self.durable_end.max(self.shown_end) }
     }
 
     pub fn bytes(&self) -> u64 {
@@ -446,15 +451,20 @@ impl Log {
     }
 
     /// Gives up all memory but the last, partly filled block, if the files hold everything else. Returns the memory freed.
-    pub fn rest(&mut self, pool: &BufPool) -> Option<usize> {
+    pub fn rest(&mut self, pool: &BufPool, leaving: &mut Leaving) -> Option<usize> {
         let in_file = |segment: &Segment| {
             segment.is_closed() || (!segment.sealed && segment.flushed == block_start(segment.bytes))
         };
         let all_in_files = !self.write_in_flight && self.segments.iter().all(in_file);
         let (segment, end) = (self.active().base_offset, self.active().bytes);
-        let freed = all_in_files.then(|| self.tail.rest(pool, segment, end))?;
+        let freed = all_in_files.then(|| self.tail.rest(pool, segment, end, leaving))?;
         self.forget_indexes();
         Some(freed)
+    }
+
+    /// The log is gone, and its memory follows.
+    pub fn leave(self, leaving: &mut Leaving) {
+        self.tail.leave(leaving);
     }
 
     /// Frees the oldest chunk of the tail if nobody needs it. Returns the memory freed.

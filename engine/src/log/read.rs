@@ -1,11 +1,12 @@
 //! Which bytes answer a read: found in memory at once, or a stretch of a segment file to look through.
 
+use batch::layout::HEADER_BYTES;
 use batch::{BatchInfo, Offset};
 
 use super::{Log, Segment, SparseIndex};
 use crate::ids::SegmentName;
 use crate::limits::COLD_READ_BYTES_MAX;
-use crate::memory::Span;
+use crate::memory::{Joined, Span};
 
 /// What a reader asks for: whole batches, the first of which holds `from`, none of which reaches past `until`.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +61,8 @@ pub struct DiskRead {
     pub file_end: u64,
     /// How many bytes from `scan_from` on should be enough.
     pub bytes: usize,
+    /// The offset of the batch at `scan_from`, or one before it if there are gaps; `None` where the plan does not know.
+    pub expected: Option<Offset>,
     pub request: ReadRequest,
 }
 
@@ -110,6 +113,28 @@ impl Log {
         }
     }
 
+    /// Plans a read that goes on where an earlier one has ended: the first batch from `request.from` on starts at `position`. `None` if
+    /// it does not lie there any more.
+    pub fn plan_reading_on(&self, name: SegmentName, position: u64, request: ReadRequest) -> Option<ReadPlan> {
+        let segment = self.segment(name)?;
+        let is_there = request.from >= self.start_offset && request.from < segment.next_offset.min(request.until);
+        let mut plan = is_there.then(|| self.plan_from(segment, None, position, request))?;
+        if let ReadPlan::Disk(read) = &mut plan {
+            read.expected = Some(request.from.max(segment.base_offset));
+        }
+        Some(plan)
+    }
+
+    /// How far a segment is read from its file: what memory holds is not.
+    pub fn read_from_file_until(&self, segment: &Segment) -> u64 {
+        self.tail.start_of(segment.base_offset).map_or(segment.flushed, |start| start.min(segment.flushed))
+    }
+
+    pub fn segment_after(&self, name: SegmentName) -> Option<&Segment> {
+        let at = self.segments.partition_point(|segment| segment.base_offset <= name.base);
+        self.segments.get(at)
+    }
+
     /// Without an index, as when a read goes on at a batch that it has found, only more may be read than is needed, or less.
     fn plan_from(
         &self,
@@ -130,7 +155,7 @@ impl Log {
         let slack = next_indexed.map_or(0, |next| (next - scan_from) as usize);
         let bytes = request.bytes_max.saturating_add(slack).min(COLD_READ_BYTES_MAX);
         let file_end = segment.flushed;
-        ReadPlan::Disk(DiskRead { segment: segment.name(), scan_from, file_end, bytes, request })
+        ReadPlan::Disk(DiskRead { segment: segment.name(), scan_from, file_end, bytes, expected: None, request })
     }
 
     /// The segment that holds `offset`, or the one after a gap before it.
@@ -238,14 +263,14 @@ impl Log {
 }
 
 /// Finds the answer to `read` in `bytes`, which were read from `read.scan_from` on.
-pub fn cut(bytes: &[u8], read: &DiskRead) -> Cut {
+pub fn cut(bytes: &Joined, read: &DiskRead) -> Cut {
     let request = &read.request;
     let mut position = 0;
     let mut start = None;
     loop {
-        let Some(info) = peek(&bytes[position..]) else {
+        let Some(info) = peek_at(bytes, position) else {
             // What lies before the damage is served.
-            if bytes.len() - position >= batch::layout::HEADER_BYTES && start.is_none() {
+            if bytes.len() - position >= HEADER_BYTES && start.is_none() {
                 return Cut::Damaged { position: read.scan_from + position as u64 };
             }
             return match start {
@@ -277,6 +302,11 @@ pub fn cut(bytes: &[u8], read: &DiskRead) -> Cut {
 
 fn whole(start: usize, end: usize) -> Cut {
     if start == end { Cut::Empty } else { Cut::Whole { start, end } }
+}
+
+/// The header of the batch at `position`, if one is there.
+pub fn peek_at(bytes: &Joined, position: usize) -> Option<BatchInfo> {
+    peek(&bytes.bytes(position..position + HEADER_BYTES))
 }
 
 fn peek(bytes: &[u8]) -> Option<BatchInfo> {

@@ -14,6 +14,7 @@ use batch::{BatchInfo, Offset};
 
 use super::{Log, Segment};
 use crate::ids::SegmentName;
+use crate::memory::Leaving;
 
 impl Log {
     /// Where the log is to start by its configuration, if further on than now. As in Kafka a segment goes by the largest timestamp
@@ -68,7 +69,7 @@ impl Log {
 
     /// A checkpoint that begins with the segment `first` is on stable storage: those before it are forgotten and returned, for
     /// their files to be removed. All of them are whole in their files, because the checkpoint has waited for that.
-    pub fn forget_before(&mut self, first: Offset) -> Vec<SegmentName> {
+    pub fn forget_before(&mut self, first: Offset, leaving: &mut Leaving) -> Vec<SegmentName> {
         let mut forgotten = Vec::new();
         // One that compaction has made since the checkpoint's picture was taken may begin before `first` and be live.
         let is_dead = |segment: &mut Segment| segment.base_offset < first && segment.next_offset <= first;
@@ -77,7 +78,7 @@ impl Log {
             forgotten.push(segment.name());
         }
         assert!(!self.segments.is_empty());
-        self.tail.forget_before(first);
+        self.tail.forget_before(first, leaving);
         forgotten
     }
 }

@@ -16,7 +16,7 @@ use std::ops::Range;
 use batch::{LeaderEpoch, Offset};
 
 use crate::limits::{BLOCK_BYTES, CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, SEGMENT_WRITE_BYTES_MAX};
-use crate::memory::{BufPool, Chunk, ChunkWriter, Span};
+use crate::memory::{BufPool, Chunk, ChunkWriter, Leaving, Span};
 
 const BLOCK: u64 = BLOCK_BYTES as u64;
 
@@ -246,32 +246,40 @@ impl Tail {
 
     /// Gives up all memory but the partly filled block at the end of `segment`, which ends at `end`: that goes on in the smallest
     /// chunk. Returns the memory freed.
-    pub fn rest(&mut self, pool: &BufPool, segment: Offset, end: u64) -> usize {
+    pub fn rest(&mut self, pool: &BufPool, segment: Offset, end: u64, leaving: &mut Leaving) -> usize {
         assert!(self.chunks.iter().all(TailChunk::is_flushed), "the files have what memory gives up");
         let tail_block = self.partial_block(segment, end);
         let before = self.bytes;
-        *self = Tail { chunk_bytes_max: self.chunk_bytes_max, ..Tail::default() };
+        let resting = Tail { chunk_bytes_max: self.chunk_bytes_max, ..Tail::default() };
+        std::mem::replace(self, resting).leave(leaving);
         self.restore(pool, segment, block_start(end), &tail_block);
         before - self.bytes
     }
 
+    /// Gives up everything.
+    pub fn leave(self, leaving: &mut Leaving) {
+        self.chunks.into_iter().for_each(|chunk| leaving.push(chunk.capacity, chunk.chunk));
+    }
+
     /// Gives up the chunks of segments before `first`, which are whole in their files.
-    pub fn forget_before(&mut self, first: Offset) {
+    pub fn forget_before(&mut self, first: Offset, leaving: &mut Leaving) {
         while let Some(chunk) = self.chunks.pop_front_if(|chunk| chunk.segment < first) {
             assert!(chunk.writer.is_none() && chunk.is_flushed());
             self.handed_out = self.handed_out.saturating_sub(1);
             self.bytes -= chunk.capacity;
+            leaving.push(chunk.capacity, chunk.chunk);
         }
     }
 
     /// Gives up the chunks of a segment that is whole in its file, and that another has replaced.
-    pub fn forget(&mut self, segment: Offset) {
+    pub fn forget(&mut self, segment: Offset, leaving: &mut Leaving) {
         let first = self.chunks.partition_point(|chunk| chunk.segment < segment);
         while let Some(chunk) = self.chunks.get(first).filter(|chunk| chunk.segment == segment) {
             assert!(chunk.writer.is_none() && chunk.is_flushed());
             self.bytes -= chunk.capacity;
             self.handed_out -= usize::from(first < self.handed_out);
-            self.chunks.remove(first);
+            let gone = self.chunks.remove(first);
+            gone.into_iter().for_each(|chunk| leaving.push(chunk.capacity, chunk.chunk));
         }
     }
 

@@ -5,7 +5,7 @@ use batch::{BatchBuilder, Compression, LeaderEpoch, Offset};
 use super::{Cut, DiskRead, FileWrite, Log, LogConfig, ReadPlan, ReadRequest, SparseIndex, cut};
 use crate::ids::{GroupSeq, LogId, SegmentName};
 use crate::limits::{BLOCK_BYTES, CHUNK_BYTES_MIN};
-use crate::memory::BufPool;
+use crate::memory::{AlignedBuf, BufPool, Chunk, Joined, Leaving};
 
 const ID: LogId = LogId { topic: 9, partition: 1 };
 const BLOCK: u64 = BLOCK_BYTES as u64;
@@ -102,6 +102,12 @@ fn twenty() -> Written {
     written
 }
 
+fn joined(bytes: &[u8]) -> Joined {
+    let mut buf = AlignedBuf::zeroed(bytes.len());
+    buf.copy_from_slice(bytes);
+    Chunk::sealed(buf).slice(0..bytes.len()).expect("all of it").into()
+}
+
 #[test]
 fn an_offset_in_the_middle_of_a_batch_gives_the_whole_batch() {
     let written = twenty();
@@ -178,7 +184,7 @@ fn memory_is_given_up_only_when_the_file_has_it() {
     assert_eq!(written.log.evict_oldest(), None, "the last chunk still takes batches");
     let ReadPlan::Disk(plan) = written.plan(0, 60, 5000, false) else { panic!("memory has given it up") };
     assert_eq!((plan.segment, plan.scan_from, plan.file_end), (SegmentName::appended(Offset(0)), 0, BLOCK * 4));
-    assert_eq!(cut(&written.file, &plan), Cut::Whole { start: 0, end: 5000 });
+    assert_eq!(cut(&joined(&written.file), &plan), Cut::Whole { start: 0, end: 5000 });
     let start = written.batches[17].2;
     assert!(written.log.memory_spans(Offset(0), start, written.end_of(19)).is_some());
     assert!(written.log.memory_spans(Offset(0), BLOCK * 3 - 1, written.end_of(19)).is_none());
@@ -252,32 +258,41 @@ fn looking_through_a_file_finds_the_batch_or_says_how_to_go_on() {
         scan_from: 2000,
         file_end: 20_000,
         bytes: 0,
+        expected: None,
         request: ReadRequest { from: Offset(from), until: Offset(until), bytes_max, at_least_one },
     };
     let from_2000 = &written.all[2000..];
-    assert_eq!(cut(from_2000, &plan(10, 60, 2000, false)), Cut::Whole { start: 1000, end: 3000 });
-    assert_eq!(cut(from_2000, &plan(10, 60, 1999, false)), Cut::Whole { start: 1000, end: 2000 });
-    assert_eq!(cut(from_2000, &plan(10, 60, 999, false)), Cut::Empty);
-    assert_eq!(cut(from_2000, &plan(10, 60, 999, true)), Cut::Whole { start: 1000, end: 2000 });
-    assert_eq!(cut(from_2000, &plan(10, 11, 999, true)), Cut::Empty, "the batch reaches past the end asked for");
-    assert_eq!(cut(&from_2000[..1999], &plan(10, 60, 5000, false)), Cut::Longer { start: 1000, bytes: 1000 });
-    assert_eq!(cut(&from_2000[..2999], &plan(10, 60, 5000, false)), Cut::Whole { start: 1000, end: 2000 });
-    assert_eq!(cut(&from_2000[..1060], &plan(10, 60, 5000, false)), Cut::Past { position: 3000 }, "not even a header");
-    assert_eq!(cut(&from_2000[..999], &plan(10, 60, 5000, false)), Cut::Past { position: 3000 });
+    assert_eq!(cut(&joined(from_2000), &plan(10, 60, 2000, false)), Cut::Whole { start: 1000, end: 3000 });
+    assert_eq!(cut(&joined(from_2000), &plan(10, 60, 1999, false)), Cut::Whole { start: 1000, end: 2000 });
+    assert_eq!(cut(&joined(from_2000), &plan(10, 60, 999, false)), Cut::Empty);
+    assert_eq!(cut(&joined(from_2000), &plan(10, 60, 999, true)), Cut::Whole { start: 1000, end: 2000 });
+    assert_eq!(
+        cut(&joined(from_2000), &plan(10, 11, 999, true)),
+        Cut::Empty,
+        "the batch reaches past the end asked for"
+    );
+    assert_eq!(cut(&joined(&from_2000[..1999]), &plan(10, 60, 5000, false)), Cut::Longer { start: 1000, bytes: 1000 });
+    assert_eq!(cut(&joined(&from_2000[..2999]), &plan(10, 60, 5000, false)), Cut::Whole { start: 1000, end: 2000 });
+    assert_eq!(
+        cut(&joined(&from_2000[..1060]), &plan(10, 60, 5000, false)),
+        Cut::Past { position: 3000 },
+        "not even a header"
+    );
+    assert_eq!(cut(&joined(&from_2000[..999]), &plan(10, 60, 5000, false)), Cut::Past { position: 3000 });
     let mut damaged = from_2000.to_vec();
     damaged[1016] = 7;
-    assert_eq!(cut(&damaged, &plan(10, 60, 5000, false)), Cut::Damaged { position: 3000 });
+    assert_eq!(cut(&joined(&damaged), &plan(10, 60, 5000, false)), Cut::Damaged { position: 3000 });
 }
 
 #[test]
 fn a_log_that_rests_keeps_its_last_block_and_goes_on_behind_it() {
     let mut written = twenty();
-    assert_eq!(written.log.rest(&written.pool), None, "the file does not have its blocks");
+    assert_eq!(written.log.rest(&written.pool, &mut Leaving::default()), None, "the file does not have its blocks");
     written.write(1);
     assert!(written.log.holds_spare_memory());
     let before = written.log.memory_bytes();
-    assert_eq!(written.log.rest(&written.pool), Some(before - CHUNK_BYTES_MIN));
-    assert!(!written.log.holds_spare_memory() && written.log.rest(&written.pool) == Some(0));
+    assert_eq!(written.log.rest(&written.pool, &mut Leaving::default()), Some(before - CHUNK_BYTES_MIN));
+    assert!(!written.log.holds_spare_memory() && written.log.rest(&written.pool, &mut Leaving::default()) == Some(0));
     assert!(matches!(written.plan(0, 60, 5000, false), ReadPlan::Disk(DiskRead { scan_from: 0, .. })));
     for size in [700, 5000, 100_000] {
         written.append(size, 2);
@@ -331,8 +346,22 @@ fn a_log_that_rests_gives_up_the_indexes_of_its_closed_segments() {
     (0..11).for_each(|_| written.append(1000, 1));
     written.write(1);
     assert!(written.log.segments()[0].index.is_some(), "reads from memory use it");
-    written.log.rest(&written.pool).expect("the files have its blocks");
+    written.log.rest(&written.pool, &mut Leaving::default()).expect("the files have its blocks");
     let has_index: Vec<bool> = written.log.segments().iter().map(|segment| segment.index.is_some()).collect();
     assert_eq!(has_index, [false, true]);
     assert!(matches!(written.plan(7, 10, 1000, false), ReadPlan::Index(_)));
+}
+
+/// A topic's durability can change while consumers read: what they have seen as committed must not vanish again.
+#[test]
+fn what_readers_of_a_relaxed_log_have_seen_stays_when_it_becomes_durable() {
+    let mut written = Written::new(1 << 20);
+    written.log.configure(LogConfig { relaxed: true, ..written.log.config() });
+    written.append(200, 1);
+    let seen = written.log.committed_end();
+    assert!(seen > written.log.durable_end());
+    written.log.configure(LogConfig { relaxed: false, ..written.log.config() });
+    assert_eq!(written.log.committed_end(), seen);
+    written.append(200, 1);
+    assert_eq!(written.log.committed_end(), seen, "what comes now waits for stable storage");
 }

@@ -2,10 +2,10 @@
 
 #![forbid(unsafe_code)]
 
-use batch::{BatchError, BatchInfo, BatchView, Offset, layout::HEADER_BYTES};
+use batch::{BatchError, BatchInfo, BatchView, LeaderEpoch, Offset, layout::HEADER_BYTES};
 
 use super::{Segment, SparseIndex};
-use crate::checkpoint::SegmentCheckpoint;
+use crate::checkpoint::{IndexEntry, SegmentCheckpoint};
 use crate::ids::SegmentName;
 use crate::limits::BATCH_BYTES_MAX;
 
@@ -31,6 +31,8 @@ pub enum WalkError {
     OutOfOrder { found: Offset, expected: Offset },
     #[error("the segment ends within a batch")]
     CutOff,
+    #[error("the walk was to come so far and no further")]
+    Enough,
 }
 
 /// A walk under way. Bytes come in pieces of any size.
@@ -39,11 +41,24 @@ pub struct SegmentWalk {
     segment: Segment,
     /// The beginning of a batch that does not end in the bytes seen so far.
     part: Vec<u8>,
+    /// The walk ends before the first batch that has this offset or a later one.
+    until: Offset,
+    /// The batch before which it has ended.
+    beyond: Option<BatchInfo>,
+    leader_epochs: Vec<(LeaderEpoch, Offset)>,
+    /// Batches seen of the last of these epochs.
+    epoch_batches: u64,
 }
 
 impl SegmentWalk {
     pub fn new(name: SegmentName) -> Self {
-        Self { segment: Segment { revision: name.revision, ..Segment::new(name.base) }, part: Vec::new() }
+        Self::until(name, Offset::MAX)
+    }
+
+    /// A walk that ends with [`WalkError::Enough`] before the first batch that has an offset at `until` or later.
+    pub fn until(name: SegmentName, until: Offset) -> Self {
+        let segment = Segment { revision: name.revision, ..Segment::new(name.base) };
+        Self { segment, part: Vec::new(), until, beyond: None, leader_epochs: Vec::new(), epoch_batches: 0 }
     }
 
     /// Takes the bytes that follow those before.
@@ -85,6 +100,28 @@ impl SegmentWalk {
         Ok((self.segment.to_checkpoint(), self.index()))
     }
 
+    /// What the segment comes to as far as the walk has come, whatever ended it.
+    pub fn so_far(&mut self) -> (SegmentCheckpoint, SparseIndex) {
+        self.segment.seal();
+        (self.segment.to_checkpoint(), self.index())
+    }
+
+    /// Goes on behind something that is not sound, where a batch is known to start.
+    pub fn skip_to(&mut self, entry: &IndexEntry) {
+        self.part.clear();
+        (self.segment.bytes, self.segment.next_offset) = (u64::from(entry.position), Offset(entry.offset));
+    }
+
+    /// The batch before which the walk has ended, as it was not to come further.
+    pub fn beyond(&self) -> Option<&BatchInfo> {
+        self.beyond.as_ref()
+    }
+
+    /// The leader epochs met, each with the first batch of it.
+    pub fn leader_epochs(&self) -> &[(LeaderEpoch, Offset)] {
+        &self.leader_epochs
+    }
+
     /// The index as far as the walk has come. A search that begins at its last entry still gets further, from batch to batch.
     pub fn index(&self) -> SparseIndex {
         self.segment.index.as_deref().cloned().unwrap_or_default()
@@ -104,13 +141,34 @@ impl SegmentWalk {
             unreachable!("the header was read and the bytes are as long as it says")
         };
         let (found, expected) = (info.base_offset, self.segment.next_offset);
+        if info.last_offset() >= self.until {
+            self.beyond = Some(info);
+            return Err(self.fault(WalkError::Enough));
+        }
         // Compaction leaves gaps, nothing else does.
         let follows = found == expected || (self.segment.revision > 0 && found > expected);
         if !follows || info.last_offset_delta < 0 {
             return Err(self.fault(WalkError::OutOfOrder { found, expected }));
         }
         self.segment.on_append(found, info.last_offset().next(), &info);
+        self.note_epoch(info.leader_epoch, found);
         Ok(())
+    }
+
+    /// Epochs grow. The epoch of a batch lies outside its CRC, so one that stands out by a single batch is taken for damaged.
+    fn note_epoch(&mut self, epoch: LeaderEpoch, offset: Offset) {
+        while self.epoch_batches == 1 && self.leader_epochs.last().is_some_and(|(last, _)| *last > epoch) {
+            self.leader_epochs.pop();
+            self.epoch_batches = u64::MAX;
+        }
+        match self.leader_epochs.last() {
+            Some((last, _)) if *last == epoch => self.epoch_batches = self.epoch_batches.saturating_add(1),
+            Some((last, _)) if *last > epoch => {}
+            _ => {
+                self.leader_epochs.push((epoch, offset));
+                self.epoch_batches = 1;
+            }
+        }
     }
 
     fn fault(&self, what: WalkError) -> WalkFault {
@@ -120,7 +178,7 @@ impl SegmentWalk {
 
 #[cfg(test)]
 mod tests {
-    use batch::{BatchBuilder, Compression, LeaderEpoch};
+    use batch::{BatchBuilder, Compression};
 
     use super::*;
 

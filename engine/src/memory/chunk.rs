@@ -176,6 +176,16 @@ impl Span {
         Some(Span { chunk: Arc::clone(&self.chunk), start, len: (range.end - range.start) as u32 })
     }
 
+    /// Memory that the span keeps from being freed, in bytes.
+    pub fn held_bytes(&self) -> usize {
+        self.chunk.capacity
+    }
+
+    /// Whether no other span or chunk keeps the same memory.
+    pub fn is_alone(&self) -> bool {
+        Arc::strong_count(&self.chunk) == 1
+    }
+
     /// Where the span begins in its chunk, in bytes.
     pub fn start(&self) -> usize {
         self.start as usize

@@ -1,16 +1,21 @@
 //! Memory that the kernel and several cores touch: aligned buffers for direct I/O, their pool, and append-only shared chunks.
 //!
-//! Three types, from the bottom up:
+//! Four types, from the bottom up:
 //! - [`AlignedBuf`]: one owner, 4096-aligned, returns to its [`BufPool`] when dropped, on whatever core that happens.
 //! - [`BufPool`]: free lists by power-of-two size. Fresh memory costs page faults, so buffers are kept and reused.
 //! - [`ChunkWriter`] / [`Chunk`] / [`Span`]: one core appends, any core reads what was published. No byte is copied to share it.
+//! - [`Leaving`]: chunks that are needed no more, given back a few at a time.
 
 mod aligned;
 mod chunk;
+mod joined;
+mod leaving;
 mod pool;
 
 pub use aligned::AlignedBuf;
 pub use chunk::{Chunk, ChunkWriter, Span};
+pub use joined::{Joined, thinned};
+pub use leaving::Leaving;
 pub use pool::BufPool;
 
 /// Alignment of every buffer here, in bytes: the largest logical block that direct I/O asks for on the disks we know.

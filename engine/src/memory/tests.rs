@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use super::{AlignedBuf, BUF_ALIGN_BYTES, BufPool, Chunk, ChunkWriter, POOLED_BYTES_MAX};
+use super::{AlignedBuf, BUF_ALIGN_BYTES, BufPool, Chunk, ChunkWriter, Leaving, POOLED_BYTES_MAX};
 
 #[test]
 fn a_buffer_is_aligned_zeroed_and_as_long_as_asked() {
@@ -139,4 +139,17 @@ fn a_reader_on_another_thread_never_sees_a_half_written_record() {
         writer.append(&[(record % 251) as u8; RECORD_BYTES]);
     }
     reader.join().expect("the reader's checks hold");
+}
+
+#[test]
+fn chunks_that_leave_go_a_few_at_a_time() {
+    let pool = BufPool::new(0);
+    let mut leaving = Leaving::default();
+    (0..5).for_each(|_| leaving.push(16 << 10, Chunk::sealed(pool.take(16 << 10))));
+    let mut left = Vec::new();
+    while !leaving.is_empty() {
+        leaving.let_go(20 << 10);
+        left.push(pool.outstanding_bytes() >> 10);
+    }
+    assert_eq!(left, [48, 16, 0]);
 }

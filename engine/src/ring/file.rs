@@ -77,13 +77,22 @@ impl DirectFile {
 
     /// Size in bytes. The kernel knows it of an open file: the call waits for nothing.
     pub fn bytes(&self) -> io::Result<u64> {
+        Ok(self.stat()?.st_size as u64)
+    }
+
+    /// How many names the file has: none when it was removed, more than one when somebody has made another.
+    pub fn names(&self) -> io::Result<u64> {
+        Ok(self.stat()?.st_nlink)
+    }
+
+    fn stat(&self) -> io::Result<libc::stat> {
         let mut stat = std::mem::MaybeUninit::<libc::stat>::zeroed();
         // SAFETY: the descriptor is open for as long as `self` is, and `stat` has room for the answer.
         if unsafe { libc::fstat(self.as_raw_fd(), stat.as_mut_ptr()) } != 0 {
             return Err(io::Error::last_os_error());
         }
         // SAFETY: all zero bytes are a valid `stat`, and the kernel has filled it.
-        Ok(unsafe { stat.assume_init() }.st_size as u64)
+        Ok(unsafe { stat.assume_init() })
     }
 }
 
@@ -219,19 +228,28 @@ impl Ring {
         Op::submit(&self.shared, Kind::Disk, file.clone(), entry).await.result.map(drop)
     }
 
-    /// Cuts or extends the file. A plain system call: kernels before 6.9 have no such operation, and it is rare.
+    /// Cuts or extends the file. What is cut off the file system may hand on to the device (mount option `discard`), which takes
+    /// milliseconds where the device is busy: not on this thread, unless the kernel is older than 6.9 and has no such operation.
     pub async fn ftruncate(&self, file: &DirectFile, len: u64) -> io::Result<()> {
-        let len = i64::try_from(len).map_err(|_| invalid(format!("a file of {len} bytes")))?;
-        // SAFETY: the call takes no pointers, and the descriptor is open while `file` lives.
-        match unsafe { libc::ftruncate(file.as_raw_fd(), len) } {
-            0 => Ok(()),
-            _ => Err(io::Error::last_os_error()),
+        let signed = i64::try_from(len).map_err(|_| invalid(format!("a file of {len} bytes")))?;
+        let entry = |file: &mut DirectFile| opcode::Ftruncate::new(file.fd(), len).build();
+        match Op::submit(&self.shared, Kind::Disk, file.clone(), entry).await.result {
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => truncate_here(file, signed),
+            result => result.map(drop),
         }
     }
 
     async fn sync_file(&self, file: &DirectFile, flags: FsyncFlags) -> io::Result<()> {
         let entry = |file: &mut DirectFile| sync_entry(file, flags);
         Op::submit(&self.shared, Kind::DurableDisk, file.clone(), entry).await.result.map(drop)
+    }
+}
+
+fn truncate_here(file: &DirectFile, len: i64) -> io::Result<()> {
+    // SAFETY: the call takes no pointers, and the descriptor is open while `file` lives.
+    match unsafe { libc::ftruncate(file.as_raw_fd(), len) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::retention::unix_ms;
-use super::{Engine, Inner};
+use super::{Engine, Inner, damage};
 use crate::compaction::{Cleaning, MapSeed, Round, Step};
 use crate::disk::compacted_file::CompactedFile;
 use crate::ids::{LogId, SegmentName};
@@ -106,8 +106,9 @@ async fn clean(inner: &Rc<Inner>, round: Round, seed: MapSeed) -> Result<(), Sto
 
 /// A revision that no file of the log has. What a crash has left behind may be removed at any time, so its names are not used again.
 fn free_revision(inner: &Inner, log: LogId) -> Result<u32, Stop> {
-    let found = inner.segments.found(log).map_err(|error| Stop::Unreadable(error.to_string()))?;
-    Ok(found.into_iter().map(|segment| segment.revision).max().unwrap_or(0) + 1)
+    let found = inner.segments.found(log).and_then(|found| Ok((found, inner.segments.quarantine().names(log)?)));
+    let (found, quarantined) = found.map_err(|error| Stop::Unreadable(error.to_string()))?;
+    Ok(found.into_iter().chain(quarantined).map(|segment| segment.revision).max().unwrap_or(0) + 1)
 }
 
 struct Job<'a> {
@@ -123,7 +124,10 @@ impl Job<'_> {
         let mut pace = Pace::new(self.inner.config.compaction_bytes_per_s);
         let mut turn = super::now();
         loop {
-            let step = self.cleaning.step().map_err(|error| Stop::Unreadable(error.to_string()))?;
+            let step = self.cleaning.step().map_err(|error| {
+                damage::mark(self.inner, self.cleaning.round().log, error.segment, error.to_string());
+                Stop::Unreadable(error.to_string())
+            })?;
             match step {
                 Step::Working => {
                     if turn.elapsed() < Duration::from_micros(COMPACTION_TURN_US) {

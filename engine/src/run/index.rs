@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::Inner;
+use super::{Inner, damage};
 use crate::ids::{LogId, SegmentName};
 use crate::log::{SegmentWalk, SparseIndex};
 use crate::ring::sync::Notify;
@@ -96,6 +96,7 @@ async fn rebuild(
             if inner.told_damage.borrow_mut().is_news(log, segment) {
                 let file = inner.layout.segment(log, segment);
                 tracing::error!(%log, file = %file.display(), %error, "a segment is damaged; what can be read of it is served");
+                damage::mark(inner, log, segment, error.to_string());
             }
         }
     }

@@ -1,14 +1,16 @@
 //! Reads that need the segment file, and the searches by timestamp.
 
+use std::ops::Range;
 use std::rc::Rc;
+use std::time::Duration;
 
 use batch::{BatchView, DecompressLimit, Offset};
 
-use super::{Inner, index};
+use super::{Inner, damage, index};
 use crate::ids::LogId;
 use crate::log::{ReadPlan, ReadRequest, TimePlan};
-use crate::memory::{Chunk, Span};
-use crate::store::{ColdRead, ReadError, Wanted};
+use crate::memory::{Chunk, Joined, Span};
+use crate::store::{ColdRead, PieceKey, PieceRead, ReadError, Sought, Wanted};
 
 /// Searching by timestamp decompresses one batch at a time, and none larger than this.
 const DECOMPRESSED_BYTES_MAX: usize = 64 << 20;
@@ -37,34 +39,82 @@ pub(super) async fn from_disk(inner: Rc<Inner>, mut read: ColdRead) -> Result<Ve
                 }
             }
         };
-        let position = wanted.start;
-        let result = inner.segments.read(log, segment, wanted.start, wanted.end).await;
-        // The file of a segment that has gone meanwhile may be gone too.
-        read.check(&inner.store.borrow())?;
-        if result.is_err() && read.is_replaced(&inner.store.borrow()) {
+        let Some(bytes) = bytes(&inner, &mut read, wanted).await? else {
             match read.replan(&inner.store.borrow())? {
                 Some(spans) => return Ok(spans),
                 None => continue,
             }
-        }
-        let (buf, start, filled) = result.map_err(|error| {
-            tracing::error!(%log, %segment, position, %error, "reading a segment failed");
-            ReadError::Failed
-        })?;
-        inner.count(|stats| {
-            (stats.cold_reads, stats.cold_read_bytes) = (stats.cold_reads + 1, stats.cold_read_bytes + filled as u64)
-        });
-        // A file that ends before `position` gives no bytes at all.
-        let bytes = Chunk::sealed(buf).slice(start..filled).ok_or(ReadError::Corrupt);
-        let answer = bytes.and_then(|bytes| read.on_bytes(&inner.store.borrow(), &bytes));
-        if matches!(answer, Err(ReadError::Corrupt)) && inner.told_damage.borrow_mut().is_news(log, segment) {
-            let (file, position) = (inner.layout.segment(log, segment), read.damaged_at());
-            tracing::error!(%log, file = %file.display(), position, "a segment is damaged; the records there are answered as corrupt");
+        };
+        let answer = read.on_bytes(&inner.store.borrow(), &bytes);
+        if matches!(answer, Err(ReadError::Corrupt)) {
+            inner.store.borrow_mut().on_corrupt(&read);
+            if inner.told_damage.borrow_mut().is_news(log, segment) {
+                let (file, position) = (inner.layout.segment(log, segment), read.damaged_at());
+                tracing::error!(%log, file = %file.display(), position, "a segment is damaged; the records there are answered as corrupt");
+                damage::mark(&inner, log, segment, format!("a read met damage at {position}"));
+            }
         }
         if let Some(spans) = answer? {
+            inner.store.borrow_mut().on_answered(&read);
             return Ok(spans);
         }
     }
+}
+
+/// The bytes that a read wants, or the first of them: pieces that others may share, or read for it alone. `None` when the segment has
+/// been replaced meanwhile, so that the read has to begin anew.
+async fn bytes(inner: &Rc<Inner>, read: &mut ColdRead, wanted: Range<u64>) -> Result<Option<Joined>, ReadError> {
+    loop {
+        let sought = inner.store.borrow_mut().seek(read, inner.now_ms());
+        inner.work.notify_one();
+        match sought {
+            Sought::Here(bytes) => return Ok(Some(bytes)),
+            Sought::Coming => inner.pieces.notified().await,
+            Sought::Alone => return alone(inner, read, wanted).await,
+        }
+        read.check(&inner.store.borrow())?;
+    }
+}
+
+async fn alone(inner: &Rc<Inner>, read: &ColdRead, wanted: Range<u64>) -> Result<Option<Joined>, ReadError> {
+    let (log, segment, position) = (read.log(), read.segment(), wanted.start);
+    let result = inner.segments.read(log, segment, wanted.start, wanted.end).await;
+    // The file of a segment that has gone meanwhile may be gone too.
+    read.check(&inner.store.borrow())?;
+    if result.is_err() && read.is_replaced(&inner.store.borrow()) {
+        return Ok(None);
+    }
+    let (buf, start, filled) = result.map_err(|error| {
+        tracing::error!(%log, %segment, position, %error, "reading a segment failed");
+        ReadError::Failed
+    })?;
+    count(inner, filled);
+    // A file that ends before `position` gives no bytes at all.
+    Ok(Some(Chunk::sealed(buf).slice(start..filled).map(Joined::from).unwrap_or_default()))
+}
+
+/// Reads a piece and lets those know who wait for it. Where that fails each of them reads alone, and meets the error itself.
+pub(super) async fn piece(inner: &Rc<Inner>, piece: PieceRead) {
+    let PieceKey { log, segment, position } = piece.key;
+    let begun = super::now();
+    let result = inner.segments.read(log, segment, position, piece.end).await;
+    let bytes = result.ok().and_then(|(buf, start, filled)| {
+        count(inner, filled);
+        Chunk::sealed(buf).slice(start..filled)
+    });
+    let took_us = begun.elapsed().as_micros() as u64;
+    let rest_us = inner.store.borrow_mut().on_piece_read(&piece, bytes, took_us, inner.now_ms());
+    inner.pieces.notify_waiters();
+    if rest_us > 0 {
+        inner.ring.sleep(Duration::from_micros(rest_us)).await;
+    }
+    inner.store.borrow_mut().on_piece_rested();
+}
+
+fn count(inner: &Inner, bytes: usize) {
+    inner.count(|stats| {
+        (stats.cold_reads, stats.cold_read_bytes) = (stats.cold_reads + 1, stats.cold_read_bytes + bytes as u64)
+    });
 }
 
 pub(super) async fn offset_for_timestamp(

@@ -52,8 +52,8 @@ pub enum OpenError {
     #[error("the journal of shard {shard} does not fit its checkpoint: {what}")]
     Misfit { shard: u16, what: String },
     #[error(
-        "shard {shard} has no sound checkpoint (damaged: {damaged}), and {why}. Nothing was changed; restore {shard_dir} from a copy. \
-         `ringmain log dump segment FILE` shows what the segment files hold"
+        "shard {shard} has no sound checkpoint (damaged: {damaged}), and {why}. Nothing was changed; restore {shard_dir} from a copy, or let \
+         `ringmain log rebuild --shard {shard}` tell what its segment files and its journal come to, and take it back with what there is"
     )]
     NoCheckpoint { shard: u16, damaged: String, why: String, shard_dir: String },
     #[error("a journal of {0} bytes is too small: at least {JOURNAL_BYTES_MIN} are needed")]
@@ -130,6 +130,7 @@ pub(super) async fn open(ring: Ring, config: EngineConfig) -> Result<(Inner, Rec
         started,
         work: Notify::new(),
         progress: Notify::new(),
+        pieces: Notify::new(),
         ending: Notify::new(),
         is_ending: Cell::new(false),
         observer: RefCell::default(),
@@ -176,6 +177,11 @@ fn check_without_checkpoint(
 
 fn make_dirs(layout: &Layout) -> io::Result<()> {
     std::fs::create_dir_all(layout.journal_dir())?;
+    // It is made with the first copy: a start on a full disk needs no space.
+    match std::fs::File::open(layout.copies_dir()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        dir => dir?.sync_all()?,
+    }
     for dir in layout.journal_dir().ancestors().take(4) {
         std::fs::File::open(dir)?.sync_all()?;
     }

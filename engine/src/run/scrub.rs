@@ -5,8 +5,8 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use super::Inner;
-use super::index;
 use super::recovery::random_salt;
+use super::{damage, index};
 use crate::limits::SCRUB_FIRST_MS;
 use crate::ring;
 use crate::store::scrub::{Damage, Look, Scrub, Stretch};
@@ -62,11 +62,12 @@ async fn look_at(inner: &Rc<Inner>, scrub: &mut Scrub, stretch: Stretch) -> Opti
     }
 }
 
-fn tell(inner: &Inner, damage: &Damage) {
+fn tell(inner: &Rc<Inner>, damage: &Damage) {
     let Damage { log, segment, position, what } = damage;
     let path = inner.layout.segment(*log, *segment);
     let file = path.display();
     tracing::error!(shard = inner.config.shard, %log, %file, position, "a sealed segment is not as it was written: {what}");
+    damage::mark(inner, *log, *segment, format!("at {position}: {what}"));
     inner.count(|stats| stats.damaged_segments += 1);
     if let Some(observer) = inner.damage_observer.borrow_mut().as_mut() {
         observer(damage);

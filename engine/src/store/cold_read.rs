@@ -12,15 +12,15 @@
 use std::cell::Cell;
 use std::ops::Range;
 
-use batch::layout::HEADER_BYTES;
+use batch::layout::{CRC_COVERS_FROM, HEADER_BYTES};
 use batch::{BatchInfo, Offset};
 
 use super::continuity::Continuity;
 use super::{ReadError, Store};
 use crate::ids::{LogId, SegmentName};
-use crate::limits::BLOCK_BYTES;
-use crate::log::{Cut, DiskRead, IndexedRead, Log, ReadPlan, SparseIndex, cut, last_offset};
-use crate::memory::Span;
+use crate::limits::{BLOCK_BYTES, READ_HELD_MAX};
+use crate::log::{Cut, DiskRead, IndexedRead, Log, ReadPlan, SparseIndex, cut, last_offset, peek_at};
+use crate::memory::{Joined, Span, thinned};
 
 /// One read under way.
 #[derive(Debug)]
@@ -31,8 +31,19 @@ pub struct ColdRead {
     plan: DiskRead,
     /// Where in the segment the damage was met, in bytes.
     damaged_at: Cell<Option<u64>>,
-    /// The offset of the batch at `scan_from`, once the read has looked at what lies before it.
-    expected: Option<Offset>,
+    /// It has waited for pieces that others may want as well.
+    pub(super) has_waited: bool,
+    answered: Cell<Option<Answered>>,
+}
+
+/// Where an answer from the file has ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Answered {
+    pub(super) position: u64,
+    /// The offset after its last record.
+    pub(super) next: Offset,
+    /// It began with the first record of the log.
+    pub(super) from_start: bool,
 }
 
 /// What a read needs next.
@@ -46,14 +57,18 @@ pub enum Wanted {
 
 impl ColdRead {
     pub fn new(log: LogId, plan: DiskRead) -> Self {
-        Self { log, wants_index: false, plan, expected: None, damaged_at: Cell::default() }
+        Self::with(log, false, plan)
     }
 
     /// A read that has to begin with the index.
     pub fn indexed(log: LogId, read: IndexedRead) -> Self {
         let IndexedRead { segment, request } = read;
-        let plan = DiskRead { segment, scan_from: 0, file_end: 0, bytes: 0, request };
-        Self { log, wants_index: true, plan, expected: None, damaged_at: Cell::default() }
+        Self::with(log, true, DiskRead { segment, scan_from: 0, file_end: 0, bytes: 0, expected: None, request })
+    }
+
+    fn with(log: LogId, wants_index: bool, plan: DiskRead) -> Self {
+        let (damaged_at, answered) = (Cell::default(), Cell::default());
+        Self { log, wants_index, plan, damaged_at, has_waited: false, answered }
     }
 
     pub fn log(&self) -> LogId {
@@ -62,6 +77,15 @@ impl ColdRead {
 
     pub fn segment(&self) -> SegmentName {
         self.plan.segment
+    }
+
+    /// The offset that was asked for.
+    pub(super) fn from(&self) -> Offset {
+        self.plan.request.from
+    }
+
+    pub(super) fn answered(&self) -> Option<Answered> {
+        self.answered.get()
     }
 
     /// Where in the segment file the damage begins for which the read was answered with [`ReadError::Corrupt`], in bytes.
@@ -92,8 +116,8 @@ impl ColdRead {
         let read = IndexedRead { segment: self.plan.segment, request: self.plan.request };
         match log.plan_indexed(read, index) {
             ReadPlan::Disk(plan) => {
-                self.expected = index.offset_at(plan.scan_from);
-                (self.wants_index, self.plan) = (false, plan);
+                let expected = index.offset_at(plan.scan_from);
+                (self.wants_index, self.plan) = (false, DiskRead { expected, ..plan });
                 Ok(None)
             }
             ReadPlan::Memory(memory) => Ok(Some(memory.spans)),
@@ -107,7 +131,7 @@ impl ColdRead {
     ///
     /// # Errors
     /// [`ReadError::Corrupt`] when the file does not hold what was written to it; [`ReadError::UnknownLog`] when the log is gone.
-    pub fn on_bytes(&mut self, store: &Store, bytes: &Span) -> Result<Option<Vec<Span>>, ReadError> {
+    pub fn on_bytes(&mut self, store: &Store, bytes: &Joined) -> Result<Option<Vec<Span>>, ReadError> {
         // The files of a log that was deleted meanwhile may be gone, or made again by a write that came late.
         self.check(store)?;
         if self.is_replaced(store) {
@@ -118,7 +142,8 @@ impl ColdRead {
             Cut::Damaged { position } => Err(self.corrupt(position)),
             Cut::Whole { start, end } => {
                 let end = self.sound_end(store, bytes, start, end)?;
-                Ok(Some(vec![bytes.slice(start..end).expect("the cut lies within what was read")]))
+                let spans = bytes.slice(start..end).expect("the cut lies within what was read");
+                Ok(Some(thinned(spans, READ_HELD_MAX)))
             }
             Cut::Past { position } => self.go_on(store, bytes, position, HEADER_BYTES),
             Cut::Longer { start, bytes: batch_bytes } => {
@@ -136,34 +161,46 @@ impl ColdRead {
         let log = store.log(self.log).ok_or(ReadError::UnknownLog)?;
         let segment = log.segments().iter().find(|segment| segment.name() == self.plan.segment);
         let known = segment.and_then(|segment| segment.offset_at(self.plan.scan_from));
-        Ok(Continuity::new(log, self.plan.segment, self.expected.or(known)))
+        Ok(Continuity::new(log, self.plan.segment, self.plan.expected.or(known)))
     }
 
     /// Looks at every batch before `end`. Those before `start` only lead there; of those from `start` on a part is enough, so that
     /// what lies before damage is served. Returns where the sound part ends.
-    fn sound_end(&self, store: &Store, bytes: &[u8], start: usize, end: usize) -> Result<usize, ReadError> {
+    fn sound_end(&self, store: &Store, bytes: &Joined, start: usize, end: usize) -> Result<usize, ReadError> {
         let mut continuity = self.continuity(store)?;
         let mut position = 0;
         while position < end {
-            let info = BatchInfo::peek(&bytes[position..]).ok().flatten().ok_or(ReadError::Corrupt)?;
+            let info = peek_at(bytes, position).ok_or(ReadError::Corrupt)?;
+            let expected = continuity.expected();
             let follows = continuity.take(&info);
             let is_sound = follows
                 && (position != start || continuity.holds(&info, self.plan.request.from))
-                && (position < start || batch::verify_crc(&bytes[position..position + info.length]).is_ok());
+                && (position < start || crc_holds(bytes, position, &info));
+            if !is_sound && position > start {
+                self.note_end(store, position, expected);
+                return Ok(position);
+            }
             if !is_sound {
-                let damaged_at = self.plan.scan_from + position as u64;
-                return if position > start { Ok(position) } else { Err(self.corrupt(damaged_at)) };
+                return Err(self.corrupt(self.plan.scan_from + position as u64));
             }
             position += info.length;
         }
+        self.note_end(store, end, continuity.expected());
         Ok(end)
     }
 
+    /// The answer ends at `end` of the bytes, and `next` is the offset after it.
+    fn note_end(&self, store: &Store, end: usize, next: Option<Offset>) {
+        let from_start = store.log(self.log).is_some_and(|log| log.start_offset() == self.plan.request.from);
+        let position = self.plan.scan_from + end as u64;
+        self.answered.set(next.map(|next| Answered { position, next, from_start }));
+    }
+
     /// Nothing comes of the batch that holds the offset asked for. Were its header damaged, nothing ever would.
-    fn check_empty(&self, store: &Store, bytes: &[u8]) -> Result<(), ReadError> {
+    fn check_empty(&self, store: &Store, bytes: &Joined) -> Result<(), ReadError> {
         let mut continuity = self.continuity(store)?;
         let mut position = 0;
-        while let Some(info) = BatchInfo::peek(bytes.get(position..).unwrap_or_default()).ok().flatten() {
+        while let Some(info) = peek_at(bytes, position) {
             if !continuity.take(&info) {
                 return Err(ReadError::Corrupt);
             }
@@ -176,11 +213,11 @@ impl ColdRead {
     }
 
     /// The offset that the batch at `position` must have, by the batches before it.
-    fn expected_at(&self, store: &Store, bytes: &[u8], position: u64) -> Result<Option<Offset>, ReadError> {
+    fn expected_at(&self, store: &Store, bytes: &Joined, position: u64) -> Result<Option<Offset>, ReadError> {
         let mut continuity = self.continuity(store)?;
         let mut at = 0;
         while self.plan.scan_from + (at as u64) < position {
-            let info = BatchInfo::peek(&bytes[at..]).ok().flatten().ok_or(ReadError::Corrupt)?;
+            let info = peek_at(bytes, at).ok_or(ReadError::Corrupt)?;
             if !continuity.take(&info) {
                 return Err(ReadError::Corrupt);
             }
@@ -214,7 +251,7 @@ impl ColdRead {
             ReadPlan::Empty => Ok(Some(Vec::new())),
             ReadPlan::Memory(memory) => Ok(Some(memory.spans)),
             ReadPlan::Disk(plan) => {
-                (self.wants_index, self.plan, self.expected) = (false, plan, None);
+                *self = ColdRead::new(self.log, plan);
                 Ok(None)
             }
             ReadPlan::Index(read) => {
@@ -229,7 +266,7 @@ impl ColdRead {
     fn go_on(
         &mut self,
         store: &Store,
-        bytes: &Span,
+        bytes: &Joined,
         position: u64,
         bytes_min: usize,
     ) -> Result<Option<Vec<Span>>, ReadError> {
@@ -245,8 +282,7 @@ impl ColdRead {
             return self.across(store, bytes, position, expected);
         }
         let progress = (self.plan.scan_from, self.plan.bytes, self.plan.file_end);
-        self.plan.scan_from = position;
-        self.expected = expected;
+        (self.plan.scan_from, self.plan.expected, self.has_waited) = (position, expected, false);
         self.plan.bytes = self.plan.bytes.max(bytes_min);
         self.plan.file_end = file_end;
         // What was to be read and is not there has been cut off the file.
@@ -290,7 +326,7 @@ impl ColdRead {
     fn across(
         &self,
         store: &Store,
-        bytes: &Span,
+        bytes: &Joined,
         position: u64,
         expected: Option<Offset>,
     ) -> Result<Option<Vec<Span>>, ReadError> {
@@ -298,8 +334,9 @@ impl ColdRead {
         let read_end = self.plan.scan_from + bytes.len() as u64;
         let start = (position - self.plan.scan_from) as usize;
         let in_file = bytes.slice(start..bytes.len()).ok_or(ReadError::Corrupt)?;
+        let header_in_file = bytes.bytes(start..start + HEADER_BYTES);
         let spans_to = |to: u64| log.memory_spans(self.plan.segment.base, read_end, to).ok_or(ReadError::Corrupt);
-        let mut header = in_file[..in_file.len().min(HEADER_BYTES)].to_vec();
+        let mut header = header_in_file.to_vec();
         for span in spans_to(position.max(read_end) + (HEADER_BYTES - header.len()) as u64)? {
             header.extend_from_slice(&span);
         }
@@ -308,7 +345,7 @@ impl ColdRead {
         if end < read_end {
             return Err(ReadError::Corrupt);
         }
-        let mut spans = vec![in_file];
+        let mut spans = in_file;
         spans.extend(spans_to(end)?);
         let whole: Vec<u8> = spans.iter().flat_map(|span| span.iter().copied()).collect();
         let mut continuity = Continuity::new(log, self.plan.segment, expected);
@@ -327,4 +364,10 @@ impl ColdRead {
         }
         Ok(Some(spans))
     }
+}
+
+fn crc_holds(bytes: &Joined, position: usize, info: &BatchInfo) -> bool {
+    let mut covered = bytes.parts(position + CRC_COVERS_FROM..position + info.length);
+    let first = batch::crc32c(covered.next().unwrap_or_default());
+    covered.fold(first, batch::crc32c_append) == info.crc
 }

@@ -63,11 +63,14 @@ impl Store {
     pub fn replace_segments(&mut self, id: LogId, replacement: &Replacement) -> bool {
         let Some(slot) = self.logs.get_mut(&id) else { return false };
         let (memory_before, bytes_before) = (slot.log.memory_bytes(), slot.log.bytes());
-        if !slot.log.replace_segments(replacement) {
+        if !slot.log.replace_segments(replacement, &mut self.leaving) {
             return false;
         }
         self.memory_bytes -= memory_before - slot.log.memory_bytes();
-        replacement.old.iter().for_each(|segment| self.indexes.remove(id, *segment));
+        for segment in &replacement.old {
+            self.indexes.remove(id, *segment);
+            self.read_ahead.forget(id, Some(*segment));
+        }
         let new_bytes: u64 = replacement.new.iter().map(|segment| segment.bytes).sum();
         self.compacting.replaced_bytes += (bytes_before + new_bytes).saturating_sub(slot.log.bytes());
         self.compacting.making.clear();

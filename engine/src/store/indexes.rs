@@ -32,6 +32,9 @@ pub enum RebuildError {
 
 impl Store {
     pub fn plan_read(&mut self, id: LogId, request: ReadRequest) -> Result<ReadPlan, ReadError> {
+        if let Some(plan) = self.plan_reading_on(id, request) {
+            return Ok(plan);
+        }
         let log = &self.logs.get(&id).ok_or(ReadError::UnknownLog)?.log;
         let plan = log.plan_read(request);
         let ReadPlan::Index(read) = plan else { return Ok(plan) };

@@ -81,9 +81,12 @@ impl Store {
             let Some(slot) = self.logs.get_mut(&id) else { continue };
             if slot.log.segments()[0].base_offset < first {
                 let memory_before = slot.log.memory_bytes();
-                let segments = slot.log.forget_before(first);
+                let segments = slot.log.forget_before(first, &mut self.leaving);
                 self.memory_bytes -= memory_before - slot.log.memory_bytes();
-                segments.iter().for_each(|segment| self.indexes.remove(id, *segment));
+                for segment in &segments {
+                    self.indexes.remove(id, *segment);
+                    self.read_ahead.forget(id, Some(*segment));
+                }
                 self.checkpointing.leave_out(id, segments);
                 self.checkpoint_wanted = true;
             }

@@ -17,7 +17,9 @@ mod index_cache;
 mod indexes;
 mod log_start;
 pub mod lost_checkpoints;
+mod pieces;
 mod producers;
+mod read_ahead;
 pub mod recovery;
 mod removals;
 mod replaying;
@@ -25,6 +27,7 @@ mod rest;
 mod resting;
 pub mod scrub;
 mod space;
+mod store_limits;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -35,14 +38,13 @@ use crate::frame::{FrameFields, FrameKind};
 use crate::ids::{GroupSeq, LogId, SegmentName};
 use crate::journal::{ChainEnd, FileRequest, JournalFiles};
 use crate::limits::{
-    BATCH_BYTES_MAX, BLOCK_BYTES, GROUP_BYTES, INDEX_CACHE_BYTES_MAX, PRODUCER_EXPIRY_MS, PRODUCERS_MAX, REST_AFTER_MS,
-    SEGMENT_WRITE_BYTES_MIN, SEGMENT_WRITES_IN_FLIGHT_MAX, SMALL_WRITES_IN_FLIGHT_MAX, SMALL_WRITES_LOGS_MIN,
-    UNFLUSHED_BYTES_MAX,
+    BATCH_BYTES_MAX, BLOCK_BYTES, LEAVING_BYTES_AT_ONCE, SEGMENT_WRITES_IN_FLIGHT_MAX, SMALL_WRITES_IN_FLIGHT_MAX,
+    SMALL_WRITES_LOGS_MIN,
 };
 pub use crate::log::LogConfig;
 pub use crate::log::producers::SequenceError;
 use crate::log::{BlockWrite, FileWrite, Log, SealWrite};
-use crate::memory::BufPool;
+use crate::memory::{BufPool, Leaving};
 use checkpointing::Checkpointing;
 pub use cold_read::{ColdRead, Wanted};
 use compaction::Compacting;
@@ -52,10 +54,14 @@ use groups::Groups;
 use index_cache::IndexCache;
 pub use indexes::{IndexError, RebuildError};
 pub use log_start::CutError;
+pub use pieces::{PieceKey, PieceRead};
 use producers::KnownProducers;
+use read_ahead::ReadAhead;
+pub use read_ahead::Sought;
 use removals::Removals;
 use resting::{Idleness, Resting};
 use space::Space;
+pub use store_limits::StoreLimits;
 
 /// A closing mark is written after this long without another group.
 const IDLE_MARK_DELAY_MS: u64 = 100;
@@ -135,6 +141,8 @@ pub enum Effect {
     RemoveLog(LogId),
     /// Remove these segment files and their indexes, and all others for which [`Store::may_sweep`] holds; nothing is reported back.
     RemoveSegments { log: LogId, segments: Vec<SegmentName> },
+    /// Read this piece of a segment file, then `on_piece_read`, also where that failed; rest, then `on_piece_rested`.
+    ReadPiece(PieceRead),
 }
 
 /// What became durable.
@@ -142,50 +150,6 @@ pub enum Effect {
 pub struct Durable {
     pub group: GroupSeq,
     pub ends: Vec<(LogId, Offset)>,
-}
-
-/// Bounds that the node's configuration sets for a shard.
-#[derive(Debug, Clone, Copy)]
-pub struct StoreLimits {
-    pub memory_bytes_max: usize,
-    pub checkpoint_after_bytes: u64,
-    /// See [`crate::limits::GROUP_BYTES`].
-    pub group_bytes: usize,
-    /// See [`crate::limits::SEGMENT_WRITE_BYTES_MIN`].
-    pub segment_write_bytes_min: u64,
-    /// See [`crate::limits::UNFLUSHED_BYTES_MAX`].
-    pub unflushed_bytes_max: u64,
-    /// See [`crate::limits::REST_AFTER_MS`].
-    pub rest_after_ms: u64,
-    /// See [`crate::limits::INDEX_CACHE_BYTES_MAX`].
-    pub index_cache_bytes_max: usize,
-    /// See [`crate::limits::PRODUCERS_MAX`].
-    pub producers_max: usize,
-    /// See [`crate::limits::PRODUCER_EXPIRY_MS`].
-    pub producer_expiry_ms: u64,
-    /// What appends leave free in the file system.
-    pub disk_reserve_bytes: u64,
-    /// Shards that share the file system.
-    pub disk_sharers: u64,
-}
-
-impl StoreLimits {
-    /// The bounds that are not the configuration's own are as in [`crate::limits`]; tests make them smaller.
-    pub fn new(memory_bytes_max: usize, checkpoint_after_bytes: u64) -> Self {
-        Self {
-            memory_bytes_max,
-            checkpoint_after_bytes,
-            group_bytes: GROUP_BYTES,
-            segment_write_bytes_min: SEGMENT_WRITE_BYTES_MIN as u64,
-            unflushed_bytes_max: UNFLUSHED_BYTES_MAX,
-            rest_after_ms: REST_AFTER_MS,
-            index_cache_bytes_max: INDEX_CACHE_BYTES_MAX,
-            producers_max: PRODUCERS_MAX,
-            producer_expiry_ms: PRODUCER_EXPIRY_MS,
-            disk_reserve_bytes: 0,
-            disk_sharers: 1,
-        }
-    }
 }
 
 struct Slot {
@@ -210,6 +174,7 @@ pub struct Store {
     files: JournalFiles,
     checkpointing: Checkpointing,
     indexes: IndexCache,
+    read_ahead: ReadAhead,
     removals: Removals,
     write_queue: VecDeque<LogId>,
     writes_in_flight: usize,
@@ -217,6 +182,8 @@ pub struct Store {
     unflushed_bytes: u64,
     memory_bytes: usize,
     evict_after: Option<LogId>,
+    /// Memory that counts no more and is given back bit by bit.
+    leaving: Leaving,
     resting: Resting,
     journalled_bytes: u64,
     checkpoint_wanted: bool,
@@ -252,12 +219,18 @@ impl Store {
             files,
             checkpointing: Checkpointing::new(shard, seq, replay_from, pictures),
             indexes: IndexCache::new(limits.index_cache_bytes_max),
+            read_ahead: ReadAhead::new(
+                limits.read_piece_bytes,
+                limits.read_memory_bytes_max,
+                limits.read_ahead_bytes_max,
+            ),
             removals: Removals::default(),
             write_queue: VecDeque::new(),
             writes_in_flight: 0,
             unflushed_bytes,
             memory_bytes,
             evict_after: None,
+            leaving: Leaving::default(),
             resting: Resting::new(limits.rest_after_ms),
             journalled_bytes: 0,
             checkpoint_wanted: false,
@@ -357,7 +330,8 @@ impl Store {
             Effect::WriteGroup(_)
             | Effect::SyncSegments { .. }
             | Effect::RemoveLog(_)
-            | Effect::RemoveSegments { .. } => {
+            | Effect::RemoveSegments { .. }
+            | Effect::ReadPiece(_) => {
                 panic!("a full disk is no excuse for {effect:?}")
             }
         };
@@ -398,8 +372,10 @@ impl Store {
             let is_writing = slot.log.is_writing() && given_up == 0;
             let writes = usize::from(is_writing) + usize::from(self.compacting.writes_to(id));
             self.removals.on_log_dropped(id, group, writes);
+            slot.log.leave(&mut self.leaving);
         }
         self.indexes.remove_log(id);
+        self.read_ahead.forget(id, None);
         self.checkpointing.on_log_dropped(id, group);
     }
 
@@ -483,6 +459,8 @@ impl Store {
 
     /// Gives out everything that can be done now. To be called after appends and after each report.
     pub fn poll(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        self.leaving.let_go(LEAVING_BYTES_AT_ONCE);
+        self.poll_reads(now_ms, effects);
         if self.failure.is_some() {
             return;
         }
@@ -511,7 +489,9 @@ impl Store {
     /// When `poll` should be called even if nothing else happens.
     pub fn deadline_ms(&self) -> Option<u64> {
         let mark = self.groups.idle_since_ms().map(|since| since + IDLE_MARK_DELAY_MS);
-        self.groups.due_ms().into_iter().chain(mark).chain(self.resting.deadline_ms()).min()
+        let leaving = (!self.leaving.is_empty()).then_some(0);
+        let deadlines = self.groups.due_ms().into_iter().chain(mark).chain(self.resting.deadline_ms());
+        deadlines.chain(self.read_ahead.deadline_ms()).chain(leaving).min()
     }
 
     /// Asks for a checkpoint as soon as none is under way.

@@ -104,7 +104,7 @@ impl Store {
     fn lay_to_rest(&mut self, id: LogId) {
         let slot = self.logs.get_mut(&id).expect("the caller found it");
         slot.idleness.is_writing = false;
-        let freed = slot.log.rest(&self.pool).expect("nothing of it is left to be written");
+        let freed = slot.log.rest(&self.pool, &mut self.leaving).expect("nothing of it is left to be written");
         self.memory_bytes -= freed;
     }
 }

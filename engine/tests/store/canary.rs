@@ -83,6 +83,11 @@ fn damaged_segments_that_are_served_are_found() {
 }
 
 #[test]
+fn pieces_with_the_bytes_of_others_are_found() {
+    assert_found(Planted::MixUpPieces, 0..200);
+}
+
+#[test]
 fn records_served_before_they_are_committed_are_found() {
     assert_found(Planted::ServeUncommitted, 0..500);
 }
@@ -148,6 +153,12 @@ fn compaction_that_loses_the_last_value_of_a_key_is_found() {
 #[test]
 fn an_older_checkpoint_that_is_not_kept_is_found() {
     assert_found(Planted::KeepOneCheckpoint, 0..500);
+}
+
+/// Were each checkpoint written once, damage to the two that are kept would be the end of the shard.
+#[test]
+fn checkpoints_without_copies_are_found() {
+    assert_found(Planted::LeaveOutCopies, 0..500);
 }
 
 /// After a restart the journal is needed as far back as by the process before.

@@ -14,6 +14,8 @@ const SECTOR_BYTES: usize = 512;
 pub enum Name {
     Journal(JournalFileId),
     Checkpoint(u64),
+    /// The copy of each second checkpoint.
+    Copy(u64),
     /// A checkpoint that is being written.
     Temporary(u64),
     /// A checkpoint that was found damaged.
@@ -27,6 +29,7 @@ pub enum Name {
 pub enum Dir {
     Journal,
     Shard,
+    Copies,
     /// A log's directory and those above it, which the shell makes and syncs together.
     Log(LogId),
 }
@@ -36,6 +39,7 @@ impl Name {
         match self {
             Name::Journal(_) => Dir::Journal,
             Name::Checkpoint(_) | Name::Temporary(_) | Name::Damaged(_) => Dir::Shard,
+            Name::Copy(_) => Dir::Copies,
             Name::Segment(log, _) | Name::Index(log, _) => Dir::Log(log),
         }
     }

@@ -1,8 +1,8 @@
 //! The whole store on a simulated disk: appends, reads, deletions, checkpoints, recycling, eviction, failures, clean stops and crashes
 //! at any moment, in an order that a seed decides. What was acknowledged must be there, at its offset, with its bytes.
 //!
-//! `cargo sim` runs it as built for release. `RINGMAIN_SIM_SEEDS=20000` sets how many seeds, `RINGMAIN_SIM_SEED=17` runs that one
-//! alone, `RINGMAIN_SIM_FIRST=5000` begins elsewhere.
+//! `cargo sim` runs it as built for release: `--seeds 20000` sets how many seeds, `--first 5000` where they begin, `--seed 17` runs that one
+//! alone. The tests take the same from `RINGMAIN_SIM_SEEDS`, `RINGMAIN_SIM_FIRST` and `RINGMAIN_SIM_SEED`.
 
 #[path = "../journal/random.rs"]
 mod random;
@@ -30,7 +30,7 @@ struct Seed(u64);
 impl Drop for Seed {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            println!("seed {0} failed; run it again with RINGMAIN_SIM_SEED={0}", self.0);
+            println!("seed {0} failed; run it again with `cargo sim --seed {0}`", self.0);
         }
     }
 }

@@ -117,7 +117,7 @@ impl Shard {
             let len = buf.len();
             buf.copy_from_slice(&file[wanted.start as usize..wanted.end as usize]);
             let bytes = Chunk::sealed(buf).slice(0..len).expect("all of it");
-            if let Some(spans) = read.on_bytes(&self.store, &bytes)? {
+            if let Some(spans) = read.on_bytes(&self.store, &bytes.into())? {
                 return Ok(spans.iter().flat_map(|span| span.to_vec()).collect());
             }
         }

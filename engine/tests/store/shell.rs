@@ -35,6 +35,8 @@ pub enum Planted {
     TrustFoundJournalUnsynced,
     TakeNoSpaceForWritten,
     KeepOneCheckpoint,
+    /// Each checkpoint is written once.
+    LeaveOutCopies,
     /// Every index passes for one whose checksum is right.
     TrustIndexChecksums,
     /// A sync of the segment beside the write of its index takes the index for synced.
@@ -47,6 +49,8 @@ pub enum Planted {
     CutWhateverIsDamaged,
     /// What a cold read finds damaged is served.
     ServeDamagedReads,
+    /// A piece gets the bytes of another one that is read at the same time.
+    MixUpPieces,
     ServeUncommitted,
     /// The checkpoint that a start has taken is removed.
     OpeningRemovesTheCheckpoint,
@@ -163,7 +167,8 @@ impl Shell {
             Effect::WriteGroup(_)
             | Effect::SyncSegments { .. }
             | Effect::RemoveLog(_)
-            | Effect::RemoveSegments { .. } => None,
+            | Effect::RemoveSegments { .. }
+            | Effect::ReadPiece(_) => None,
         };
         let (calls, report) = self.calls(effect);
         self.started += 1;

@@ -5,6 +5,7 @@ mod compacting;
 mod counts;
 mod damage;
 mod reading;
+mod rebuilding;
 mod starting;
 mod stopping;
 mod world;
@@ -14,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use batch::LeaderEpoch;
 use engine::journal::FileRequest;
 use engine::memory::BufPool;
-use engine::store::{AppendError, CutError, Effect, Store};
+use engine::store::{AppendError, CutError, Effect, PieceRead, Store};
 use engine::{LogId, Offset};
 
 use crate::disk::{Disk, Name};
@@ -42,6 +43,11 @@ pub struct Simulation {
     model: Model,
     pool: BufPool,
     reading: Vec<Reading>,
+    /// Pieces of segment files that are being read.
+    pieces: Vec<PieceRead>,
+    /// Whoever read some more of them rests.
+    pieces_resting: usize,
+    consumers: Vec<(LogId, Offset)>,
     compacting: Option<Compacting>,
     /// What the records say that were read, where somebody collects them.
     seen: Option<BTreeMap<i64, Keyed>>,
@@ -83,6 +89,9 @@ impl Simulation {
             model: Model::new(planted == Planted::ServeUncommitted),
             pool,
             reading: Vec::new(),
+            pieces: Vec::new(),
+            pieces_resting: 0,
+            consumers: Vec::new(),
             compacting: None,
             seen: None,
             rotten: BTreeSet::new(),
@@ -144,7 +153,7 @@ impl Simulation {
             2 if self.random.one_in(self.world.cut_share) => self.move_starts(),
             3 => self.now_ms += self.random.below(60) as u64,
             4..=5 => self.read(),
-            6..=7 if !self.reading.is_empty() => self.read_on(),
+            6..=7 if !self.reading.is_empty() || !self.pieces.is_empty() || self.pieces_resting > 0 => self.read_on(),
             8..=12 => self.append(),
             _ if self.random.below(self.world.disk_share) == 0 => self.step(),
             _ => {}
@@ -175,6 +184,10 @@ impl Simulation {
     fn start_effects(&mut self) {
         for effect in self.effects.drain(..) {
             match &effect {
+                Effect::ReadPiece(read) => {
+                    self.pieces.push(*read);
+                    continue;
+                }
                 Effect::WriteCheckpoint(_) => self.counts.checkpoints += 1,
                 Effect::SealSegment { .. } => self.counts.sealed += 1,
                 Effect::RemoveSegments { segments, .. } => self.counts.segments_removed += segments.len() as u64,

@@ -102,12 +102,12 @@ impl Partitions {
     }
 
     /// Appends from the head of the queue what the engine takes, and gives up what came too late.
-    pub(super) fn unblock(&mut self, engine: &Engine, now: Instant) {
+    pub(super) fn unblock(&mut self, engine: &Engine, now: Instant, now_ms: i64) {
         while let Some(mut unanswered) = self.blocked.pop_front() {
             let committed_end = |log| Some(engine.log(log)?.committed_end);
             if unanswered.run.is_expired(now) {
                 unanswered.run.on_expired(committed_end, AppendFault::TimedOut);
-            } else if self.advance(engine, &mut unanswered.run) == Advance::Blocked {
+            } else if self.advance(engine, &mut unanswered.run, now_ms) == Advance::Blocked {
                 self.blocked.push_front(unanswered);
                 return;
             }
@@ -119,8 +119,8 @@ impl Partitions {
     }
 
     /// Appends as much of a request as the engine takes.
-    pub(super) fn advance(&self, engine: &Engine, run: &mut AppendRun) -> Advance {
-        run.advance(|log| self.get(log).copied(), |log, batch, epoch| engine.append(log, batch, epoch))
+    pub(super) fn advance(&self, engine: &Engine, run: &mut AppendRun, now_ms: i64) -> Advance {
+        run.advance(now_ms, |log| self.get(log).copied(), |log, batch, epoch| engine.append(log, batch, epoch))
     }
 
     /// What was appended to relaxed logs may be read at once.

@@ -10,7 +10,7 @@ use engine::{Engine, LogId, LogView, Offset, Read, ReadError};
 
 use super::Served;
 use crate::mesh::message::{
-    Fetch, FetchPartition, Fetched, FoundOffset, KnownProducer, OffsetQuery, OffsetWanted, ReadFault, Reply,
+    Fetch, FetchPartition, Fetched, FoundOffset, KnownProducer, LogSizes, OffsetQuery, OffsetWanted, ReadFault, Reply,
 };
 use crate::partition::Partition;
 use crate::partition::fetch::{Budget, fault_of, judge, nothing};
@@ -170,4 +170,10 @@ fn known_producer(producer_id: i64, producer: &Producer) -> KnownProducer {
         last_timestamp_ms: last.map(|last| last.max_timestamp),
         transaction_start: producer.transaction_start,
     }
+}
+
+/// How large logs are, and whether this shard still stores.
+pub(super) fn log_sizes(ctx: &Context, logs: &[LogId]) -> LogSizes {
+    let bytes = logs.iter().map(|&log| Some(ctx.engine.log(log)?.bytes)).collect();
+    LogSizes { bytes, has_failed: ctx.engine.failed() }
 }

@@ -36,6 +36,12 @@ sample_structs! { create_topics:
     CreatableTopicConfigs<'static> { name, value, read_only, config_source, is_sensitive }
 }
 
+sample_structs! { delete_groups:
+    DeleteGroupsRequest<'static> { groups_names }
+    DeleteGroupsResponse<'static> { throttle_time_ms, results }
+    DeletableGroupResult<'static> { group_id, error_code }
+}
+
 sample_structs! { delete_records:
     DeleteRecordsRequest<'static> { topics, timeout_ms }
     DeleteRecordsTopic<'static> { name, partitions }
@@ -53,12 +59,12 @@ sample_structs! { delete_topics:
 }
 
 sample_structs! { describe_cluster:
-    DescribeClusterRequest { include_cluster_authorized_operations, endpoint_type }
+    DescribeClusterRequest { include_cluster_authorized_operations, endpoint_type, include_fenced_brokers }
     DescribeClusterResponse<'static> {
         throttle_time_ms, error_code, error_message, endpoint_type, cluster_id, controller_id, brokers,
         cluster_authorized_operations
     }
-    DescribeClusterBroker<'static> { broker_id, host, port, rack }
+    DescribeClusterBroker<'static> { broker_id, host, port, rack, is_fenced }
 }
 
 sample_structs! { describe_configs:
@@ -70,6 +76,17 @@ sample_structs! { describe_configs:
         name, value, read_only, config_source, is_sensitive, synonyms, config_type, documentation
     }
     DescribeConfigsSynonym<'static> { name, value, source }
+}
+
+sample_structs! { describe_groups:
+    DescribeGroupsRequest<'static> { groups, include_authorized_operations }
+    DescribeGroupsResponse<'static> { throttle_time_ms, groups }
+    DescribedGroup<'static> {
+        error_code, error_message, group_id, group_state, protocol_type, protocol_data, members, authorized_operations
+    }
+    DescribedGroupMember<'static> {
+        member_id, group_instance_id, client_id, client_host, member_metadata, member_assignment
+    }
 }
 
 sample_structs! { fetch:
@@ -103,9 +120,39 @@ sample_structs! { find_coordinator:
     Coordinator<'static> { key, node_id, host, port, error_code, error_message }
 }
 
+sample_structs! { heartbeat:
+    HeartbeatRequest<'static> { group_id, generation_id, member_id, group_instance_id }
+    HeartbeatResponse { throttle_time_ms, error_code }
+}
+
 sample_structs! { init_producer_id:
     InitProducerIdRequest<'static> { transactional_id, transaction_timeout_ms, producer_id, producer_epoch }
     InitProducerIdResponse { throttle_time_ms, error_code, producer_id, producer_epoch }
+}
+
+sample_structs! { join_group:
+    JoinGroupRequest<'static> {
+        group_id, session_timeout_ms, rebalance_timeout_ms, member_id, group_instance_id, protocol_type, protocols, reason
+    }
+    JoinGroupRequestProtocol<'static> { name, metadata }
+    JoinGroupResponse<'static> {
+        throttle_time_ms, error_code, generation_id, protocol_type, protocol_name, leader, skip_assignment, member_id,
+        members
+    }
+    JoinGroupResponseMember<'static> { member_id, group_instance_id, metadata }
+}
+
+sample_structs! { leave_group:
+    LeaveGroupRequest<'static> { group_id, member_id, members }
+    MemberIdentity<'static> { member_id, group_instance_id, reason }
+    LeaveGroupResponse<'static> { throttle_time_ms, error_code, members }
+    MemberResponse<'static> { member_id, group_instance_id, error_code }
+}
+
+sample_structs! { list_groups:
+    ListGroupsRequest<'static> { states_filter, types_filter }
+    ListGroupsResponse<'static> { throttle_time_ms, error_code, groups }
+    ListedGroup<'static> { group_id, protocol_type, group_state, group_type }
 }
 
 sample_structs! { list_offsets:
@@ -149,10 +196,19 @@ sample_structs! { offset_commit:
     OffsetCommitResponsePartition { partition_index, error_code }
 }
 
+sample_structs! { offset_delete:
+    OffsetDeleteRequest<'static> { group_id, topics }
+    OffsetDeleteRequestTopic<'static> { name, partitions }
+    OffsetDeleteRequestPartition { partition_index }
+    OffsetDeleteResponse<'static> { error_code, throttle_time_ms, topics }
+    OffsetDeleteResponseTopic<'static> { name, partitions }
+    OffsetDeleteResponsePartition { partition_index, error_code }
+}
+
 sample_structs! { offset_fetch:
     OffsetFetchRequest<'static> { group_id, topics, groups, require_stable }
     OffsetFetchRequestTopic<'static> { name, partition_indexes }
-    OffsetFetchRequestGroup<'static> { group_id, topics }
+    OffsetFetchRequestGroup<'static> { group_id, member_id, member_epoch, topics }
     OffsetFetchRequestTopics<'static> { name, partition_indexes }
     OffsetFetchResponse<'static> { throttle_time_ms, topics, error_code, groups }
     OffsetFetchResponseTopic<'static> { name, partitions }
@@ -190,6 +246,14 @@ sample_structs! { produce:
     NodeEndpoint<'static> { node_id, host, port, rack }
 }
 
+sample_structs! { sync_group:
+    SyncGroupRequest<'static> {
+        group_id, generation_id, member_id, group_instance_id, protocol_type, protocol_name, assignments
+    }
+    SyncGroupRequestAssignment<'static> { member_id, assignment }
+    SyncGroupResponse<'static> { throttle_time_ms, error_code, protocol_type, protocol_name, assignment }
+}
+
 sample_structs! { describe_producers:
     DescribeProducersRequest<'static> { topics }
     TopicRequest<'static> { name, partition_indexes }
@@ -198,5 +262,112 @@ sample_structs! { describe_producers:
     PartitionResponse<'static> { partition_index, error_code, error_message, active_producers }
     ProducerState {
         producer_id, producer_epoch, last_sequence, last_timestamp, coordinator_epoch, current_txn_start_offset
+    }
+}
+
+sample_structs! { describe_acls:
+    DescribeAclsRequest<'static> {
+        resource_type_filter, resource_name_filter, pattern_type_filter, principal_filter, host_filter,
+        operation, permission_type
+    }
+    DescribeAclsResponse<'static> { throttle_time_ms, error_code, error_message, resources }
+    DescribeAclsResource<'static> { resource_type, resource_name, pattern_type, acls }
+    AclDescription<'static> { principal, host, operation, permission_type }
+}
+
+sample_structs! { create_acls:
+    CreateAclsRequest<'static> { creations }
+    AclCreation<'static> {
+        resource_type, resource_name, resource_pattern_type, principal, host, operation, permission_type
+    }
+    CreateAclsResponse<'static> { throttle_time_ms, results }
+    AclCreationResult<'static> { error_code, error_message }
+}
+
+sample_structs! { delete_acls:
+    DeleteAclsRequest<'static> { filters }
+    DeleteAclsFilter<'static> {
+        resource_type_filter, resource_name_filter, pattern_type_filter, principal_filter, host_filter,
+        operation, permission_type
+    }
+    DeleteAclsResponse<'static> { throttle_time_ms, filter_results }
+    DeleteAclsFilterResult<'static> { error_code, error_message, matching_acls }
+    DeleteAclsMatchingAcl<'static> {
+        error_code, error_message, resource_type, resource_name, pattern_type, principal, host, operation,
+        permission_type
+    }
+}
+
+sample_structs! { alter_configs:
+    AlterConfigsRequest<'static> { resources, validate_only }
+    AlterConfigsResource<'static> { resource_type, resource_name, configs }
+    AlterableConfig<'static> { name, value }
+    AlterConfigsResponse<'static> { throttle_time_ms, responses }
+    AlterConfigsResourceResponse<'static> { error_code, error_message, resource_type, resource_name }
+}
+
+sample_structs! { describe_log_dirs:
+    DescribeLogDirsRequest<'static> { topics }
+    DescribableLogDirTopic<'static> { topic, partitions }
+    DescribeLogDirsResponse<'static> { throttle_time_ms, error_code, results }
+    DescribeLogDirsResult<'static> { error_code, log_dir, topics, total_bytes, usable_bytes }
+    DescribeLogDirsTopic<'static> { name, partitions }
+    DescribeLogDirsPartition { partition_index, partition_size, offset_lag, is_future_key }
+}
+
+sample_structs! { create_partitions:
+    CreatePartitionsRequest<'static> { topics, timeout_ms, validate_only }
+    CreatePartitionsTopic<'static> { name, count, assignments }
+    CreatePartitionsAssignment { broker_ids }
+    CreatePartitionsResponse<'static> { throttle_time_ms, results }
+    CreatePartitionsTopicResult<'static> { name, error_code, error_message }
+}
+
+sample_structs! { elect_leaders:
+    ElectLeadersRequest<'static> { election_type, topic_partitions, timeout_ms }
+    TopicPartitions<'static> { topic, partitions }
+    ElectLeadersResponse<'static> { throttle_time_ms, error_code, replica_election_results }
+    ReplicaElectionResult<'static> { topic, partition_result }
+    PartitionResult<'static> { partition_id, error_code, error_message }
+}
+
+sample_structs! { incremental_alter_configs:
+    IncrementalAlterConfigsRequest<'static> { resources, validate_only }
+    AlterConfigsResource<'static> { resource_type, resource_name, configs }
+    AlterableConfig<'static> { name, config_operation, value }
+    IncrementalAlterConfigsResponse<'static> { throttle_time_ms, responses }
+    AlterConfigsResourceResponse<'static> { error_code, error_message, resource_type, resource_name }
+}
+
+sample_structs! { alter_partition_reassignments:
+    AlterPartitionReassignmentsRequest<'static> { timeout_ms, allow_replication_factor_change, topics }
+    ReassignableTopic<'static> { name, partitions }
+    ReassignablePartition { partition_index, replicas }
+    AlterPartitionReassignmentsResponse<'static> {
+        throttle_time_ms, allow_replication_factor_change, error_code, error_message, responses
+    }
+    ReassignableTopicResponse<'static> { name, partitions }
+    ReassignablePartitionResponse<'static> { partition_index, error_code, error_message }
+}
+
+sample_structs! { list_partition_reassignments:
+    ListPartitionReassignmentsRequest<'static> { timeout_ms, topics }
+    ListPartitionReassignmentsTopics<'static> { name, partition_indexes }
+    ListPartitionReassignmentsResponse<'static> { throttle_time_ms, error_code, error_message, topics }
+    OngoingTopicReassignment<'static> { name, partitions }
+    OngoingPartitionReassignment { partition_index, replicas, adding_replicas, removing_replicas }
+}
+
+sample_structs! { describe_topic_partitions:
+    DescribeTopicPartitionsRequest<'static> { topics, response_partition_limit, cursor }
+    TopicRequest<'static> { name }
+    Cursor<'static> { topic_name, partition_index }
+    DescribeTopicPartitionsResponse<'static> { throttle_time_ms, topics, next_cursor }
+    DescribeTopicPartitionsResponseTopic<'static> {
+        error_code, name, topic_id, is_internal, partitions, topic_authorized_operations
+    }
+    DescribeTopicPartitionsResponsePartition {
+        error_code, partition_index, leader_id, leader_epoch, replica_nodes, isr_nodes,
+        eligible_leader_replicas, last_known_elr, offline_replicas
     }
 }

@@ -19,9 +19,20 @@ const CHECKPOINTS_KEPT: usize = 2;
 pub(super) enum Call {
     Create(Name),
     OpenSegment(Name),
-    Write { name: Name, position: u64, bytes: Vec<u8> },
-    WriteDurable { name: Name, position: u64, buf: AlignedBuf },
-    Truncate { name: Name, bytes: u64 },
+    Write {
+        name: Name,
+        position: u64,
+        bytes: Vec<u8>,
+    },
+    WriteDurable {
+        name: Name,
+        position: u64,
+        buf: AlignedBuf,
+    },
+    Truncate {
+        name: Name,
+        bytes: u64,
+    },
     Sync(Name),
     SyncSegment(Name),
     SyncDirs,
@@ -29,6 +40,8 @@ pub(super) enum Call {
     Rename(Name, Name),
     RemoveOldCheckpoints,
     RemoveLog(LogId),
+    /// A piece of a file that goes, from its end.
+    CutDown(Name),
     RemoveSegment(Name),
     RemoveLeftovers(LogId),
 }
@@ -90,10 +103,13 @@ impl Shell {
                 (self.checkpoint(&checkpoint), Report::CheckpointWritten)
             }
             Effect::WriteCheckpoint(checkpoint) => (self.checkpoint(&checkpoint), Report::CheckpointWritten),
+            Effect::ReadPiece(read) => unreachable!("the readers are not the shell's: {read:?}"),
             Effect::RemoveLog(log) => (vec![Call::RemoveLog(log)], Report::LogRemoved(log)),
             Effect::RemoveSegments { log, segments } => {
                 let names = segments.into_iter().map(|segment| Name::Segment(log, segment));
-                (names.map(Call::RemoveSegment).chain([Call::RemoveLeftovers(log)]).collect(), Report::Nothing)
+                let calls =
+                    names.flat_map(|name| [Call::CutDown(name), Call::CutDown(name), Call::RemoveSegment(name)]);
+                (calls.chain([Call::RemoveLeftovers(log)]).collect(), Report::Nothing)
             }
         }
     }
@@ -126,14 +142,22 @@ impl Shell {
     fn checkpoint(&self, checkpoint: &Checkpoint) -> Vec<Call> {
         let (temporary, name) = (Name::Temporary(checkpoint.seq), Name::Checkpoint(checkpoint.seq));
         let bytes = checkpoint::encode(checkpoint).to_vec();
-        vec![
+        let mut calls = vec![
             Call::Create(temporary),
-            Call::Write { name: temporary, position: 0, bytes },
+            Call::Write { name: temporary, position: 0, bytes: bytes.clone() },
             Call::Sync(temporary),
             Call::Rename(temporary, name),
             Call::SyncDir(Dir::Shard),
-            Call::RemoveOldCheckpoints,
-        ]
+        ];
+        let copy = Name::Copy(checkpoint.seq % CHECKPOINTS_KEPT as u64);
+        if !matches!(self.planted, Planted::LeaveOutCopies | Planted::KeepOneCheckpoint) {
+            let is_new = !self.disk.exists(copy);
+            calls.extend(is_new.then_some(Call::Create(copy)));
+            calls.extend([Call::Write { name: copy, position: 0, bytes }, Call::Sync(copy)]);
+            calls.extend(is_new.then_some(Call::SyncDir(Dir::Copies)));
+        }
+        calls.push(Call::RemoveOldCheckpoints);
+        calls
     }
 
     pub(super) fn make(&mut self, call: Call, dirs: &mut BTreeSet<Dir>) {
@@ -182,6 +206,10 @@ impl Shell {
             }
             Call::RemoveLog(_) if self.planted == Planted::LeaveDeletedLogs => {}
             Call::RemoveLog(log) => self.remove_log(log),
+            Call::CutDown(name) => {
+                let bytes = self.disk.read(name).map_or(0, |file| file.len() as u64);
+                self.disk.truncate(name, bytes / 2);
+            }
             Call::RemoveSegment(name) => self.remove_segment(name),
             Call::RemoveLeftovers(_) => unreachable!("only the store knows which they are"),
         }

@@ -1,5 +1,7 @@
 //! Opening a shard as `engine::run` does: what is found is synced, then the newest checkpoint and the journal are read.
 
+use std::collections::BTreeSet;
+
 use engine::checkpoint::{self, Checkpoint};
 use engine::journal::{self, FileScan, FilesConfig};
 use engine::memory::{AlignedBuf, BufPool};
@@ -89,6 +91,7 @@ impl Shell {
     fn sync_found(&mut self) {
         self.disk.sync_dir(Dir::Journal);
         self.disk.sync_dir(Dir::Shard);
+        self.disk.sync_dir(Dir::Copies);
         if self.planted != Planted::TrustFoundJournalUnsynced {
             let journal: Vec<Name> = self.disk.names().filter(|name| matches!(name, Name::Journal(_))).collect();
             journal.into_iter().for_each(|name| self.disk.sync(name));
@@ -102,24 +105,51 @@ impl Shell {
         (sound.next().map(|newest| Checkpoint { seq: newest_seq, ..newest }), sound.next())
     }
 
-    fn checkpoint_seqs(&self) -> Vec<u64> {
-        let seq = |name| if let Name::Checkpoint(seq) = name { Some(seq) } else { None };
+    /// Of all that there are, damaged ones included, but for damaged copies.
+    fn checkpoint_seqs(&self) -> BTreeSet<u64> {
+        let seq = |name| match name {
+            Name::Checkpoint(seq) => Some(seq),
+            Name::Copy(_) => self.sound_copy(name).map(|copy| copy.seq),
+            _ => None,
+        };
         self.disk.names().filter_map(seq).collect()
     }
 
     /// Oldest first.
     pub fn sound_checkpoints(&self) -> Vec<Checkpoint> {
-        self.checkpoint_seqs().into_iter().filter_map(|seq| self.sound_checkpoint(seq)).collect()
+        let sound = |seq| self.named_checkpoint(seq).or_else(|| self.copy_of_checkpoint(seq));
+        self.checkpoint_seqs().into_iter().filter_map(sound).collect()
     }
 
-    fn sound_checkpoint(&self, seq: u64) -> Option<Checkpoint> {
-        checkpoint::decode_named(self.disk.read(Name::Checkpoint(seq)).expect("listed"), self.shard, seq).ok()
+    fn named_checkpoint(&self, seq: u64) -> Option<Checkpoint> {
+        checkpoint::decode_named(self.disk.read(Name::Checkpoint(seq))?, self.shard, seq).ok()
+    }
+
+    fn copy_of_checkpoint(&self, seq: u64) -> Option<Checkpoint> {
+        let copies = self.disk.names().filter(|name| matches!(name, Name::Copy(_)));
+        copies.filter_map(|name| self.sound_copy(name)).find(|copy| copy.seq == seq)
+    }
+
+    fn sound_copy(&self, name: Name) -> Option<Checkpoint> {
+        checkpoint::decode(self.disk.read(name)?).ok().filter(|copy| copy.shard == self.shard)
+    }
+
+    /// The files that hold this checkpoint as it was written.
+    pub fn sound_files_of(&self, seq: u64) -> Vec<Name> {
+        let named = self.named_checkpoint(seq).map(|_| Name::Checkpoint(seq));
+        let copies = self.disk.names().filter(|name| matches!(name, Name::Copy(_)));
+        named
+            .into_iter()
+            .chain(copies.filter(|name| self.sound_copy(*name).is_some_and(|copy| copy.seq == seq)))
+            .collect()
     }
 
     fn set_damaged_aside(&mut self) {
-        for seq in self.checkpoint_seqs() {
-            let name = Name::Checkpoint(seq);
-            if self.sound_checkpoint(seq).is_none() {
+        let names: Vec<Name> = self.disk.names().collect();
+        for name in names {
+            if let Name::Checkpoint(seq) = name
+                && self.named_checkpoint(seq).is_none()
+            {
                 self.disk.rename(name, Name::Damaged(seq));
                 self.disk.sync_dir(Dir::Shard);
             }

@@ -15,6 +15,7 @@ impl Simulation {
         assert!(writes <= SEGMENT_WRITES_IN_FLIGHT_MAX, "{writes} segment writes under way");
         assert!(checkpoints <= 1, "{checkpoints} checkpoints under way");
         self.check_unflushed();
+        self.check_pieces();
     }
 
     /// Appends are taken only while what waits for the files is below its bound. A replay and the end of other logs may leave more, which

@@ -53,24 +53,26 @@ impl Simulation {
         let mut shell = Shell::new(disk, self.shell.planted, SHARD, self.world.journal_file_bytes);
         let damaged = shell.scan();
         let lost = lost_groups(&chain, &damaged);
+        let was_last_checkpoint = self.was_the_last_checkpoint(&shell);
         match shell.reopen(self.world.limits, self.world.files(self.salt + 1), &self.pool) {
             Err(error) => {
-                let is_justified = !lost.is_empty() || self.was_the_last_checkpoint(hit);
+                let is_justified = !lost.is_empty() || was_last_checkpoint;
                 assert!(is_justified, "{hit:?}: nothing that is needed was hit, but the shard does not open: {error}");
                 self.counts.damage_told += 1;
             }
             Ok(mut reopened) => {
                 let promised = self.promised(&damaged, &lost);
-                self.check_opened(&chain, &reopened, promised, hit);
-                self.read_damaged(&shell, &mut reopened.store, hit);
+                self.check_opened(&chain, &reopened, promised, (hit, was_last_checkpoint));
+                self.read_damaged(&shell, &mut reopened.store, (hit, was_last_checkpoint));
             }
         }
     }
 
-    /// A checkpoint was hit, and there is no other one, or none from which the journal leads to here.
-    fn was_the_last_checkpoint(&self, hit: &Hit) -> bool {
-        let has_another = self.shell.sound_checkpoints().len() > 1 && !self.lives_on_one_checkpoint;
-        matches!(hit.name, Name::Checkpoint(_)) && !has_another
+    /// All that there was of the newest checkpoint is hit, and there is no other one, or none from which the journal leads to here.
+    fn was_the_last_checkpoint(&self, damaged: &Shell) -> bool {
+        let newest = |shell: &Shell| shell.sound_checkpoints().last().map(|newest| newest.seq);
+        let (before, after) = (newest(&self.shell), newest(damaged));
+        after != before && (after.is_none() || self.lives_on_one_checkpoint)
     }
 
     fn chain(&self, scans: &[FileScan]) -> Chain {
@@ -88,11 +90,17 @@ impl Simulation {
     }
 
     /// The shard has opened on the damaged copy. It has all that it had, or lacks groups that nothing promises.
-    fn check_opened(&mut self, chain: &Chain, reopened: &Reopened, promised: GroupSeq, hit: &Hit) {
+    fn check_opened(
+        &mut self,
+        chain: &Chain,
+        reopened: &Reopened,
+        promised: GroupSeq,
+        (hit, was_last_checkpoint): (&Hit, bool),
+    ) {
         let store = &reopened.store;
         let last = store.durable_group();
         let cuts = last != chain.last;
-        if cuts && self.was_the_last_checkpoint(hit) {
+        if cuts && was_last_checkpoint {
             // It is told of, and nothing is left that knows better.
             self.counts.damage_told += 1;
             return;
@@ -116,7 +124,7 @@ impl Simulation {
     }
 
     /// Every batch is read alone: as it was written, or its damage is told. What the damage did not touch can be read.
-    fn read_damaged(&mut self, shell: &Shell, store: &mut Store, hit: &Hit) {
+    fn read_damaged(&mut self, shell: &Shell, store: &mut Store, (hit, was_last_checkpoint): (&Hit, bool)) {
         for (id, log) in &self.model.logs {
             let Some(view) = store.view(*id) else { continue };
             // What compaction may have taken records from is read by nobody here.
@@ -130,7 +138,7 @@ impl Simulation {
                         self.counts.damaged_reads_right += u64::from(got == bytes);
                     }
                     // Of what a checkpoint has seen go there may be no file.
-                    Err((ReadError::Failed, None)) if self.was_the_last_checkpoint(hit) => {}
+                    Err((ReadError::Failed, None)) if was_last_checkpoint => {}
                     Err((error, looked_at)) => {
                         assert_eq!(error, ReadError::Corrupt, "log {id}: {hit:?}");
                         let is_near = looked_at.is_some_and(|(name, range)| {
@@ -196,7 +204,7 @@ fn kind_of(name: Name) -> usize {
         Name::Journal(_) => 0,
         Name::Segment(..) => 1,
         Name::Index(..) => 2,
-        Name::Checkpoint(_) | Name::Temporary(_) | Name::Damaged(_) => 3,
+        Name::Checkpoint(_) | Name::Copy(_) | Name::Temporary(_) | Name::Damaged(_) => 3,
     }
 }
 
@@ -231,10 +239,10 @@ fn index(store: &mut Store, shell: &Shell, id: LogId, segment: SegmentName) -> O
     }
 }
 
-type LookedAt = Option<(Name, Range<u64>)>;
+pub(super) type LookedAt = Option<(Name, Range<u64>)>;
 
 /// One batch, and on an error what of a file was looked at.
-fn read_alone(
+pub(super) fn read_alone(
     store: &mut Store,
     shell: &Shell,
     id: LogId,
@@ -267,7 +275,7 @@ fn read_alone(
         let mut buf = AlignedBuf::zeroed(bytes.len());
         buf.copy_from_slice(bytes);
         let span = engine::memory::Chunk::sealed(buf).slice(0..bytes.len()).expect("all of it");
-        match read.on_bytes(store, &span) {
+        match read.on_bytes(store, &span.clone().into()) {
             Ok(None) => {}
             Ok(Some(spans)) => return Ok(join(&spans)),
             Err(_) if shell.planted == Planted::ServeDamagedReads => return Ok(span.to_vec()),

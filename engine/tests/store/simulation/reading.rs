@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use engine::limits::PIECES_IN_FLIGHT_MAX;
 use engine::log::{ReadPlan, ReadRequest, SegmentWalk, SparseIndex};
-use engine::memory::{AlignedBuf, Chunk, Span};
-use engine::store::{ColdRead, IndexError, ReadError, Wanted};
+use engine::memory::{AlignedBuf, Chunk, Joined, Span};
+use engine::store::{ColdRead, IndexError, PieceRead, ReadError, Sought, Wanted};
 use engine::{LogId, LogView, Offset, SegmentName, segment_index};
 
 use super::{STEPS_MAX, Simulation};
@@ -15,6 +16,8 @@ use crate::shell::Planted;
 
 /// Reads under way at once.
 const READS_MAX: usize = 4;
+/// Places from which somebody reads on, one answer after the other.
+const CONSUMERS_MAX: usize = 3;
 
 /// One read under way.
 pub(super) struct Reading {
@@ -24,6 +27,14 @@ pub(super) struct Reading {
 
 impl Simulation {
     pub(super) fn read(&mut self) {
+        // Consumers come back for more, and some of them are at the same place.
+        if !self.consumers.is_empty() && self.random.one_in(2) {
+            let (id, from) = self.consumers[self.random.below(self.consumers.len())];
+            let Some(view) = self.store.view(id).filter(|view| (view.start..=view.end).contains(&from)) else { return };
+            let bytes_max = [500, 5000, 40_000][self.random.below(3)];
+            let request = ReadRequest { from, until: view.committed_end, bytes_max, at_least_one: true };
+            return self.plan_read(id, request);
+        }
         let Some(id) = self.any_log() else { return };
         let view = self.store.view(id).expect("alive");
         let log = &self.model.logs[&id];
@@ -67,8 +78,16 @@ impl Simulation {
         }
     }
 
-    /// One step of some read that is under way.
+    /// One step of some read that is under way, or of a piece.
     pub(super) fn read_on(&mut self) {
+        if self.pieces_resting > 0 && (self.pieces.is_empty() || self.random.one_in(2)) {
+            self.pieces_resting -= 1;
+            self.store.on_piece_rested();
+            return self.poll();
+        }
+        if !self.pieces.is_empty() && (self.reading.is_empty() || self.random.one_in(2)) {
+            return self.read_piece();
+        }
         let index = self.random.below(self.reading.len());
         let mut reading = self.reading.swap_remove(index);
         let id = reading.read.log();
@@ -81,6 +100,18 @@ impl Simulation {
                 return self.on_answer(reading, done);
             }
         };
+        match self.store.seek(&mut reading.read, self.now_ms) {
+            Sought::Here(bytes) => {
+                self.counts.reads_from_pieces += 1;
+                let done = reading.read.on_bytes(&self.store, &bytes);
+                return self.on_answer(reading, done);
+            }
+            Sought::Coming => {
+                self.reading.push(reading);
+                return self.poll();
+            }
+            Sought::Alone => {}
+        }
         let file = self.shell.disk.read(Name::Segment(id, reading.read.segment()));
         let bytes = file.and_then(|file| file.get(wanted.start as usize..file.len().min(wanted.end as usize)));
         if self.world.fails && alive && self.random.one_in(30) {
@@ -97,11 +128,32 @@ impl Simulation {
             assert!(!alive || error == Err(ReadError::OutOfRange), "log {id}: its file does not reach to {wanted:?}");
             return;
         };
-        let mut buf = AlignedBuf::zeroed(bytes.len());
-        buf.copy_from_slice(bytes);
-        let span = Chunk::sealed(buf).slice(0..bytes.len()).expect("all of it");
-        let done = reading.read.on_bytes(&self.store, &span);
+        let done = reading.read.on_bytes(&self.store, &Joined::from(span(bytes)));
+        self.counts.reads_from_both += u64::from(matches!(&done, Ok(Some(spans)) if spans.len() > 1));
         self.on_answer(reading, done);
+    }
+
+    /// Some piece has been read, or could not be.
+    fn read_piece(&mut self) {
+        let piece = self.pieces.swap_remove(self.random.below(self.pieces.len()));
+        let mixed_up = self.pieces.first().filter(|_| self.shell.planted == Planted::MixUpPieces);
+        let bytes =
+            if self.world.fails && self.random.one_in(10) { None } else { self.bytes_of(mixed_up.unwrap_or(&piece)) };
+        let bytes_max = (piece.end - piece.key.position) as usize;
+        let bytes = bytes.map(|bytes| span(&bytes[..bytes.len().min(bytes_max)]));
+        *if bytes.is_some() { &mut self.counts.pieces_read } else { &mut self.counts.pieces_failed } += 1;
+        let rest_us = self.store.on_piece_read(&piece, bytes, 100, self.now_ms);
+        self.pieces_resting += usize::from(rest_us > 0);
+        if rest_us == 0 {
+            self.store.on_piece_rested();
+        }
+        self.poll();
+    }
+
+    /// What the file has of a piece. It may have gone.
+    fn bytes_of(&self, piece: &PieceRead) -> Option<&[u8]> {
+        let file = self.shell.disk.read(Name::Segment(piece.key.log, piece.key.segment))?;
+        Some(file.get(piece.key.position as usize..file.len().min(piece.end as usize)).unwrap_or_default())
     }
 
     /// The index of a sealed segment, from its file: a checkpoint that names the segment has waited for it.
@@ -156,7 +208,7 @@ impl Simulation {
                 let bytes: Vec<u8> = spans.iter().flat_map(|span| span.to_vec()).collect();
                 self.on_read(id, &reading.request, &bytes);
                 self.counts.reads_from_files += 1;
-                self.counts.reads_from_both += u64::from(spans.len() > 1);
+                self.store.on_answered(&reading.read);
             }
             Err(ReadError::OutOfRange) => {
                 let start = self.store.view(id).expect("alive").start;
@@ -169,10 +221,23 @@ impl Simulation {
 
     fn on_read(&mut self, id: LogId, request: &ReadRequest, bytes: &[u8]) {
         self.model.check_read(id, request, bytes);
+        if let Some(last) = batch::Batches::new(bytes).last() {
+            let consumer = (id, last.expect("checked").info.next_offset());
+            self.consumers.insert(0, consumer);
+            self.consumers.truncate(CONSUMERS_MAX);
+        }
         if let Some(seen) = &mut self.seen {
             let views = batch::Batches::new(bytes).map(|view| view.expect("checked"));
             seen.extend(views.flat_map(|view| keyed(&view)).map(|record| (record.offset, record)));
         }
+    }
+
+    /// Of the memory and of the reads for pieces no more is taken than is allowed.
+    pub(super) fn check_pieces(&self) {
+        let (bytes, in_flight) = self.store.pieces();
+        assert!(bytes <= self.world.limits.read_memory_bytes_max, "{bytes} bytes of pieces");
+        assert!(in_flight <= PIECES_IN_FLIGHT_MAX, "{in_flight} pieces under way");
+        assert_eq!(in_flight, self.pieces.len() + self.pieces_resting, "pieces under way");
     }
 
     pub(super) fn read_everything(&mut self) {
@@ -196,4 +261,10 @@ impl Simulation {
             self.model.logs[&id].check_state(id, &seen);
         }
     }
+}
+
+fn span(bytes: &[u8]) -> Span {
+    let mut buf = AlignedBuf::zeroed(bytes.len());
+    buf.copy_from_slice(bytes);
+    Chunk::sealed(buf).slice(0..bytes.len()).expect("all of it")
 }

@@ -2,29 +2,40 @@
 
 use std::collections::BTreeSet;
 
-use engine::checkpoint::{self, ProducerCheckpoint};
+use engine::checkpoint::{self, Checkpoint, ProducerCheckpoint};
 use engine::memory::BufPool;
 use engine::store::recovery::Reopened;
 use engine::{GroupSeq, LeaderEpoch, LogId, LogView, Offset, SegmentName};
 
 use super::{SHARD, Simulation, World};
 use crate::disk::{Disk, Name};
+use crate::random::Random;
 use crate::shell::{Planted, Shell};
 
 impl Simulation {
-    /// Now and then the newest checkpoint rots while the shard is down: never both of two, and no second one before
-    /// another was written.
+    /// Now and then checkpoints and their copies rot while the shard is down: never all that there is of the two newest, and not
+    /// all of the newest again before another was written.
     pub(super) fn damage_checkpoint(&mut self) {
-        let sound = self.shell.sound_checkpoints();
-        let keeps_one = self.shell.planted == Planted::KeepOneCheckpoint;
-        if self.random.one_in(6)
-            && !self.lives_on_one_checkpoint
-            && let Some(newest) = sound.last().filter(|newest| sound.len() > 1 || keeps_one && newest.seq > 1)
-        {
-            let bits = checkpoint::encode(newest).len() * 8;
-            self.shell.disk.flip(Name::Checkpoint(newest.seq), self.random.below(bits));
-            self.counts.checkpoints_damaged += 1;
+        let mut sound = self.shell.sound_checkpoints();
+        let (Some(newest), true) = (sound.pop(), self.random.one_in(4)) else { return };
+        let of = |checkpoint: &Checkpoint| {
+            let bits = checkpoint::encode(checkpoint).len() * 8;
+            let names = self.shell.sound_files_of(checkpoint.seq);
+            names.into_iter().map(|name| (name, bits)).collect::<Vec<_>>()
+        };
+        let (mut of_newest, mut of_older) = (of(&newest), sound.pop().map_or_else(Vec::new, |older| of(&older)));
+        let keeps_one = self.shell.planted == Planted::KeepOneCheckpoint && newest.seq > 1;
+        let may_fall_back = !of_older.is_empty() && !self.lives_on_one_checkpoint;
+        if keeps_one || (may_fall_back && self.random.one_in(3)) {
+            spare_one(&mut self.random, &mut of_older);
             self.lives_on_one_checkpoint = true;
+        } else if self.shell.planted != Planted::LeaveOutCopies || of_older.is_empty() {
+            spare_one(&mut self.random, &mut of_newest);
+        }
+        of_older.retain(|_| self.random.one_in(2));
+        for (name, bits) in of_newest.into_iter().chain(of_older) {
+            self.shell.disk.flip(name, self.random.below(bits));
+            self.counts.checkpoints_damaged += 1;
         }
     }
 
@@ -51,6 +62,9 @@ impl Simulation {
         let planted = self.shell.planted;
         self.salt += 1;
         self.reading.clear();
+        self.pieces.clear();
+        self.pieces_resting = 0;
+        self.consumers.clear();
         self.compacting = None;
         self.effects.clear();
         let abandoned = std::mem::take(&mut self.shell.abandoned);
@@ -95,6 +109,9 @@ impl Simulation {
         }
         self.model.check_ladders(&self.store);
         self.examine_damage();
+        if self.world.damages > 0 {
+            self.examine_rebuild();
+        }
         self.read_everything();
     }
 
@@ -114,6 +131,12 @@ impl Simulation {
 pub(super) fn reopen(shell: &mut Shell, world: &World, pool: &BufPool, salt: u32) -> Reopened {
     let reopened = shell.reopen(world.limits, world.files(salt), pool);
     reopened.unwrap_or_else(|error| panic!("the shard does not open: {error}"))
+}
+
+fn spare_one(random: &mut Random, files: &mut Vec<(Name, usize)>) {
+    if !files.is_empty() {
+        files.swap_remove(random.below(files.len()));
+    }
 }
 
 /// All that two recoveries of the same disk must agree on.

@@ -45,6 +45,9 @@ impl World {
             rest_after_ms: [50, 400, 10_000][journal_files_max as usize % 3],
             disk_reserve_bytes: RESERVE_BYTES,
             disk_sharers: 1,
+            read_memory_bytes_max: [20_000, 200_000, 1 << 20][journal_files_max as usize % 3],
+            read_piece_bytes: [4096, 16_384, 65_536][journal_file_bytes.ilog2() as usize % 3],
+            read_ahead_bytes_max: 200_000,
             index_cache_bytes_max: [0usize, 1000, 1 << 20][random.below(3)],
             ..StoreLimits::new([0usize, 64, 512][random.below(3)] << 10, journal_bytes / 4)
         };

@@ -1,0 +1,60 @@
+//! CreatePartitions: the controller decides; the answer comes when every shard has the new partitions it owns.
+
+use std::rc::Rc;
+
+use wire::create_partitions::{
+    CreatePartitionsRequest, CreatePartitionsResponse, CreatePartitionsTopic, CreatePartitionsTopicResult,
+};
+use wire::{DecodeError, ErrorCode};
+
+use super::answer::refuse_above_limit;
+use super::{Request, error_codes};
+use crate::controller::create_partitions::{CreatePartitions, LargerTopic};
+use crate::controller::{MetadataChange, Outcome};
+use crate::ids::{NodeId, ShardId};
+use crate::mesh::message;
+use crate::net::Answer;
+use crate::shard::Context;
+
+pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answer, DecodeError> {
+    let body = CreatePartitionsRequest::decode(request.version(), &mut request.body)?;
+    if let Some(refused) = refuse_above_limit(body.topics.len()) {
+        return Ok(refused);
+    }
+    let names: Vec<String> = body.topics.iter().map(|topic| topic.name.to_owned()).collect();
+    let topics = body.topics.iter().map(wished).collect();
+    let change = MetadataChange::CreatePartitions(CreatePartitions { topics, validate_only: body.validate_only });
+    let reply_to = request.reply_to;
+    let call = ctx.call(ShardId::CONTROLLER, message::Request::Change(change));
+    Ok(Answer::Later(Box::pin(async move {
+        let results: Vec<(String, ErrorCode, Option<String>)> = match call.await.into_outcome() {
+            Outcome::CreatePartitions(results) => results
+                .into_iter()
+                .map(|(name, result)| match result {
+                    Ok(()) => (name, ErrorCode::NONE, None),
+                    Err(fault) => (name, error_codes::of_growth(&fault), Some(fault.to_string())),
+                })
+                .collect(),
+            Outcome::Refused(refusal) => {
+                let refused = |name| (name, error_codes::of_refusal(refusal), Some(refusal.to_string()));
+                names.into_iter().map(refused).collect()
+            }
+            other => unreachable!("partitions were to be created, not {other:?}"),
+        };
+        let results = results.iter().map(|(name, error_code, message)| CreatePartitionsTopicResult {
+            name: name.into(),
+            error_code: *error_code,
+            error_message: message.as_deref().map(Into::into),
+        });
+        let response = CreatePartitionsResponse { results: results.collect(), ..CreatePartitionsResponse::default() };
+        reply_to.whole(|version, out| response.encode(version, out))
+    })))
+}
+
+fn wished(topic: &CreatePartitionsTopic<'_>) -> LargerTopic {
+    let assignments = topic.assignments.as_ref().map(|assignments| {
+        let nodes = assignments.iter().map(|one| one.broker_ids.iter().copied().map(NodeId).collect());
+        nodes.collect()
+    });
+    LargerTopic { name: topic.name.to_owned(), count: topic.count, assignments }
+}

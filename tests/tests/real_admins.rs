@@ -1,0 +1,193 @@
+//! The administrators of unmodified Kafka clients go through the life of a topic: created, enlarged, described, configured, cut,
+//! deleted. And our own command line does the same.
+
+use serde_json::{Value, json};
+use tests::calls::partition;
+use tests::kafka::Client;
+use tests::real_clients::RealClient;
+use tests::records;
+use tests::server::{Options, Server, run_ringmain};
+
+const TOPIC: &str = "administered";
+
+/// Lets a client administer a fresh server, and compares what it was told with what Kafka tells.
+fn assert_told(client: RealClient, expected: &[(&str, Value)]) {
+    let server = Server::start(Options::named(&format!("{}-admin", client.name())));
+    let told = client.administer(&server.bootstrap(), TOPIC);
+    for (step, expected) in expected {
+        assert_eq!(told.get(*step), Some(expected), "{}: {step}; in all: {told:#?}", client.name());
+    }
+}
+
+#[test]
+fn confluent_kafka_administers() {
+    let only = |result: Value| json!({ TOPIC: result });
+    assert_told(
+        RealClient::Confluent,
+        &[
+            ("validate", only(Value::Null)),
+            ("create", only(Value::Null)),
+            ("create again", only(json!("TOPIC_ALREADY_EXISTS"))),
+            ("create badly", json!({ "administered-bad": "INVALID_CONFIG" })),
+            ("grow", only(Value::Null)),
+            ("shrink", only(json!("INVALID_PARTITIONS"))),
+            ("list", json!(5)),
+            ("describe", json!([TOPIC, 5, false])),
+            ("cluster", json!([1, 1, true])),
+            ("config", json!(["3600000", false, false])),
+            ("set", Value::Null),
+            ("append", Value::Null),
+            ("subtract", Value::Null),
+            ("delete", Value::Null),
+            ("set badly", json!("INVALID_CONFIG")),
+            ("set unknown", json!("INVALID_CONFIG")),
+            ("after", json!(["7000", "delete", "604800000"])),
+            ("replace", only(Value::Null)),
+            ("replaced", json!(["604800000", "5000"])),
+            ("broker config", json!(["1", false, true])),
+            ("set broker", Value::Null),
+            ("set static", json!("INVALID_REQUEST")),
+            ("follows", json!("9000")),
+            ("cut", json!([4])),
+            ("acls", only(json!("SECURITY_DISABLED"))),
+            ("remove", only(Value::Null)),
+            ("remove again", only(json!("UNKNOWN_TOPIC_OR_PART"))),
+        ],
+    );
+}
+
+#[test]
+fn kafka_python_administers() {
+    let bad_value = "[Error 40] InvalidConfigurationError: Invalid value soon for configuration segment.ms: Not a number of type LONG";
+    assert_told(
+        RealClient::KafkaPython,
+        &[
+            ("validate", Value::Null),
+            ("create", Value::Null),
+            ("create again", json!("TopicAlreadyExistsError")),
+            ("grow", Value::Null),
+            ("shrink", json!("InvalidPartitionsError")),
+            ("list", json!(true)),
+            ("describe", json!([5])),
+            ("cluster", json!([1, 1])),
+            ("config", json!("3600000")),
+            ("alter", Value::Null),
+            ("after", json!(["7000", "delete,compact", "3600000"])),
+            ("alter badly", json!({ "topic": { TOPIC: bad_value } })),
+            ("broker config", json!("1")),
+            ("policy", Value::Null),
+            ("cut", json!([4])),
+            ("dirs", json!([[TOPIC, 5]])),
+            ("elect", json!(true)),
+            ("moves", json!({})),
+            ("remove", Value::Null),
+            ("remove again", json!("UnknownTopicOrPartitionError")),
+        ],
+    );
+}
+
+#[test]
+fn kafkajs_administers() {
+    assert_told(
+        RealClient::Kafkajs,
+        &[
+            ("create", json!(true)),
+            ("create again", json!(false)),
+            ("grow", Value::Null),
+            ("shrink", json!("INVALID_PARTITIONS")),
+            ("list", json!(true)),
+            ("describe", json!(5)),
+            ("cluster", json!([1, 1])),
+            ("config", json!("3600000")),
+            ("replace", Value::Null),
+            ("replaced", json!(["7000", "604800000"])),
+            ("replace badly", json!("INVALID_CONFIG")),
+            ("broker config", json!("1")),
+            ("cut", Value::Null),
+            ("offsets", json!({ "partition": 0, "offset": "10", "high": "10", "low": "4" })),
+            ("acls", json!("SECURITY_DISABLED")),
+            ("remove", Value::Null),
+            ("remove again", json!("UNKNOWN_TOPIC_OR_PARTITION")),
+        ],
+    );
+}
+
+/// Runs `ringmain` against a server: whether it succeeded, and all it said.
+fn ringmain(server: &Server, arguments: &[&str]) -> (bool, String) {
+    let bootstrap = server.bootstrap();
+    let (status, said) = run_ringmain(&[arguments, &["--bootstrap", &bootstrap]].concat());
+    assert!(!said.contains("panicked"), "{arguments:?}: {said}");
+    (status.success(), said)
+}
+
+fn ringmain_json(server: &Server, arguments: &[&str]) -> Value {
+    let (worked, said) = ringmain(server, &[arguments, &["--json"]].concat());
+    assert!(worked, "{arguments:?}: {said}");
+    serde_json::from_str(&said).unwrap_or_else(|e| panic!("{arguments:?}: {e} in {said}"))
+}
+
+#[test]
+fn the_command_line_enlarges_configures_and_describes() {
+    let server = Server::start(Options::named("command-line-admin"));
+    let worked = |arguments: &[&str]| {
+        let (worked, said) = ringmain(&server, arguments);
+        assert!(worked, "{arguments:?}: {said}");
+        said
+    };
+    let refused = |arguments: &[&str], hint: &str| {
+        let (worked, said) = ringmain(&server, arguments);
+        assert!(!worked && said.contains(hint), "{arguments:?}: {said}");
+    };
+    worked(&["topic", "create", "orders", "--partitions", "2"]);
+    worked(&["topic", "add-partitions", "orders", "--to", "5"]);
+    refused(&["topic", "add-partitions", "orders", "--to", "3"], "partitions can be added and not taken away");
+    refused(&["topic", "add-partitions", "nowhere", "--to", "3"], "ringmain topic list");
+    worked(&["topic", "alter", "orders", "--config", "retention.ms=60000", "--config", "segment.ms=7000"]);
+    worked(&["topic", "alter", "orders", "--delete-config", "segment.ms"]);
+    refused(&["topic", "alter", "orders", "--config", "retention.ms=soon"], "ringmain config describe --all");
+    worked(&["config", "set", "--topic", "orders", "cleanup.policy=compact,delete", "--validate-only"]);
+    worked(&["config", "set", "--topic", "orders", "max.message.bytes=5000"]);
+    worked(&["config", "set", "--all-brokers", "log.roll.ms=9000"]);
+    refused(&["config", "set", "--broker", "1", "num.partitions=5"], "Cannot update these configs dynamically");
+    refused(&["config", "describe", "--broker", "9"], "ringmain cluster describe");
+
+    let place = partition("orders", 3);
+    let batch = records::batch_of(tests::clock::wall_ms(), &[[b'x'; 2_000]]);
+    Client::connect(server.address()).append(place, batch.clone());
+    let described = &ringmain_json(&server, &["topic", "describe", "orders"])[0];
+    let settings = json!([{"key": "max.message.bytes", "value": "5000"}, {"key": "retention.ms", "value": "60000"}]);
+    assert_eq!(described["settings"], settings);
+    let partition = &described["partitions"][3];
+    assert_eq!((&partition["latest_offset"], &partition["bytes"]), (&json!(1), &json!(batch.len())));
+    let configs = ringmain_json(&server, &["config", "describe", "--topic", "orders", "segment.ms"]);
+    let line = &configs[0]["settings"][0];
+    assert_eq!((&line["value"], &line["source"]), (&json!("9000"), &json!("all brokers, changed")));
+    worked(&["config", "delete", "--all-brokers", "log.roll.ms"]);
+    let configs = ringmain_json(&server, &["config", "describe", "--topic", "orders", "segment.ms"]);
+    assert_eq!(configs[0]["settings"][0]["source"], json!("default"));
+
+    let cluster = ringmain_json(&server, &["cluster", "describe"]);
+    assert_eq!((&cluster["partitions"], &cluster["nodes"][0]["leads"]), (&json!(5), &json!(5)));
+    let directory = &ringmain_json(&server, &["cluster", "dirs"])[0];
+    assert_eq!(directory["topics"][0]["bytes"], json!(batch.len()));
+    for (arguments, word) in [
+        (&["topic", "describe", "orders"][..], "SIZE"),
+        (&["config", "describe", "--broker", "1"][..], "CAN CHANGE"),
+        (&["cluster", "describe"][..], "takes changes"),
+        (&["cluster", "dirs"][..], "free of"),
+    ] {
+        let said = worked(arguments);
+        assert!(said.contains(word), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn shells_get_completions_that_know_the_commands() {
+    for shell in ["bash", "zsh", "fish"] {
+        let (status, said) = run_ringmain(&["completions", shell]);
+        assert!(status.success(), "{shell}: {said}");
+        for word in ["add-partitions", "cluster", "bootstrap"] {
+            assert!(said.contains(word), "{shell}: no {word}");
+        }
+    }
+}
