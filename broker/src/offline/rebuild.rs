@@ -90,6 +90,9 @@ fn as_text(report: &LogReport, names: &Names) -> String {
     text += &match report.continuation {
         Continuation::Proven => ", nothing is missing at its end".to_owned(),
         Continuation::Adjoins => format!(", the last records before {end} may be others than were acknowledged"),
+        Continuation::Behind => {
+            ", the last records before what is missing may be others than were acknowledged".to_owned()
+        }
         Continuation::Nothing => {
             format!(", records may be missing from {end} on, and the last before may be others than were acknowledged")
         }

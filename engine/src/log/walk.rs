@@ -141,14 +141,14 @@ impl SegmentWalk {
             unreachable!("the header was read and the bytes are as long as it says")
         };
         let (found, expected) = (info.base_offset, self.segment.next_offset);
-        if info.last_offset() >= self.until {
-            self.beyond = Some(info);
-            return Err(self.fault(WalkError::Enough));
-        }
         // Compaction leaves gaps, nothing else does.
         let follows = found == expected || (self.segment.revision > 0 && found > expected);
         if !follows || info.last_offset_delta < 0 {
             return Err(self.fault(WalkError::OutOfOrder { found, expected }));
+        }
+        if info.last_offset() >= self.until {
+            self.beyond = Some(info);
+            return Err(self.fault(WalkError::Enough));
         }
         self.segment.on_append(found, info.last_offset().next(), &info);
         self.note_epoch(info.leader_epoch, found);

@@ -16,6 +16,8 @@
 mod files;
 mod journal_run;
 pub mod run;
+#[cfg(test)]
+mod tests;
 
 use batch::{LeaderEpoch, Offset};
 
@@ -34,7 +36,9 @@ pub enum Continuation {
     /// It begins where the files end. The last records before may be others than were acknowledged: blocks of an active segment are written
     /// ahead of the journal, and one that a restart has cut may still lie there.
     Adjoins,
-    /// It has nothing of the log, or begins further on. The last records in the files may be others, as above.
+    /// It begins further on. What lies between is a gap, and the last records before that may be others, as above.
+    Behind,
+    /// It has nothing of the log. The last records in the files may be others, as above.
     Nothing,
 }
 
@@ -135,8 +139,9 @@ fn continuation(journal: &LogInJournal, last: Option<&FoundSegment>) -> Continua
     match last {
         None if first == Offset(0) => Continuation::Proven,
         Some(last) if last.beyond == Some((first, journal.first_crc)) => Continuation::Proven,
-        Some(last) if last.summary.next_offset == first => Continuation::Adjoins,
-        _ => Continuation::Nothing,
+        // Beside a compacted file there may be a gap that compaction has left.
+        Some(last) if last.summary.next_offset == first || last.is_compacted() => Continuation::Adjoins,
+        _ => Continuation::Behind,
     }
 }
 
