@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::assignment::{self, AssignmentFault};
 use super::image::Image;
 use super::limits::{PARTITIONS_MAX, PARTITIONS_PER_TOPIC_MAX};
+use super::names;
 use super::records::MetadataRecord;
 use crate::ids::NodeId;
 
@@ -33,6 +34,8 @@ pub enum GrowFault {
     NamedTwice,
     #[error("This server does not host this topic-partition.")]
     UnknownTopic,
+    #[error("The internal topic {0} keeps its partitions: what is kept in them would be looked for in others.")]
+    Internal(String),
     #[error("Topic already has {0} partition(s).")]
     AsLarge(u32),
     #[error("The topic {name} currently has {have} partition(s); {wanted} would not be an increase.")]
@@ -87,6 +90,9 @@ fn grow(
     added_before: u64,
 ) -> Result<(MetadataRecord, u32), GrowFault> {
     let known = image.topic(&topic.name).ok_or(GrowFault::UnknownTopic)?;
+    if names::is_internal(&topic.name) {
+        return Err(GrowFault::Internal(topic.name.clone()));
+    }
     let have = known.partitions;
     let smaller = || GrowFault::Smaller { name: topic.name.clone(), have, wanted: topic.count };
     let wanted = u32::try_from(topic.count).map_err(|_| smaller())?;
@@ -131,6 +137,15 @@ mod tests {
 
     fn decide(image: &Image, topics: Vec<LargerTopic>) -> (Vec<MetadataRecord>, GrowResults) {
         create_partitions(image, NODE, &CreatePartitions { topics, validate_only: false })
+    }
+
+    /// The group of a name is in the partition that its hash and the number of partitions give: with more of them it would begin anew.
+    #[test]
+    fn the_topic_of_offsets_does_not_grow() {
+        let name = "__consumer_offsets";
+        let (records, results) = decide(&image(&[(name, 50)]), vec![larger(name, 51)]);
+        assert_eq!(records, []);
+        assert_eq!(results, [(name.to_owned(), Err(GrowFault::Internal(name.to_owned())))]);
     }
 
     fn fault(topic: LargerTopic) -> GrowFault {

@@ -84,7 +84,7 @@ pub(super) fn of_creation(fault: &CreateFault) -> ErrorCode {
 /// The code for a topic that gets no more partitions (`ReplicationControlManager.createPartitions`).
 pub(super) fn of_growth(fault: &GrowFault) -> ErrorCode {
     match fault {
-        GrowFault::NamedTwice => ErrorCode::INVALID_REQUEST,
+        GrowFault::NamedTwice | GrowFault::Internal(_) => ErrorCode::INVALID_REQUEST,
         GrowFault::UnknownTopic => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
         GrowFault::AsLarge(_) | GrowFault::Smaller { .. } | GrowFault::TooLarge(_) => ErrorCode::INVALID_PARTITIONS,
         GrowFault::NodeFull => ErrorCode::POLICY_VIOLATION,
