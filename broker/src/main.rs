@@ -35,6 +35,8 @@ enum Command {
     Topic(admin::TopicArgs),
     /// Show or change settings of topics and brokers of a running cluster.
     Config(admin::ConfigArgs),
+    /// List, describe, reset or delete consumer groups of a running cluster.
+    Group(admin::GroupArgs),
     /// Show the nodes of a running cluster and what lies on them.
     Cluster(admin::ClusterArgs),
     /// Look into a data directory: list segments, decode files, verify every checksum.
@@ -94,6 +96,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve(args),
         Command::Topic(args) => admin::topic(args),
         Command::Config(args) => admin::config(args),
+        Command::Group(args) => admin::group(args),
         Command::Cluster(args) => admin::cluster(args),
         Command::Log(args) => offline::log(args),
         Command::Completions { shell } => {

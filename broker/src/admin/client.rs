@@ -169,6 +169,11 @@ impl Cluster {
         Ok(Self { bootstrap: Client::connect(bootstrap)?, nodes: BTreeMap::new() })
     }
 
+    /// The node that the command line named, for what any node answers.
+    pub fn any(&mut self) -> &mut Client {
+        &mut self.bootstrap
+    }
+
     /// What the cluster says of these topics, or of all. It is not to create them for being asked.
     pub fn metadata(&mut self, topics: Option<&[String]>) -> Result<Body, AdminError> {
         let topics = topics.map(|names| {

@@ -3,9 +3,16 @@
 mod client;
 mod cluster;
 mod config;
+mod group;
+mod group_describe;
+mod group_reset;
+mod moment;
+mod partition_offsets;
 mod report;
 mod report_cluster;
 mod report_config;
+mod report_group;
+mod reset_target;
 pub(crate) mod table;
 mod topic;
 mod topic_describe;
@@ -185,6 +192,63 @@ enum ClusterCommand {
     Dirs,
 }
 
+/// Arguments of `ringmain group`.
+#[derive(Args, Debug)]
+pub struct GroupArgs {
+    #[command(subcommand)]
+    command: GroupCommand,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Subcommand, Debug)]
+enum GroupCommand {
+    /// List the groups of all nodes.
+    List,
+    /// Show members, what each was given, committed offsets, and how far they are behind.
+    Describe {
+        /// Names of the groups
+        #[arg(required = true, value_name = "GROUP")]
+        names: Vec<String>,
+    },
+    /// Delete groups without members, with all that they committed.
+    Delete {
+        /// Names of the groups
+        #[arg(required = true, value_name = "GROUP")]
+        names: Vec<String>,
+    },
+    /// Move what a group without members has committed.
+    ///
+    /// For example: ringmain group reset billing --all-topics --to datetime 2026-11-27T13:00:00Z --dry-run
+    #[command(
+        override_usage = "ringmain group reset <GROUP> <--topic TOPIC[:PARTITION,...]|--all-topics> --to <WHERE>"
+    )]
+    Reset {
+        /// Name of the group
+        #[arg(value_name = "GROUP")]
+        name: String,
+        #[command(flatten)]
+        which: WhichTopics,
+        /// earliest, latest, offset N, datetime MOMENT (2026-11-27T13:00:00Z or milliseconds since 1970), or shift-by N
+        #[arg(long, value_name = "WHERE", num_args = 1..=2, required = true, allow_negative_numbers = true)]
+        to: Vec<String>,
+        /// Only show what would be committed
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+struct WhichTopics {
+    /// A topic, with partitions or without for all of them, for example orders:0,2; may be given several times
+    #[arg(long = "topic", value_name = "TOPIC[:PARTITION,...]")]
+    topics: Vec<String>,
+    /// All that the group has committed
+    #[arg(long)]
+    all_topics: bool,
+}
+
 /// Carries out `ringmain topic`: the result goes to standard output, errors go to standard error.
 pub fn topic(args: TopicArgs) -> ExitCode {
     let TopicArgs { command, connection } = args;
@@ -227,6 +291,22 @@ pub fn cluster(args: ClusterArgs) -> ExitCode {
     connection.finish(match command {
         ClusterCommand::Describe => cluster::describe(&connection.bootstrap),
         ClusterCommand::Dirs => cluster::directories(&connection.bootstrap),
+    })
+}
+
+/// Carries out `ringmain group`.
+pub fn group(args: GroupArgs) -> ExitCode {
+    let GroupArgs { command, connection } = args;
+    let bootstrap = &connection.bootstrap;
+    connection.finish(match command {
+        GroupCommand::List => group::list(bootstrap),
+        GroupCommand::Describe { names } => group_describe::describe(bootstrap, &names),
+        GroupCommand::Delete { names } => group::delete(bootstrap, &names),
+        GroupCommand::Reset { name, which, to, dry_run } => {
+            // clap lets nobody through with neither topics nor --all-topics.
+            let order = group_reset::Reset { group: name, topics: which.topics, to, dry_run };
+            group_reset::reset(bootstrap, &order)
+        }
     })
 }
 

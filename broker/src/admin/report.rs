@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::client::AdminError;
 use super::report_cluster::{ClusterReport, Directory};
 use super::report_config::{Altered, ConfigsOf};
+use super::report_group::{self, GroupChanged, GroupDescribed, GroupLine, GroupReset};
 use super::table::table;
 
 /// The result of a command.
@@ -18,6 +19,10 @@ pub(super) enum Report {
     Configs(Vec<ConfigsOf>),
     Cluster(ClusterReport),
     Directories(Vec<Directory>),
+    Groups(Vec<GroupLine>),
+    GroupsDescribed(Vec<GroupDescribed>),
+    GroupsChanged(Vec<GroupChanged>),
+    GroupReset(GroupReset),
 }
 
 /// What became of one topic that was to change.
@@ -89,6 +94,14 @@ impl Report {
             Report::Configs(configs) => configs.iter().map(ConfigsOf::text).collect::<Vec<_>>().join("\n"),
             Report::Cluster(cluster) => cluster.text(),
             Report::Directories(directories) => directories.iter().map(Directory::text).collect::<Vec<_>>().join("\n"),
+            Report::Groups(groups) => report_group::list_text(groups),
+            Report::GroupsDescribed(groups) => {
+                groups.iter().filter_map(GroupDescribed::text).collect::<Vec<_>>().join("\n")
+            }
+            Report::GroupsChanged(changes) => {
+                changes.iter().filter(|change| !change.failed).map(GroupChanged::line).collect()
+            }
+            Report::GroupReset(reset) => reset.text(),
         }
     }
 
@@ -103,6 +116,12 @@ impl Report {
                 let failed = altered.iter().filter(|one| one.failed);
                 failed.map(|one| format!("{}: {}", one.of, one.result)).collect()
             }
+            Report::GroupsDescribed(groups) => groups.iter().filter_map(|group| group.error.clone()).collect(),
+            Report::GroupsChanged(changes) => {
+                let failed = changes.iter().filter(|change| change.failed);
+                failed.map(|change| format!("group {}: {}", change.group, change.result)).collect()
+            }
+            Report::GroupReset(reset) => reset.failures(),
             _ => Vec::new(),
         };
         (!failed.is_empty()).then(|| AdminError::Usage(failed.join("\nringmain: ")))

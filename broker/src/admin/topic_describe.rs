@@ -7,13 +7,11 @@ use wire::describe_configs::{
     DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResponse, RESOURCE_TYPE_TOPIC, SOURCE_TOPIC,
 };
 use wire::describe_log_dirs::{DescribableLogDirTopic, DescribeLogDirsRequest, DescribeLogDirsResponse};
-use wire::list_offsets::{
-    EARLIEST_TIMESTAMP, LATEST_TIMESTAMP, ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse,
-    ListOffsetsTopic,
-};
-use wire::metadata::{MetadataResponse, MetadataResponseTopic};
+use wire::list_offsets::{EARLIEST_TIMESTAMP, LATEST_TIMESTAMP};
+use wire::metadata::MetadataResponse;
 
 use super::client::{AdminError, Body, Cluster, check};
+use super::partition_offsets::{Offsets, offsets};
 use super::report::{Described, PartitionLine, Report, Setting};
 use super::topic::{id, name_of};
 
@@ -56,44 +54,6 @@ pub(super) fn describe(bootstrap: &str, names: &[String]) -> Result<Report, Admi
         .collect();
     topics.sort_by(|one, other| one.topic.cmp(&other.topic));
     Ok(Report::Described(topics))
-}
-
-/// A number for each partition.
-type Offsets = BTreeMap<(String, i32), i64>;
-
-/// Asks each leader for the offsets of its partitions.
-fn offsets(
-    cluster: &mut Cluster,
-    metadata: &Body,
-    answer: &MetadataResponse<'_>,
-    timestamp: i64,
-) -> Result<Offsets, AdminError> {
-    let mut found = Offsets::new();
-    let led = answer.topics.iter().flat_map(|topic| &topic.partitions).map(|partition| partition.leader_id);
-    let leaders: BTreeSet<i32> = led.filter(|leader| *leader >= 0).collect();
-    for leader in leaders {
-        let topics = answer
-            .topics
-            .iter()
-            .map(|topic| led_by(leader, topic, timestamp))
-            .filter(|topic| !topic.partitions.is_empty());
-        let request = ListOffsetsRequest { replica_id: -1, isolation_level: 0, topics: topics.collect() };
-        let node = cluster.node(leader, metadata, "a partition's leader")?;
-        let body = node.call(ApiKey::ListOffsets, |version, out| request.encode(version, out))?;
-        for topic in body.read(ListOffsetsResponse::decode)?.topics {
-            for partition in topic.partitions.iter().filter(|partition| partition.error_code.is_none()) {
-                found.insert((topic.name.to_string(), partition.partition_index), partition.offset);
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// What to ask `leader` about a topic.
-fn led_by<'a>(leader: i32, topic: &'a MetadataResponseTopic<'_>, timestamp: i64) -> ListOffsetsTopic<'a> {
-    let led = topic.partitions.iter().filter(|partition| partition.leader_id == leader);
-    let question = |index| ListOffsetsPartition { partition_index: index, timestamp, ..Default::default() };
-    ListOffsetsTopic { name: name_of(topic), partitions: led.map(|led| question(led.partition_index)).collect() }
 }
 
 /// The settings of each topic that were set for it.
