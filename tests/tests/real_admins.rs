@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 use tests::calls::partition;
+use tests::group_member::{Member, Membership, wait_for_records, wait_for_shares};
 use tests::kafka::Client;
 use tests::real_clients::RealClient;
 use tests::records;
@@ -181,12 +182,105 @@ fn the_command_line_enlarges_configures_and_describes() {
     }
 }
 
+/// What `group reset` said of each partition: its number, from, and to.
+fn moves(server: &Server, arguments: &[&str]) -> Value {
+    let told = ringmain_json(server, &[&["group", "reset", "billing"], arguments].concat());
+    let lines = told["partitions"].as_array().unwrap_or_else(|| panic!("{arguments:?}: {told}"));
+    lines.iter().map(|line| json!([line["partition"], line["from"], line["to"]])).collect()
+}
+
+/// What the group has committed and how far it is behind, by partition.
+fn positions(described: &Value) -> Value {
+    let lines = described["partitions"].as_array().unwrap_or_else(|| panic!("{described}"));
+    lines.iter().map(|line| json!([line["partition"], line["committed"], line["end"], line["lag"]])).collect()
+}
+
+fn assert_refused(server: &Server, arguments: &[&str], hint: &str) {
+    let (worked, said) = ringmain(server, arguments);
+    assert!(!worked && said.contains(hint), "{arguments:?}: {said}");
+}
+
+#[test]
+fn the_command_line_leads_groups() {
+    let server = Server::start(Options::named("command-line-groups"));
+    let mut control = Client::connect(server.address());
+    control.create_topic("orders", 3, &[]);
+    for (index, timestamp_ms, values) in [(0, 1_000, &["a", "b"][..]), (0, 2_000, &["c", "d"]), (1, 3_000, &["e"])] {
+        control.append(partition("orders", index), records::batch_of(timestamp_ms, values));
+    }
+    assert_eq!(ringmain_json(&server, &["group", "list"]), json!([]));
+    assert_refused(&server, &["group", "describe", "billing"], "group billing is not known; `ringmain group list`");
+    let membership = Membership {
+        bootstrap: server.bootstrap(),
+        group: "billing".to_owned(),
+        topic: "orders".to_owned(),
+        strategy: "range",
+        session_ms: 6_000,
+    };
+    let mut members = [Member::start("reader", &membership)];
+    wait_for_shares(&mut members, &[&[0, 1, 2]]);
+    wait_for_records(&mut members, 5);
+
+    let line = json!({"group": "billing", "type": "classic", "state": "Stable", "protocol_type": "consumer"});
+    assert_eq!(ringmain_json(&server, &["group", "list"]), json!([line]));
+    let described = &ringmain_json(&server, &["group", "describe", "billing"])[0];
+    let member = &described["members"][0];
+    let share = json!([{"topic": "orders", "partitions": [0, 1, 2]}]);
+    assert_eq!(
+        (&described["state"], &member["client"], &member["assigned"]),
+        (&json!("Stable"), &json!("reader"), &share)
+    );
+    assert_eq!(positions(described), json!([[0, 4, 4, 0], [1, 1, 1, 0], [2, null, 0, null]]));
+    assert_eq!(described["partitions"][2]["owner"], member["member"]);
+    for arguments in [&["reset", "billing", "--all-topics", "--to", "earliest"][..], &["delete", "billing"]] {
+        assert_refused(&server, &[&["group"], arguments].concat(), "stop its consumers first");
+    }
+    members.into_iter().for_each(Member::leave);
+    control.append(partition("orders", 0), records::batch_of(4_000, &["f"]));
+    let described = &ringmain_json(&server, &["group", "describe", "billing"])[0];
+    assert_eq!((&described["state"], &described["members"]), (&json!("Empty"), &json!([])));
+    assert_eq!(positions(described), json!([[0, 4, 5, 1], [1, 1, 1, 0]]));
+
+    assert_offsets_move(&server);
+    let (worked, said) = ringmain(&server, &["group", "delete", "billing"]);
+    assert!(worked && said == "group billing deleted\n", "{said}");
+    assert_eq!(ringmain_json(&server, &["group", "list"]), json!([]));
+    assert_refused(&server, &["group", "delete", "billing"], "`ringmain group list` shows the groups");
+}
+
+/// Moves the offsets of a group that is at 4 of 5 and at 1 of 1.
+fn assert_offsets_move(server: &Server) {
+    let at_two = ["--to", "datetime", "1970-01-01T01:00:02+01:00"];
+    let expected = json!([[0, 4, 2], [1, 1, 0]]);
+    assert_eq!(moves(server, &[&["--all-topics", "--dry-run"][..], &at_two].concat()), expected);
+    assert_eq!(moves(server, &[&["--all-topics"][..], &at_two].concat()), expected, "the dry run changed nothing");
+    assert_eq!(moves(server, &["--topic", "orders:0", "--to", "earliest"]), json!([[0, 2, 0]]));
+    let described = &ringmain_json(server, &["group", "describe", "billing"])[0];
+    assert_eq!(positions(described), json!([[0, 0, 5, 5], [1, 0, 1, 1]]));
+    let late = ["--topic", "orders", "--to", "datetime", "2026-11-27T13:00:00Z"];
+    assert_eq!(moves(server, &late), json!([[0, 0, 5], [1, 0, 1], [2, null, 0]]));
+    assert_eq!(moves(server, &["--topic", "orders:0", "--to", "shift-by", "-2"]), json!([[0, 5, 3]]));
+    assert_eq!(moves(server, &["--topic", "orders:0,1", "--to", "offset", "4"]), json!([[0, 3, 4], [1, 1, 1]]));
+    let (worked, said) = ringmain(server, &["group", "reset", "billing", "--topic", "orders:1", "--to", "offset", "4"]);
+    assert!(worked && said.contains("group billing moved") && said.contains("4 is behind the end"), "{said}");
+    for (arguments, hint) in [
+        (&["--to", "earliest"][..], "--all-topics"),
+        (&["--all-topics", "--to", "datetime", "noon"], "for example 2026-11-27T13:00:00Z"),
+        (&["--topic", "orders:9", "--to", "latest"], "topic orders has no partition 9"),
+        (&["--topic", "nowhere", "--to", "latest"], "ringmain topic list"),
+    ] {
+        assert_refused(server, &[&["group", "reset", "billing"], arguments].concat(), hint);
+    }
+    let (worked, said) = ringmain(server, &["group", "describe", "billing"]);
+    assert!(worked && said.contains("COMMITTED"), "{said}");
+}
+
 #[test]
 fn shells_get_completions_that_know_the_commands() {
     for shell in ["bash", "zsh", "fish"] {
         let (status, said) = run_ringmain(&["completions", shell]);
         assert!(status.success(), "{shell}: {said}");
-        for word in ["add-partitions", "cluster", "bootstrap"] {
+        for word in ["add-partitions", "cluster", "all-topics", "bootstrap"] {
             assert!(said.contains(word), "{shell}: no {word}");
         }
     }

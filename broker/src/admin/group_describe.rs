@@ -65,8 +65,10 @@ pub(super) fn members(groups: &mut Groups, group: &str) -> Result<GroupDescribed
     if found.error_code == ErrorCode::GROUP_ID_NOT_FOUND || found.group_state == DEAD {
         // A group of another type is not described by this request, but listed.
         let listed = groups.listed_by(coordinator)?.into_iter().find(|line| line.group == group);
-        let state = listed.and_then(|line| line.state).unwrap_or_else(|| DEAD.to_owned());
-        return Ok(GroupDescribed { state, ..nameless });
+        let Some(state) = listed.as_ref().and_then(|line| line.state.clone()) else { return Ok(nameless) };
+        let kind = listed.and_then(|line| line.kind).unwrap_or_else(|| "unknown".to_owned());
+        let note = Some(format!("a group of type {kind}, whose members this program cannot show"));
+        return Ok(GroupDescribed { state, note, ..nameless });
     }
     refused(found.error_code, group)?;
     let told = |text: &str| (!text.is_empty()).then(|| text.to_owned());

@@ -52,10 +52,9 @@ fn refuse_unless_empty(groups: &mut Groups, group: &str) -> Result<(), AdminErro
         return Ok(());
     }
     Err(AdminError::Usage(format!(
-        "group {group} is {} and has {} members; stop its consumers first, or they go on where they are \
+        "group {group} is in use ({}); stop its consumers first, or they go on where they are \
          (`ringmain group describe {group}` shows them)",
         described.state,
-        described.members.len(),
     )))
 }
 

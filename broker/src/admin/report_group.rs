@@ -26,6 +26,9 @@ pub(super) struct GroupDescribed {
     pub(super) coordinator: i32,
     pub(super) members: Vec<MemberLine>,
     pub(super) partitions: Vec<GroupOffset>,
+    /// What else is to be known of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) note: Option<String>,
     /// Why there is nothing to tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<String>,
@@ -114,6 +117,9 @@ impl GroupDescribed {
             self.coordinator,
             word(&self.assignor),
         );
+        if let Some(note) = &self.note {
+            text.push_str(&format!("  {note}\n"));
+        }
         if !self.members.is_empty() {
             let row = |line: &MemberLine| {
                 let assigned: Vec<String> = line.assigned.iter().map(Assigned::text).collect();
