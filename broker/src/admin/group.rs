@@ -9,7 +9,7 @@ use wire::metadata::MetadataResponse;
 use wire::offset_fetch::{OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchResponse};
 use wire::{ApiKey, ErrorCode};
 
-use super::client::{AdminError, Body, Client, Cluster, check};
+use super::client::{AdminError, Body, Client, Cluster};
 use super::partition_offsets::Offsets;
 use super::report::Report;
 use super::report_group::{GroupChanged, GroupLine};
@@ -62,7 +62,10 @@ impl Groups {
         let request = ListGroupsRequest::default();
         let body = node.call(ApiKey::ListGroups, |version, out| request.encode(version, out))?;
         let answer = body.read(ListGroupsResponse::decode)?;
-        check(answer.error_code, &format!("listing the groups of node {id}"), Some(TRY_AGAIN))?;
+        if answer.error_code.is_error() {
+            let what = format!("listing the groups of node {id}: {}", explain(answer.error_code, "GROUP"));
+            return Err(AdminError::Usage(what));
+        }
         // Old nodes do not tell types and states.
         let told = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let line = |group: &wire::list_groups::ListedGroup<'_>| GroupLine {
