@@ -276,6 +276,11 @@ fn node_settings(ctx: &Context) -> Vec<NodeSetting> {
         ),
         int("node.id", node.node_id.to_string(), "The node's id in the cluster."),
         int("num.partitions", config.partitions.to_string(), "Partitions of a topic whose creator does not care."),
+        int(
+            "producer.id.expiration.ms",
+            config.producer_expiry.as_millis().to_string(),
+            "Time after which a log forgets a producer that was silent, in milliseconds.",
+        ),
         int("ringmain.shards", ctx.shard_count.to_string(), "Shards of the node, one on each core."),
         int("socket.request.max.bytes", config.request_bytes_max.to_string(), "Largest request that is taken."),
     ]
