@@ -184,6 +184,11 @@ pub fn on_topic_deleted(ctx: &Rc<Context>, topic: &str) {
     }
 }
 
+/// Topics were created or deleted, or have more partitions.
+pub fn on_topics_changed(ctx: &Rc<Context>) {
+    ctx.groups.borrow_mut().hosted.values_mut().for_each(Hosted::on_topics_changed);
+}
+
 /// Nothing more will be stored on this shard.
 pub fn on_storage_failed(ctx: &Rc<Context>) {
     let groups = &mut *ctx.groups.borrow_mut();

@@ -8,6 +8,8 @@ mod alter_partition_reassignments;
 mod answer;
 mod api_versions;
 mod config_change;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 mod create_acls;
 mod create_partitions;
 mod create_topics;
@@ -147,6 +149,8 @@ fn dispatch(ctx: &Rc<Context>, request: Request<'_>) -> Result<Answer, DecodeErr
         ApiKey::AlterPartitionReassignments => alter_partition_reassignments::handle(ctx, request),
         ApiKey::ListPartitionReassignments => list_partition_reassignments::handle(request),
         ApiKey::DescribeCluster => describe_cluster::handle(ctx, request),
+        ApiKey::ConsumerGroupHeartbeat => consumer_group_heartbeat::handle(ctx, request),
+        ApiKey::ConsumerGroupDescribe => consumer_group_describe::handle(ctx, request),
         ApiKey::DescribeTopicPartitions => describe_topic_partitions::handle(ctx, request),
     }
 }
