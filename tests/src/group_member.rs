@@ -21,6 +21,18 @@ pub struct Membership {
     /// The assignor, by librdkafka's name for it.
     pub strategy: &'static str,
     pub session_ms: u32,
+    pub protocol: Protocol,
+    /// The member's own permanent id, if it is to be a static one.
+    pub instance: Option<String>,
+}
+
+/// The protocol of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// The members assign.
+    Classic,
+    /// The broker assigns (KIP-848).
+    Consumer,
 }
 
 /// A confluent-kafka consumer in a process of its own.
@@ -43,7 +55,8 @@ impl Member {
         let mut child = command.spawn().expect("python starts");
         let order = json!({
             "bootstrap": membership.bootstrap, "group": membership.group, "topic": membership.topic, "name": name,
-            "strategy": membership.strategy, "session_ms": membership.session_ms,
+            "strategy": membership.strategy, "session_ms": membership.session_ms, "instance": membership.instance,
+            "protocol": match membership.protocol { Protocol::Classic => "classic", Protocol::Consumer => "consumer" },
         });
         let mut stdin = child.stdin.take().expect("standard input is piped");
         writeln!(stdin, "{order}").expect("the member reads its order");
@@ -60,7 +73,7 @@ impl Member {
     }
 
     /// Takes what the member has said, waiting for the first of it at most this long.
-    fn listen(&mut self, wait: Duration) {
+    pub fn listen(&mut self, wait: Duration) {
         let first = self.lines.recv_timeout(wait).ok();
         let said: Vec<Value> = first.into_iter().chain(self.lines.try_iter()).collect();
         for said in said {

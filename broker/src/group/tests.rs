@@ -36,7 +36,12 @@ const TOPICS: [(&str, u32); 3] = [("t", 6), ("u", 4), ("other", 1)];
 fn topics(known: &[(&str, u32)]) -> Image {
     let mut image = Image::default();
     for (&(name, partitions), id) in known.iter().zip(100..) {
-        image.replay(&MetadataRecord::Topic { name: name.into(), id: TopicId(id), partitions, configs: BTreeMap::new() });
+        image.replay(&MetadataRecord::Topic {
+            name: name.into(),
+            id: TopicId(id),
+            partitions,
+            configs: BTreeMap::new(),
+        });
     }
     image
 }

@@ -38,7 +38,9 @@ fn judge(reply: GroupReply, version: i16) -> Result<api::DescribedGroup, GroupFa
     match reply {
         Ok(GroupAnswer::Described(described)) => Ok(described),
         Ok(other) => unreachable!("a group was to be described, not {other:?}"),
-        Err(GroupFault::NotFound | GroupFault::OtherProtocol) if version < NOT_FOUND_SINCE => Ok(api::DescribedGroup::dead()),
+        Err(GroupFault::NotFound | GroupFault::OtherProtocol) if version < NOT_FOUND_SINCE => {
+            Ok(api::DescribedGroup::dead())
+        }
         Err(fault) => Err(fault),
     }
 }

@@ -20,6 +20,7 @@ mod delete_topics;
 mod describe_acls;
 mod describe_cluster;
 mod describe_configs;
+mod describe_group_configs;
 mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;

@@ -32,7 +32,8 @@ pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answ
         let wanted = body.topics.map(|topics| {
             topics.into_iter().map(|topic| (topic.name.to_owned(), topic.partition_indexes)).collect::<Vec<_>>()
         });
-        let fetch = FetchOffsets { group: body.group_id.to_owned(), member: None, epoch: NO_EPOCH, wanted: wanted.clone() };
+        let fetch =
+            FetchOffsets { group: body.group_id.to_owned(), member: None, epoch: NO_EPOCH, wanted: wanted.clone() };
         return Ok(groups::answer(ctx, request.reply_to, GroupRequest::Fetch(fetch), move |reply, version, out| {
             respond_to_one(reply, wanted, version, out);
         }));

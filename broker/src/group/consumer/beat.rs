@@ -46,7 +46,8 @@ impl Classic {
         } else {
             let is_meant = turn.config.migration.allows_upgrade() && self.is_of_consumers();
             let fits = self.members.len() <= turn.config.consumer_size_max as usize;
-            let changes = Some(()).filter(|()| is_meant && fits).and_then(|()| Consumer::changes_from(self, turn.topics));
+            let changes =
+                Some(()).filter(|()| is_meant && fits).and_then(|()| Consumer::changes_from(self, turn.topics));
             let Some(changes) = changes else {
                 turn.outcome.records.truncate(first_record);
                 return Err(GroupFault::OtherProtocol);
@@ -59,7 +60,11 @@ impl Classic {
         if beaten.is_err() {
             turn.outcome.records.truncate(first_record);
         } else if !self.members.is_empty() {
-            tracing::info!(group = turn.group, members = self.members.len(), "a group becomes one of the consumer protocol");
+            tracing::info!(
+                group = turn.group,
+                members = self.members.len(),
+                "a group becomes one of the consumer protocol"
+            );
             self.dismiss(turn);
         }
         beaten

@@ -89,7 +89,8 @@ impl Consumer {
         let (id, member) = self.classic_member(&sync.identity, sync.generation)?;
         let side = member.profile.classic.as_ref().expect("it speaks the classic protocol");
         let protocol = side.protocols.first().map(|known| known.name.clone());
-        let differs = |said: &Option<String>, known: Option<&str>| said.as_deref().is_some_and(|said| Some(said) != known);
+        let differs =
+            |said: &Option<String>, known: Option<&str>| said.as_deref().is_some_and(|said| Some(said) != known);
         if differs(&sync.protocol_type, Some(CONSUMER_PROTOCOL)) || differs(&sync.protocol, protocol.as_deref()) {
             return Err(GroupFault::InconsistentProtocol);
         }
@@ -107,7 +108,11 @@ impl Consumer {
     }
 
     /// A member shows that it is there, and learns whether it has to join again.
-    pub(in crate::group) fn on_classic_heartbeat(&mut self, turn: &Turn<'_>, beat: &Heartbeat) -> Result<(), GroupFault> {
+    pub(in crate::group) fn on_classic_heartbeat(
+        &mut self,
+        turn: &Turn<'_>,
+        beat: &Heartbeat,
+    ) -> Result<(), GroupFault> {
         let (id, member) = self.classic_member(&beat.identity, beat.generation)?;
         let has_news = self.epoch.epoch > member.holding.epoch
             || match member.holding.progress {

@@ -86,7 +86,9 @@ impl ConsumerBeat {
                 return invalid("TopicPartitions must be empty when (re-)joining.");
             }
             if self.topics.is_none() && self.pattern.is_none() {
-                return invalid("Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when (re-)joining.");
+                return invalid(
+                    "Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when (re-)joining.",
+                );
             }
         }
         let topics: usize = self.topics.iter().flatten().map(String::len).sum();
@@ -104,8 +106,11 @@ impl ConsumerBeat {
         }
     }
 
-    /// The profile after this heartbeat: what is not said stays.
+    /// The profile after this heartbeat: what is not said stays, unless the member joins, which says everything. (Kafka lets a static member
+    /// that comes back with topics by name keep the regular expression that it had.)
     fn over(&self, before: &Profile) -> Profile {
+        let nothing = Profile::default();
+        let before = if self.is_joining() { &nothing } else { before };
         Profile {
             instance: self.instance.clone().or_else(|| before.instance.clone()),
             rack: self.rack.clone().or_else(|| before.rack.clone()),
@@ -131,12 +136,17 @@ impl ConsumerBeat {
 
 impl Consumer {
     /// Decides on a heartbeat that neither leaves nor is invalid. The records it takes are added to the outcome.
-    pub(in crate::group) fn on_beat(&self, turn: &mut Turn<'_>, beat: &ConsumerBeat) -> Result<ConsumerBeaten, GroupFault> {
+    pub(in crate::group) fn on_beat(
+        &self,
+        turn: &mut Turn<'_>,
+        beat: &ConsumerBeat,
+    ) -> Result<ConsumerBeaten, GroupFault> {
         let entrant = self.admit(turn, beat)?;
         let profile = beat.over(&entrant.profile);
         let pattern = match &profile.pattern {
             Some(pattern) if !self.patterns.contains_key(pattern) => {
-                let compiled = topics::compile(pattern).map_err(|error| GroupFault::InvalidPattern(error.to_string()))?;
+                let compiled =
+                    topics::compile(pattern).map_err(|error| GroupFault::InvalidPattern(error.to_string()))?;
                 Some(compiled)
             }
             _ => None,
@@ -260,7 +270,13 @@ impl Consumer {
     }
 
     /// Records what has changed of the targets, and gives that of one member.
-    fn store_targets(&self, turn: &mut Turn<'_>, epoch: i32, targets: BTreeMap<String, Assignment>, own: &str) -> Assignment {
+    fn store_targets(
+        &self,
+        turn: &mut Turn<'_>,
+        epoch: i32,
+        targets: BTreeMap<String, Assignment>,
+        own: &str,
+    ) -> Assignment {
         let mut of_own = Assignment::default();
         for (id, target) in targets {
             if id == own {

@@ -10,7 +10,11 @@ use crate::group::coordinator::Turn;
 
 impl Consumer {
     /// A member says that it leaves.
-    pub(in crate::group) fn on_leave(&self, turn: &mut Turn<'_>, beat: &ConsumerBeat) -> Result<ConsumerBeaten, GroupFault> {
+    pub(in crate::group) fn on_leave(
+        &self,
+        turn: &mut Turn<'_>,
+        beat: &ConsumerBeat,
+    ) -> Result<ConsumerBeaten, GroupFault> {
         if let Some(instance) = &beat.instance {
             match self.static_ids.get(instance) {
                 None => return Err(GroupFault::UnknownMember),

@@ -239,13 +239,17 @@ impl Consumer {
         let mut owners = BTreeMap::new();
         for (id, member) in &self.members {
             let Holding { progress, assigned, revoking, .. } = &member.holding;
-            assert!(revoking.is_empty() || *progress == Progress::Unrevoked, "{id} gives partitions up in {progress:?}");
+            assert!(
+                revoking.is_empty() || *progress == Progress::Unrevoked,
+                "{id} gives partitions up in {progress:?}"
+            );
             for key in assigned.iter().chain(revoking.iter()) {
                 assert_eq!(owners.insert(key, id.clone()), None, "a second owner of {key:?}");
             }
         }
         assert_eq!(owners, self.owners, "owners");
-        let statics = self.members.iter().filter_map(|(id, member)| Some((member.profile.instance.clone()?, id.clone())));
+        let statics =
+            self.members.iter().filter_map(|(id, member)| Some((member.profile.instance.clone()?, id.clone())));
         assert_eq!(statics.collect::<BTreeMap<_, _>>(), self.static_ids, "static members");
         let members: usize = self.members.values().map(ConsumerMember::bytes).sum();
         let targets: usize = self.targets.values().map(Assignment::bytes).sum();

@@ -151,7 +151,9 @@ impl ConsumerChange {
             _ => {
                 let id = key.string(false)?.to_owned();
                 match version {
-                    MEMBER_KEY_VERSION => Self::Member { id, value: value.map(read_profile).transpose()?.map(Box::new) },
+                    MEMBER_KEY_VERSION => {
+                        Self::Member { id, value: value.map(read_profile).transpose()?.map(Box::new) }
+                    }
                     TARGET_KEY_VERSION => Self::Target { id, value: ended(value, read_assignment)? },
                     HOLDING_KEY_VERSION => Self::Holding { id, value: ended(value, read_holding)? },
                     _ => Self::Pattern { pattern: id, value: ended(value, read_resolved)? },
@@ -375,8 +377,13 @@ mod tests {
     fn every_kind() -> Vec<ConsumerChange> {
         let protocols = vec![Protocol { name: "range".into(), metadata: Bytes::from_static(b"sub") }];
         let classic = Profile { classic: Some(ClassicSide { session_timeout_ms: 45_000, protocols }), ..profile() };
-        let holding =
-            Holding { epoch: 5, previous_epoch: 4, progress: Progress::Unrevoked, assigned: owned(), revoking: owned() };
+        let holding = Holding {
+            epoch: 5,
+            previous_epoch: 4,
+            progress: Progress::Unrevoked,
+            assigned: owned(),
+            revoking: owned(),
+        };
         let id = String::from("m");
         let resolved = Resolved { topics: profile().topics, version: 9, at_ms: 10 };
         vec![
@@ -426,7 +433,8 @@ mod tests {
         let first = [id([0, 3]), vec![2, 0, 0, 0, 0, 0]].concat();
         let second = [id([1, 2]), vec![3, 0, 0, 0, 1, 0, 0, 0, 7, 0]].concat();
         assert_eq!(value, Some([vec![0, 0, 3], first, second, vec![0]].concat()));
-        let (key, value) = ConsumerChange::Pattern { pattern: "p".into(), value: Some(Resolved::default()) }.encode("g");
+        let (key, value) =
+            ConsumerChange::Pattern { pattern: "p".into(), value: Some(Resolved::default()) }.encode("g");
         assert_eq!(key, [0, 16, 0, 1, b'g', 0, 1, b'p']);
         assert_eq!(value, Some([&[0, 0, 1][..], &[0; 16], &[0]].concat()));
     }

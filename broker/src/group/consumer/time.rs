@@ -14,7 +14,12 @@ impl Consumer {
             .iter()
             .filter(|(_, member)| member.deadlines().any(|at_ms| at_ms <= now_ms))
             .map(|(id, member)| {
-                tracing::info!(group = turn.group, member = id, why = member.is_late_with(now_ms), "a member is taken out");
+                tracing::info!(
+                    group = turn.group,
+                    member = id,
+                    why = member.is_late_with(now_ms),
+                    "a member is taken out"
+                );
                 id.as_str()
             })
             .collect();

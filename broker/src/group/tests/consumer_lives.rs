@@ -60,13 +60,8 @@ struct Life {
 
 impl Life {
     fn new() -> Self {
-        let mut life = Self {
-            world: World::new(config()),
-            processes: Vec::new(),
-            committed: -1,
-            named: 0,
-            topics: Vec::new(),
-        };
+        let mut life =
+            Self { world: World::new(config()), processes: Vec::new(), committed: -1, named: 0, topics: Vec::new() };
         life.processes = (0..CLIENTS).map(|number| life.begin(number)).collect();
         life
     }
@@ -127,7 +122,9 @@ impl Life {
             }
             Action::BeatInVain(number) => {
                 drop(self.beat(number));
-                self.processes[number].is_unsure = true;
+                // What it was told before may not be its own any more.
+                let process = &mut self.processes[number];
+                (process.is_unsure, process.told) = (true, None);
             }
             Action::Reconcile(number) => self.reconcile(number),
             Action::Leave(number) => self.leave(number, -1),

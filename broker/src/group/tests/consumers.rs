@@ -301,10 +301,7 @@ fn a_regular_expression_covers_topics_that_come_later() {
     a.take(&world.beaten(named.whole()).expect("a member"));
     world.beat_now(&mut Client { pattern: None, topics: vec!["u".into()], ..a.clone() });
     assert_eq!(world.ask(delete_offset("t")), Ok(GroupAnswer::OffsetsDeleted(vec![Ok(())])));
-    assert_eq!(
-        world.ask(delete_offset("u")),
-        Ok(GroupAnswer::OffsetsDeleted(vec![Err(GroupFault::Subscribed)]))
-    );
+    assert_eq!(world.ask(delete_offset("u")), Ok(GroupAnswer::OffsetsDeleted(vec![Err(GroupFault::Subscribed)])));
 }
 
 #[test]
@@ -433,7 +430,8 @@ fn groups_are_listed_by_their_type_and_expire_when_nothing_is_left() {
 
 #[test]
 fn the_assignor_that_most_members_ask_for_is_taken() {
-    let mut world = World::new(GroupConfig { assignors: &[Assignor::Uniform, Assignor::Range], ..GroupConfig::default() });
+    let mut world =
+        World::new(GroupConfig { assignors: &[Assignor::Uniform, Assignor::Range], ..GroupConfig::default() });
     let with = |id: &str, assignor: Option<&str>| Client {
         assignor: assignor.map(str::to_owned),
         ..Client::named(id, &["t"])

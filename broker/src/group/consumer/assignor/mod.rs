@@ -3,8 +3,8 @@
 mod range;
 #[cfg(test)]
 mod tests;
-mod uniform;
 mod uneven;
+mod uniform;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -78,9 +78,8 @@ impl Assignor {
 
 impl Question<'_> {
     fn has_one_subscription(&self) -> bool {
-        let is_same = |pair: &[Candidate<'_>]| {
-            Rc::ptr_eq(&pair[0].topics, &pair[1].topics) || pair[0].topics == pair[1].topics
-        };
+        let is_same =
+            |pair: &[Candidate<'_>]| Rc::ptr_eq(&pair[0].topics, &pair[1].topics) || pair[0].topics == pair[1].topics;
         self.candidates.windows(2).all(is_same)
     }
 

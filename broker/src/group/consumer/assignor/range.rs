@@ -27,7 +27,9 @@ pub(super) fn assign(question: &Question<'_>) -> Vec<Assignment> {
     let mut topics: BTreeMap<TopicId, Topic> = subscribers.into_iter().map(dealt).collect();
     // Static members come first, by the ids that they keep: so they get the same again after a restart.
     let mut order: Vec<usize> = (0..question.candidates.len()).collect();
-    let rank = |candidate: &Candidate<'_>| (candidate.instance.is_none(), candidate.instance.unwrap_or(candidate.id).to_owned());
+    let rank = |candidate: &Candidate<'_>| {
+        (candidate.instance.is_none(), candidate.instance.unwrap_or(candidate.id).to_owned())
+    };
     order.sort_by_cached_key(|&place| rank(&question.candidates[place]));
     let mut shares = vec![Assignment::default(); question.candidates.len()];
     for place in order {

@@ -17,8 +17,12 @@ fn share(topic: u128, partitions: std::ops::Range<i32>) -> Assignment {
 /// Members with these names, all subscribed to topic 0, and what they had before.
 fn group<'a>(members: &[(&'a str, &'a Assignment)], partitions: i32) -> Question<'a> {
     let topics = topics(&[0]);
-    let candidate =
-        |&(id, target): &(&'a str, &'a Assignment)| Candidate { id, instance: None, topics: Rc::clone(&topics), target };
+    let candidate = |&(id, target): &(&'a str, &'a Assignment)| Candidate {
+        id,
+        instance: None,
+        topics: Rc::clone(&topics),
+        target,
+    };
     Question {
         candidates: members.iter().map(candidate).collect(),
         partitions: BTreeMap::from([(TopicId(0), partitions)]),

@@ -48,7 +48,8 @@ impl Balance<'_, '_> {
     /// Each member keeps what it had and still subscribes to; nobody keeps what another one has.
     fn keep(&mut self, free: &mut Assignment) {
         for candidate in &self.question.candidates {
-            let is_kept = |topic: TopicId, partition| candidate.topics.contains(&topic) && free.contains(topic, partition);
+            let is_kept =
+                |topic: TopicId, partition| candidate.topics.contains(&topic) && free.contains(topic, partition);
             let kept = candidate.target.filtered(is_kept);
             kept.iter().for_each(|(topic, partition)| free.remove(topic, partition));
             self.loads.push(kept.len());
@@ -62,7 +63,9 @@ impl Balance<'_, '_> {
 
     fn deal_out(&mut self, topic: TopicId, members: &[usize], free: &Assignment) {
         let mut by_load = self.by_load(members);
-        for (topic, partition) in self.question.partitions_of(topic).filter(|&(topic, partition)| free.contains(topic, partition)) {
+        for (topic, partition) in
+            self.question.partitions_of(topic).filter(|&(topic, partition)| free.contains(topic, partition))
+        {
             let (load, place) = by_load.pop_first().expect("a topic has a subscriber");
             by_load.insert((load + 1, place));
             self.shares[place].insert(topic, partition);
