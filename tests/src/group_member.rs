@@ -1,11 +1,12 @@
 //! Members of a consumer group as processes of their own, so that one can be killed.
 
 use crate::clock::Stopwatch;
+use crate::java_client::java;
 use crate::process;
 use crate::real_clients::python;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ pub enum Protocol {
     Consumer,
 }
 
-/// A confluent-kafka consumer in a process of its own.
+/// A consumer in a process of its own.
 pub struct Member {
     child: Child,
     stdin: Option<ChildStdin>,
@@ -47,19 +48,33 @@ pub struct Member {
 }
 
 impl Member {
-    /// Starts a member. It joins in its own time.
+    /// Starts a member that is a consumer of confluent-kafka. It joins in its own time.
     pub fn start(name: &str, membership: &Membership) -> Member {
         let mut command = python("group_member.py");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        process::die_with_parent(&mut command);
-        let mut child = command.spawn().expect("python starts");
         let order = json!({
             "bootstrap": membership.bootstrap, "group": membership.group, "topic": membership.topic, "name": name,
             "strategy": membership.strategy, "session_ms": membership.session_ms, "instance": membership.instance,
             "protocol": match membership.protocol { Protocol::Classic => "classic", Protocol::Consumer => "consumer" },
         });
-        let mut stdin = child.stdin.take().expect("standard input is piped");
+        let mut member = Member::spawn(&mut command);
+        let stdin = member.stdin.as_mut().expect("standard input is piped");
         writeln!(stdin, "{order}").expect("the member reads its order");
+        member
+    }
+
+    /// Starts a member that is a consumer of the Java client, for the consumer protocol; none where there is no Java.
+    pub fn start_java(membership: &Membership) -> Option<Member> {
+        assert_eq!(membership.protocol, Protocol::Consumer, "the other clients speak the classic protocol");
+        let mut command = java("GroupMember.java")?;
+        command.args([&membership.bootstrap, &membership.group, &membership.topic, membership.strategy]);
+        Some(Member::spawn(&mut command))
+    }
+
+    fn spawn(command: &mut Command) -> Member {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        process::die_with_parent(command);
+        let mut child = command.spawn().expect("a member starts");
+        let stdin = child.stdin.take().expect("standard input is piped");
         let stdout = BufReader::new(child.stdout.take().expect("standard output is piped"));
         let (sender, lines) = mpsc::channel();
         std::thread::spawn(move || {

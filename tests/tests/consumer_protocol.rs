@@ -8,6 +8,7 @@ use std::time::Duration;
 use tests::calls::{partition, topic_name};
 use tests::clock::Stopwatch;
 use tests::group_member::{Member, Membership, Protocol, wait_for_records, wait_for_shares};
+use tests::java_client::java;
 use tests::kafka::Client;
 use tests::records;
 use tests::server::{Options, Server};
@@ -193,4 +194,35 @@ fn members_move_from_the_classic_protocol_to_the_newer_one_and_back_one_by_one()
     append_to_all(&mut control, "orders", 6, "three");
     wait_for_records(&mut group, 6);
     assert!(group[0].read.iter().all(|(_, offset)| *offset == 2), "{:?}", group[0].read);
+}
+
+#[test]
+fn java_s_consumers_share_a_group_with_librdkafka_s_and_its_administrator_sees_them() {
+    let mut server = start("kip848-java");
+    let membership = orders(&server);
+    let Some(first) = Member::start_java(&membership) else { return };
+    let mut group = vec![first];
+    wait_for_shares(&mut group, &[&[0, 1, 2, 3, 4, 5]]);
+    let everywhere = Membership { topic: "^ord.*".to_owned(), ..membership.clone() };
+    group.extend(Member::start_java(&everywhere));
+    group.extend(members(1, &membership));
+    wait_for_shares(&mut group, &[&[0, 1], &[2, 3], &[4, 5]]);
+    append_to_all(&mut Client::connect(server.address()), "orders", 6, "one");
+    wait_for_records(&mut group, 6);
+    let mut administrator = java("GroupMember.java").expect("it was there a moment ago");
+    let described = administrator.args(["describe", &server.bootstrap(), GROUP]).output().expect("Java starts");
+    assert_eq!(
+        String::from_utf8_lossy(&described.stdout).trim(),
+        r#"{"state":"Stable","type":"Consumer","assignor":"range","members":3,"owned":6}"#
+    );
+    server.kill_9();
+    server.restart();
+    append_to_all(&mut Client::connect(server.address()), "orders", 6, "two");
+    wait_for_records(&mut group, 12);
+    group.remove(0).kill_9();
+    wait_for_shares(&mut group, &[&[0, 1, 2], &[3, 4, 5]]);
+    group.remove(0).leave();
+    wait_for_shares(&mut group, &[&[0, 1, 2, 3, 4, 5]]);
+    let read: usize = group.iter().map(|member| member.read.len()).sum();
+    assert!(read < 12, "what was committed is not read again: {read}");
 }

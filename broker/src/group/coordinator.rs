@@ -58,13 +58,13 @@ pub(super) struct Group {
 /// Who is in a group, by the protocol that the group is of. The offsets are the same for both.
 #[derive(Debug)]
 pub(super) enum Membership {
-    Classic(Classic),
+    Classic(Box<Classic>),
     Consumer(Box<Consumer>),
 }
 
 impl Default for Membership {
     fn default() -> Self {
-        Self::Classic(Classic::default())
+        Self::Classic(Box::default())
     }
 }
 
@@ -311,8 +311,8 @@ impl Coordinator {
         self.with_group(id, |group| match (&mut group.membership, now) {
             (Membership::Classic(classic), Some(_)) if classic.generation == value.generation => classic.replay(value),
             // It was of the consumer protocol a moment ago: its members are told to join.
-            (membership, Some(now)) => *membership = Membership::Classic(Classic::taken_over(&value, now)),
-            (membership, None) => *membership = Membership::Classic(Classic::loaded(&value)),
+            (membership, Some(now)) => *membership = Membership::Classic(Box::new(Classic::taken_over(&value, now))),
+            (membership, None) => *membership = Membership::Classic(Box::new(Classic::loaded(&value))),
         });
     }
 

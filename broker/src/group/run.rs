@@ -345,7 +345,7 @@ fn on_time(ctx: &Rc<Context>) -> Option<Duration> {
 fn begin_to_serve(ctx: &Rc<Context>, partition: u32, coordinator: Coordinator) {
     let groups = &mut *ctx.groups.borrow_mut();
     let Some(hosted) = groups.hosted.get_mut(&partition) else { return };
-    hosted.phase = Phase::Ready(coordinator);
+    hosted.phase = Phase::Ready(Box::new(coordinator));
     let mut released = Released::new();
     hosted.carry_out(ctx, Held::Loaded, now(ctx, groups.origin), &mut released);
     groups.deliver(released);

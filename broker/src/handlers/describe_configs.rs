@@ -224,6 +224,7 @@ fn node_value(
 }
 
 /// A setting that is read from the configuration file or a flag, once; it counts as static, whatever its value.
+#[derive(Clone)]
 pub(super) struct NodeSetting {
     pub(super) name: &'static str,
     pub(super) value: String,

@@ -1,5 +1,6 @@
 //! Groups of the consumer protocol at the port: every version, and the errors that only a raw client sees.
 
+use super::groups::wait_until_loaded;
 use super::{code, start, start_with_config};
 use kafka_protocol::messages::consumer_group_heartbeat_request::TopicPartitions;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
@@ -153,7 +154,7 @@ fn a_partition_moves_when_it_was_given_up_and_offsets_follow_epochs_through_a_cr
     server.kill_9();
     server.restart();
     let mut client = Client::connect(server.address());
-    while client.call(4, &ListGroupsRequest::default()).error_code == code::COORDINATOR_LOAD_IN_PROGRESS {}
+    wait_until_loaded(&mut client);
     assert_eq!(owned(&client.call(1, &beat("g", "b", 2))), [1], "what was free before the crash is free");
     let fetch = |client: &mut Client, member: Option<&str>, epoch: i32| {
         let topics = OffsetFetchRequestTopics::default().with_name(topic_name("t")).with_partition_indexes(vec![0]);

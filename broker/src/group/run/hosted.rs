@@ -18,7 +18,7 @@ pub(super) enum Phase {
     /// Nobody has begun to load it.
     New,
     Loading,
-    Ready(Coordinator),
+    Ready(Box<Coordinator>),
     /// It cannot be read, or nothing more can be stored.
     Failed,
 }
