@@ -41,6 +41,12 @@ pub(super) struct Saying<'a> {
     pub(super) owned: Option<&'a Assignment>,
 }
 
+impl Saying<'_> {
+    fn subscribes_anew(&self, entrant: &Entrant) -> bool {
+        self.profile.topics != entrant.profile.topics || self.profile.pattern != entrant.profile.pattern
+    }
+}
+
 impl ConsumerBeat {
     pub(in crate::group) fn is_joining(&self) -> bool {
         self.epoch == JOINING
@@ -208,54 +214,64 @@ impl Consumer {
     }
 
     /// Brings a member up to what it says, the group's epoch up to its members and topics, the targets up to the group, and the member one
-    /// step towards its target. Returns what the member owns then.
+    /// step towards its target. Returns what the member owns then. Most heartbeats change nothing and cost the same in every group: only what
+    /// concerns all members looks at all of them.
     pub(super) fn advance(&self, turn: &mut Turn<'_>, entrant: Entrant, saying: Saying<'_>) -> Holding {
-        let Entrant { id, profile: before, holding, is_new, replaces } = entrant;
-        let replacement = replaces.as_deref().map(|old| Replacement { old, new: &id });
-        if let Some(old) = &replaces {
+        let former = entrant.replaces.as_deref();
+        if let Some(old) = former {
             self.delete_member(turn, old);
         }
-        let profile = saying.profile;
-        let is_stored_anew = is_new || replaces.is_some();
-        if is_stored_anew || profile != before {
-            let value = Some(Box::new(profile.clone()));
-            turn.change(ConsumerChange::Member { id: id.clone(), value });
+        let is_stored_anew = entrant.is_new || former.is_some();
+        let id = entrant.id.as_str();
+        if is_stored_anew || saying.profile != entrant.profile {
+            let value = Some(Box::new(saying.profile.clone()));
+            turn.change(ConsumerChange::Member { id: id.to_owned(), value });
         }
-        let new_pattern = profile.pattern.as_deref().zip(saying.pattern.as_ref());
-        let look = self.look(turn, new_pattern);
-        look.records().for_each(|change| turn.change(change));
-        let mut subscriptions = Subscriptions::of(self).resolved(&look.resolved);
-        if let Some(old) = &replaces {
-            subscriptions = subscriptions.without(old);
-        }
-        let subscriptions = subscriptions.with(&id, &profile);
-        self.drop_patterns(turn, &subscriptions);
-        let subscribes_anew = is_new || profile.topics != before.topics || profile.pattern != before.pattern;
-        let epoch = match subscribes_anew || look.is_complete {
-            true => self.next_epoch(turn, &subscriptions, subscribes_anew),
-            false => self.epoch.epoch,
-        };
-        let (target_epoch, target) = if epoch > self.target_epoch {
-            let topics = turn.topics;
-            let targets = self.assign(turn.config.assignors, topics, &subscriptions, replacement);
-            (epoch, self.store_targets(turn, epoch, targets, &id))
+        let is_settled = !is_stored_anew && !saying.subscribes_anew(&entrant) && self.epoch.epoch == self.target_epoch;
+        let (target_epoch, target) = if is_settled && !self.has_to_look(turn) {
+            (self.target_epoch, self.target_of(id).clone())
         } else {
-            let target = self.target_of(replaces.as_deref().unwrap_or(&id)).clone();
-            if replaces.is_some() {
-                turn.change(ConsumerChange::Target { id: id.clone(), value: Some(target.clone()) });
-            }
-            (self.target_epoch, target)
+            self.retarget(turn, &entrant, &saying)
         };
         let is_free = |topic, partition| {
-            self.is_free_for(&id, topic, partition)
-                || replaces.as_ref().is_some_and(|old| self.is_free_for(old, topic, partition))
+            self.is_free_for(id, topic, partition) || former.is_some_and(|old| self.is_free_for(old, topic, partition))
         };
         let target = Target { epoch: target_epoch, assignment: &target };
-        let stepped = reconcile::step(&holding, target, saying.owned, is_free);
-        if is_stored_anew || self.members.get(&id).is_none_or(|member| member.holding != stepped) {
-            turn.change(ConsumerChange::Holding { id, value: Some(stepped.clone()) });
+        let stepped = reconcile::step(&entrant.holding, target, saying.owned, is_free);
+        if is_stored_anew || self.members.get(id).is_none_or(|member| member.holding != stepped) {
+            turn.change(ConsumerChange::Holding { id: id.to_owned(), value: Some(stepped.clone()) });
         }
         stepped
+    }
+
+    /// Looks at the topics and at all members, and makes new targets if anything has changed. Returns the target of the member that speaks.
+    fn retarget(&self, turn: &mut Turn<'_>, entrant: &Entrant, saying: &Saying<'_>) -> (i32, Assignment) {
+        let (id, former) = (entrant.id.as_str(), entrant.replaces.as_deref());
+        let new_pattern = saying.profile.pattern.as_deref().zip(saying.pattern.as_ref());
+        let look = self.look(turn, new_pattern);
+        look.records().for_each(|change| turn.change(change));
+        let subscriptions = Subscriptions::of(self).resolved(&look.resolved);
+        let subscriptions = match former {
+            Some(old) => subscriptions.without(old),
+            None => subscriptions,
+        };
+        let subscriptions = subscriptions.with(id, &saying.profile);
+        self.drop_patterns(turn, &subscriptions);
+        let has_changed = entrant.is_new || saying.subscribes_anew(entrant);
+        let epoch = match has_changed || look.is_complete {
+            true => self.next_epoch(turn, &subscriptions, has_changed),
+            false => self.epoch.epoch,
+        };
+        if epoch > self.target_epoch {
+            let replacement = former.map(|old| Replacement { old, new: id });
+            let targets = self.assign(turn.config.assignors, turn.topics, &subscriptions, replacement);
+            return (epoch, self.store_targets(turn, epoch, targets, id));
+        }
+        let target = self.target_of(former.unwrap_or(id)).clone();
+        if former.is_some() {
+            turn.change(ConsumerChange::Target { id: id.to_owned(), value: Some(target.clone()) });
+        }
+        (self.target_epoch, target)
     }
 
     /// The group's epoch after members or topics may have changed.
