@@ -12,6 +12,7 @@ use serde::Deserialize;
 use crate::group::config::GroupConfig;
 use crate::ids::{CoreId, NodeId};
 use crate::limits;
+use crate::metrics::limits::{METRICS_LISTEN_DEFAULT, METRICS_OFF};
 
 /// When a produce request with acks is answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
@@ -95,8 +96,19 @@ pub struct Settings {
     pub offsets_partitions: Option<u32>,
     #[serde(rename = "offsets.topic.segment.bytes")]
     pub offsets_segment_bytes: Option<u32>,
+    /// An address, or `none`.
+    #[serde(rename = "metrics.listen")]
+    pub metrics_listen: Option<String>,
     #[serde(rename = "log.level")]
     pub trace_filter: Option<String>,
+}
+
+/// Where metrics are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MetricsListen {
+    pub address: SocketAddr,
+    /// Nobody has asked for this address, so the node does without where it is taken.
+    pub is_default: bool,
 }
 
 /// Checked settings of a node. Made by [`Config::check`] alone.
@@ -142,6 +154,8 @@ pub struct Config {
     pub scrub_bytes_per_s: u64,
     /// Consumer groups and committed offsets.
     pub groups: GroupConfig,
+    /// None where metrics are turned off.
+    pub metrics_listen: Option<MetricsListen>,
     /// What is traced to standard error, in the syntax of `RUST_LOG`.
     pub trace_filter: String,
 }
@@ -203,6 +217,7 @@ impl Settings {
             offsets_retention_check_ms: self.offsets_retention_check_ms.or(base.offsets_retention_check_ms),
             offsets_partitions: self.offsets_partitions.or(base.offsets_partitions),
             offsets_segment_bytes: self.offsets_segment_bytes.or(base.offsets_segment_bytes),
+            metrics_listen: self.metrics_listen.or(base.metrics_listen),
             trace_filter: self.trace_filter.or(base.trace_filter),
         }
     }
@@ -272,6 +287,7 @@ impl Config {
             producer_expiry: producer_expiry(settings.producer_expiry_ms)?,
             scrub_bytes_per_s: scrub_rate(settings.scrub_mib_per_s)?,
             groups,
+            metrics_listen: metrics_listen(settings.metrics_listen.as_deref())?,
             trace_filter: settings.trace_filter.unwrap_or_else(|| "info".to_owned()),
         })
     }
@@ -279,6 +295,17 @@ impl Config {
     /// The number of shards: one per core.
     pub fn shard_count(&self) -> u16 {
         u16::try_from(self.cores.len()).expect("checked against SHARDS_MAX")
+    }
+}
+
+fn metrics_listen(written: Option<&str>) -> Result<Option<MetricsListen>, ConfigError> {
+    match written {
+        Some(METRICS_OFF) => Ok(None),
+        Some(written) => Ok(Some(MetricsListen { address: resolve("metrics.listen", written)?, is_default: false })),
+        None => {
+            let address = METRICS_LISTEN_DEFAULT.parse().expect("a constant address");
+            Ok(Some(MetricsListen { address, is_default: true }))
+        }
     }
 }
 
@@ -384,7 +411,7 @@ fn ram_bytes() -> u64 {
 
 /// Where to listen, and what clients are told to dial if that is another address.
 fn addresses(listen: Option<&str>, advertise: Option<&str>) -> Result<(SocketAddr, Option<HostPort>), ConfigError> {
-    let listen = resolve(listen.unwrap_or("127.0.0.1:9092"))?;
+    let listen = resolve("listen", listen.unwrap_or("127.0.0.1:9092"))?;
     let advertised = advertise.map(advertised).transpose()?;
     if listen.ip().is_unspecified() && advertised.is_none() {
         let reason = "clients cannot dial it; say with --advertise HOST:PORT what they should dial".to_owned();
@@ -393,9 +420,9 @@ fn addresses(listen: Option<&str>, advertise: Option<&str>) -> Result<(SocketAdd
     Ok((listen, advertised))
 }
 
-fn resolve(listen: &str) -> Result<SocketAddr, ConfigError> {
-    let refuse = |reason: String| ConfigError::Value { setting: "listen", value: listen.to_owned(), reason };
-    let mut addresses = listen
+fn resolve(setting: &'static str, written: &str) -> Result<SocketAddr, ConfigError> {
+    let refuse = |reason: String| ConfigError::Value { setting, value: written.to_owned(), reason };
+    let mut addresses = written
         .to_socket_addrs()
         .map_err(|error| refuse(format!("it must be HOST:PORT with a host of this machine ({error})")))?;
     addresses.next().ok_or_else(|| refuse("the host has no address".to_owned()))
@@ -422,6 +449,21 @@ mod tests {
 
     fn refused(settings: Settings) -> String {
         Config::check(settings).expect_err("must be refused").to_string()
+    }
+
+    #[test]
+    fn metrics_are_at_their_usual_port_at_another_or_nowhere() {
+        let listen = |written: Option<&str>| {
+            let settings = Settings { metrics_listen: written.map(str::to_owned), ..Settings::default() };
+            Config::check(settings)
+                .expect("possible")
+                .metrics_listen
+                .map(|listen| (listen.address.port(), listen.is_default))
+        };
+        assert_eq!(
+            [listen(None), listen(Some("127.0.0.1:0")), listen(Some("none"))],
+            [Some((9644, true)), Some((0, false)), None]
+        );
     }
 
     #[test]
@@ -472,6 +514,8 @@ mod tests {
     fn impossible_values_are_refused_with_one_sentence() {
         let text = refused(Settings { cores: Some(vec![0, 0]), ..Settings::default() });
         assert_eq!(text, "cores = 0,0 is not possible: core 0 is named twice");
+        let text = refused(Settings { metrics_listen: Some("9644".to_owned()), ..Settings::default() });
+        assert!(text.starts_with("metrics.listen = 9644 is not possible: it must be HOST:PORT"), "{text}");
         let text = refused(Settings { listen: Some("9092".to_owned()), ..Settings::default() });
         assert!(text.starts_with("listen = 9092 is not possible: it must be HOST:PORT"), "{text}");
         let text = refused(Settings { memory_bytes: Some(1), cores: Some(vec![0]), ..Settings::default() });

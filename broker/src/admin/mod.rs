@@ -1,4 +1,4 @@
-//! The command line that talks to a running cluster, over the Kafka protocol. Nothing here runs in a server.
+//! The command line that talks to a running cluster, over the Kafka protocol, and to a node's metrics. Nothing here runs in a server.
 
 mod client;
 mod cluster;
@@ -6,6 +6,8 @@ mod config;
 mod group;
 mod group_describe;
 mod group_reset;
+mod latency;
+mod latency_report;
 mod moment;
 mod partition_offsets;
 mod report;
@@ -23,6 +25,7 @@ use clap::{Args, Subcommand};
 
 use self::client::AdminError;
 use self::config::{Whose, Wish};
+pub use self::latency::{LatencyArgs, latency};
 use self::report::Report;
 
 /// What every command that talks to a cluster takes.

@@ -55,6 +55,7 @@ use bytes::Bytes;
 use wire::{ApiKey, DecodeError, Reader, RequestHeader, supports};
 
 use self::answer::ReplyTo;
+use crate::metrics::Timeline;
 use crate::net::{Answer, Budget, RequestFrame};
 use crate::shard::Context;
 
@@ -69,6 +70,8 @@ struct Request<'a> {
     client_id: &'a str,
     peer: SocketAddr,
     received: Instant,
+    /// Its way up to the handler.
+    timeline: Timeline,
     /// See [`RequestFrame::turn`].
     turn: &'a Rc<Budget>,
 }
@@ -106,6 +109,7 @@ pub fn handle(ctx: &Rc<Context>, frame: RequestFrame) -> Answer {
         client_id: header.client_id.unwrap_or_default(),
         peer: frame.peer,
         received: frame.received,
+        timeline: frame.timeline,
         turn: &frame.turn,
     };
     dispatch(ctx, request).unwrap_or_else(|error| malformed(key.name(), error))

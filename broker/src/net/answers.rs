@@ -11,22 +11,23 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use engine::ring::Part;
 
 use super::budget::Permit;
 use super::response::Response;
+use crate::clock::Clock;
 use crate::limits::{ANSWERS_POLLED_MAX, CONNECTION_BYTES_IN_FLIGHT_MAX, SEND_COALESCE_BYTES, SEND_PARTS_MAX};
+use crate::metrics::{Stage, Timeline};
 
 /// An answer that is still waited for.
 pub type PendingResponse = Pin<Box<dyn Future<Output = Response>>>;
 
-/// Tells an answer's request apart in the metrics.
+/// An answer's request, as the metrics know it.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin {
     pub api_key: i16,
-    pub received: Instant,
+    pub timeline: Timeline,
 }
 
 enum Progress {
@@ -56,7 +57,7 @@ pub struct Answers {
 }
 
 /// Places that an empty queue keeps, so that a client with few requests at a time causes no allocation for them.
-const PLACES_KEPT: usize = 8;
+const PLACES_KEPT: usize = 4;
 
 impl Answers {
     /// Adds the answer of the newest request, which is there already.
@@ -137,7 +138,11 @@ impl Answers {
 impl Owed {
     fn advance(&mut self, cx: &mut Context<'_>, bytes: &mut usize) {
         let Progress::Later(future) = &mut self.progress else { return };
-        let Poll::Ready(response) = future.as_mut().poll(cx) else { return };
+        let Poll::Ready(mut response) = future.as_mut().poll(cx) else { return };
+        match response.timeline.take() {
+            Some(timeline) => self.origin.timeline = timeline,
+            None => self.origin.timeline.pass(Stage::Handle, Clock.monotonic()),
+        }
         let response_bytes = response.byte_len();
         *bytes = *bytes - self.bytes + response_bytes;
         self.bytes = response_bytes;
@@ -157,9 +162,8 @@ mod tests {
 
     const BUDGET_BYTES: usize = 1000;
 
-    #[expect(clippy::disallowed_methods, reason = "an origin needs a time, and no test looks at it")]
     fn origin(number: i16) -> Origin {
-        Origin { api_key: number, received: Instant::now() }
+        Origin { api_key: number, timeline: Timeline::new(Clock.monotonic()) }
     }
 
     fn take(answers: &mut Answers) -> (Vec<i16>, usize) {

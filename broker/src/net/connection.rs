@@ -30,10 +30,13 @@ use super::table::{Entry, Order};
 use super::{Answer, RequestFrame};
 use crate::handlers;
 use crate::limits;
+use crate::metrics::{Stage, Timeline};
 use crate::shard::Context;
 
 /// Pieces of an answer that the writer keeps room for.
 const PARTS_KEPT: usize = 8;
+/// Requests whose answers are being sent that the writer keeps room for.
+const TAKEN_KEPT: usize = 1;
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
@@ -140,8 +143,9 @@ impl Connection {
         if chunk.is_empty() {
             return Err(End::Closed);
         }
-        let (whole, rest) = self.split(chunk)?;
-        self.start_all(whole).await?;
+        let arrived = self.ctx.clock.monotonic();
+        let (whole, rest) = self.split(chunk, arrived)?;
+        self.start_all(whole, arrived).await?;
         match rest {
             Some(rest) => self.finish(rest).await,
             None => Ok(()),
@@ -149,9 +153,8 @@ impl Connection {
     }
 
     /// Copies what was received out of the shard's buffer, which goes back: the whole frames, and the rest.
-    fn split(&self, chunk: RecvChunk) -> Result<(Bytes, Option<Partial>), End> {
-        let now = self.ctx.clock.monotonic();
-        self.entry.active_at.set(now);
+    fn split(&self, chunk: RecvChunk, arrived: Instant) -> Result<(Bytes, Option<Partial>), End> {
+        self.entry.active_at.set(arrived);
         self.ctx.metrics.request_bytes.add(chunk.len());
         let (end, rest) = frame::scan(&chunk, self.request_bytes_max())?;
         let partial = match rest {
@@ -168,7 +171,7 @@ impl Connection {
     }
 
     /// Starts the requests of `frames`, which holds whole frames with their lengths.
-    async fn start_all(&self, mut frames: Bytes) -> Result<(), End> {
+    async fn start_all(&self, mut frames: Bytes, arrived: Instant) -> Result<(), End> {
         while let Some(prefix) = frames.first_chunk::<PREFIX_BYTES>() {
             let length = frame::length(*prefix, self.request_bytes_max())?;
             frames.advance(PREFIX_BYTES);
@@ -179,7 +182,7 @@ impl Connection {
             if !permit.try_grow(length) {
                 permit.grow(length).await;
             }
-            self.start(body, permit)?;
+            self.start(body, permit, arrived)?;
         }
         Ok(())
     }
@@ -207,8 +210,9 @@ impl Connection {
             body = self.receive(body, step).await?;
             self.ctx.metrics.request_bytes.add(step);
         }
+        let arrived = self.ctx.clock.monotonic();
         self.room().await;
-        self.start(Bytes::from(body), permit)
+        self.start(Bytes::from(body), permit, arrived)
     }
 
     /// Appends `count` further bytes to `buf`. The peer has a limited time to send them.
@@ -221,17 +225,22 @@ impl Connection {
     }
 
     /// Hands a request to its handler. What its order decides has happened when this returns.
-    fn start(&self, body: Bytes, permit: Permit) -> Result<(), End> {
+    fn start(&self, body: Bytes, permit: Permit, arrived: Instant) -> Result<(), End> {
         let received = self.ctx.clock.monotonic();
         self.entry.active_at.set(received);
         let api_key = body.first_chunk::<2>().map_or(-1, |key| i16::from_be_bytes(*key));
-        let origin = Origin { api_key, received };
+        let mut timeline = Timeline::new(arrived);
+        timeline.pass(Stage::Admit, received);
+        let mut origin = Origin { api_key, timeline };
         let request_bytes = body.len();
         self.ctx.metrics.requests.add(1);
         let (peer, local, turn) = (self.peer, self.local, self.turn.clone());
-        let request = RequestFrame { bytes: body, received, peer, local, turn };
+        let request = RequestFrame { bytes: body, received, timeline, peer, local, turn };
         match handlers::handle(&self.ctx, request) {
-            Answer::Ready(response) => self.answers.borrow_mut().push_ready(origin, response),
+            Answer::Ready(response) => {
+                origin.timeline.pass(Stage::Decode, self.ctx.clock.monotonic());
+                self.answers.borrow_mut().push_ready(origin, response);
+            }
             Answer::Later(response) => self.answers.borrow_mut().push_later(origin, response, request_bytes, permit),
             Answer::Silent => {}
             Answer::Close(reason) => return Err(End::Violation(reason)),
@@ -281,6 +290,7 @@ impl Connection {
             }
             self.ctx.metrics.sends.add(1);
             self.ctx.metrics.response_bytes.add(bytes);
+            self.note_sent(&mut taken);
             // The list is used again; a long one goes back, so that an idle connection holds little.
             parts = returned;
             parts.clear();
@@ -288,17 +298,24 @@ impl Connection {
         }
     }
 
-    fn note_taken(&self, taken: &mut Vec<Origin>) -> Instant {
+    fn note_taken(&self, taken: &mut [Origin]) -> Instant {
         let now = self.ctx.clock.monotonic();
-        for origin in taken.drain(..) {
-            self.ctx.metrics.answered(origin.api_key, now.saturating_duration_since(origin.received));
-        }
+        taken.iter_mut().for_each(|origin| origin.timeline.pass(Stage::Queue, now));
         self.entry.unanswered.set(self.answers.borrow().len());
         self.entry.active_at.set(now);
         if let Some(reader) = self.blocked.take() {
             reader.wake();
         }
         now
+    }
+
+    fn note_sent(&self, taken: &mut Vec<Origin>) {
+        let now = self.ctx.clock.monotonic();
+        for mut origin in taken.drain(..) {
+            origin.timeline.pass(Stage::Send, now);
+            self.ctx.metrics.answered(origin.api_key, &origin.timeline);
+        }
+        taken.shrink_to(TAKEN_KEPT);
     }
 
     fn request_bytes_max(&self) -> usize {

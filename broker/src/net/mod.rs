@@ -22,13 +22,17 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use crate::metrics::Timeline;
+
 /// A whole request as it was received.
 #[derive(Clone)]
 pub struct RequestFrame {
     /// Everything after the frame's length.
     pub bytes: Bytes,
-    /// When its last byte was there.
+    /// When it was admitted.
     pub received: Instant,
+    /// Its way up to then.
+    pub timeline: Timeline,
     pub peer: SocketAddr,
     pub local: SocketAddr,
     /// One byte, which a request of the connection takes that may bring a large answer, so that they do so one by one.
