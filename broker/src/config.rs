@@ -13,6 +13,7 @@ use crate::group::config::GroupConfig;
 use crate::ids::{CoreId, NodeId};
 use crate::limits;
 use crate::metrics::limits::{METRICS_LISTEN_DEFAULT, METRICS_OFF};
+use crate::net::ArrivalLimits;
 
 /// When a produce request with acks is answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
@@ -62,6 +63,15 @@ pub struct Settings {
     pub request_bytes_max: Option<u32>,
     #[serde(rename = "connections.per.shard.max")]
     pub connections_max: Option<u32>,
+    #[serde(rename = "max.connections")]
+    pub open_connections_max: Option<u32>,
+    #[serde(rename = "max.connections.per.ip")]
+    pub connections_per_ip_max: Option<u32>,
+    /// As in Kafka: `10.0.0.1:500,10.0.0.2:1000`.
+    #[serde(rename = "max.connections.per.ip.overrides")]
+    pub connections_per_ip_overrides: Option<String>,
+    #[serde(rename = "max.connection.creation.rate")]
+    pub connection_rate_max: Option<u32>,
     #[serde(rename = "connections.max.idle.ms")]
     pub connection_idle_ms: Option<u64>,
     #[serde(rename = "log.retention.ms")]
@@ -137,6 +147,8 @@ pub struct Config {
     pub partitions: u32,
     pub request_bytes_max: u32,
     pub connections_per_shard_max: u32,
+    /// Connections of all shards together.
+    pub arrivals: ArrivalLimits,
     pub connection_idle: Duration,
     /// Age of records above which segments go, of topics that do not set it. None keeps them.
     pub retention_ms: Option<u64>,
@@ -200,6 +212,10 @@ impl Settings {
             message_bytes_max: self.message_bytes_max.or(base.message_bytes_max),
             request_bytes_max: self.request_bytes_max.or(base.request_bytes_max),
             connections_max: self.connections_max.or(base.connections_max),
+            open_connections_max: self.open_connections_max.or(base.open_connections_max),
+            connections_per_ip_max: self.connections_per_ip_max.or(base.connections_per_ip_max),
+            connections_per_ip_overrides: self.connections_per_ip_overrides.or(base.connections_per_ip_overrides),
+            connection_rate_max: self.connection_rate_max.or(base.connection_rate_max),
             connection_idle_ms: self.connection_idle_ms.or(base.connection_idle_ms),
             retention_ms: self.retention_ms.or(base.retention_ms),
             retention_bytes: self.retention_bytes.or(base.retention_bytes),
@@ -227,7 +243,8 @@ impl Config {
     /// Checks `settings` against the machine and the limits; what is absent gets its default.
     pub fn check(settings: Settings) -> Result<Self, ConfigError> {
         let groups = GroupConfig::check(&settings)?;
-        let cores = cores(settings.cores)?;
+        let cores = cores(settings.cores.as_deref())?;
+        let arrivals = ArrivalLimits::check(&settings, cores.len() as u64)?;
         let shards = cores.len() as u64;
         let memory_bytes_per_shard = memory_per_shard(settings.memory_bytes, shards)?;
         // A request must fit in the shard's budget for requests, or it could never be admitted.
@@ -278,6 +295,7 @@ impl Config {
                 1,
                 limits::CONNECTIONS_MAX_CEILING,
             )?,
+            arrivals,
             connection_idle: Duration::from_millis(in_range("connections.max.idle.ms", idle_ms, 1_000, u64::MAX)?),
             retention_ms: bound("log.retention.ms", settings.retention_ms.unwrap_or(limits::RETENTION_MS_DEFAULT))?,
             retention_bytes: bound("log.retention.bytes", settings.retention_bytes.unwrap_or(-1))?,
@@ -371,10 +389,10 @@ fn group_bytes(asked_kib: Option<u32>) -> Result<usize, ConfigError> {
     Err(ConfigError::Value { setting, value: kib.to_string(), reason })
 }
 
-fn cores(asked: Option<Vec<usize>>) -> Result<Vec<CoreId>, ConfigError> {
+fn cores(asked: Option<&[usize]>) -> Result<Vec<CoreId>, ConfigError> {
     let allowed: Vec<usize> =
         core_affinity::get_core_ids().ok_or(ConfigError::CoresUnknown)?.iter().map(|core| core.id).collect();
-    let cores = asked.unwrap_or_else(|| allowed.iter().copied().take(limits::SHARDS_MAX).collect());
+    let cores = asked.map_or_else(|| allowed.iter().copied().take(limits::SHARDS_MAX).collect(), <[usize]>::to_vec);
     let refuse = |reason: String| {
         let value = cores.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
         Err(ConfigError::Value { setting: "cores", value, reason })

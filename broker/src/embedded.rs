@@ -15,6 +15,8 @@ use crate::limits::{ADDRESS_MS_MAX, ADDRESS_RETRY_MS, REPORT_MS_MAX, START_MS_MA
 use crate::mesh;
 use crate::metrics::Snapshot;
 use crate::metrics::endpoint::Endpoint;
+use crate::net::Arrivals;
+use crate::quota::run::Allowances;
 use crate::shard::directory::{Directory, DirectoryError};
 use crate::shard::lifecycle::Lifecycle;
 use crate::shard::reshard::{self, ReshardError};
@@ -173,6 +175,8 @@ struct Starting {
     config: Arc<Config>,
     directory: Directory,
     lifecycle: Arc<Lifecycle>,
+    arrivals: Arc<Arrivals>,
+    allowances: Arc<Allowances>,
     endpoints: Vec<mesh::Endpoint>,
     shards: Vec<ShardThread>,
     /// Taken when the shards start, so that only shards hold it.
@@ -187,6 +191,8 @@ impl Starting {
         Self {
             endpoints: mesh::endpoints(&wakers),
             lifecycle: Lifecycle::new(wakers),
+            arrivals: Arrivals::new(config.arrivals.clone(), Clock.monotonic()),
+            allowances: Allowances::new(Clock.monotonic()),
             shards: Vec::with_capacity(config.cores.len()),
             config: Arc::new(config),
             directory,
@@ -207,6 +213,8 @@ impl Starting {
                 identity: self.directory.identity.clone(),
                 endpoint,
                 lifecycle: self.lifecycle.clone(),
+                arrivals: self.arrivals.clone(),
+                allowances: self.allowances.clone(),
                 listen: address,
                 news: news.clone(),
             };

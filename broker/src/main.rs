@@ -40,6 +40,8 @@ enum Command {
     Group(admin::GroupArgs),
     /// Show the nodes of a running cluster and what lies on them.
     Cluster(admin::ClusterArgs),
+    /// List, set or delete quotas of clients of a running cluster.
+    Quota(admin::QuotaArgs),
     /// Show where the requests of a running node spend their time, stage by stage.
     ///
     /// For example: ringmain latency --by stage --api Produce --over 10
@@ -107,6 +109,7 @@ fn main() -> ExitCode {
         Command::Config(args) => admin::config(args),
         Command::Group(args) => admin::group(args),
         Command::Cluster(args) => admin::cluster(args),
+        Command::Quota(args) => admin::quota(args),
         Command::Latency(args) => admin::latency(args),
         Command::Log(args) => offline::log(args),
         Command::Completions { shell } => {

@@ -46,6 +46,10 @@ pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answ
         Err(error_code) => return Ok(Answer::Ready(refuse(request.reply_to, 0, error_code))),
     };
     let bytes_max = usize::try_from(body.max_bytes).unwrap_or(0).min(fetch_bytes_max(ctx.fetch_memory.limit_bytes()));
+    // No more at once than the client may have in a burst, or it would be silenced for so long that its group gives it up.
+    let burst =
+        request.tariff.and_then(|tariff| tariff.fetch.as_ref()).map_or(usize::MAX, |fetch| fetch.burst() as usize);
+    let bytes_max = bytes_max.min(burst);
     let wait_ms = body.max_wait_ms.clamp(0, FETCH_WAIT_MS_MAX);
     let mut fetching = Fetching {
         slots: slots(&ctx.image.borrow(), wanted),

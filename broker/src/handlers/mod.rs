@@ -3,6 +3,7 @@
 //! Handlers hold no state, and only they choose Kafka's error codes. What the order of a connection's requests decides
 //! (the calls to owners) happens before [`handle`] returns; what it returns only waits.
 
+mod alter_client_quotas;
 mod alter_configs;
 mod alter_partition_reassignments;
 mod answer;
@@ -16,6 +17,7 @@ mod delete_groups;
 mod delete_records;
 mod delete_topics;
 mod describe_acls;
+mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
@@ -57,6 +59,7 @@ use wire::{ApiKey, DecodeError, Reader, RequestHeader, supports};
 use self::answer::ReplyTo;
 use crate::metrics::Timeline;
 use crate::net::{Answer, Budget, RequestFrame};
+use crate::quota::run::Tariff;
 use crate::shard::Context;
 
 /// A request whose header has been read.
@@ -74,6 +77,8 @@ struct Request<'a> {
     timeline: Timeline,
     /// See [`RequestFrame::turn`].
     turn: &'a Rc<Budget>,
+    /// See [`RequestFrame::tariff`].
+    tariff: Option<&'a Tariff>,
 }
 
 impl Request<'_> {
@@ -111,6 +116,7 @@ pub fn handle(ctx: &Rc<Context>, frame: RequestFrame) -> Answer {
         received: frame.received,
         timeline: frame.timeline,
         turn: &frame.turn,
+        tariff: frame.tariff.as_deref(),
     };
     dispatch(ctx, request).unwrap_or_else(|error| malformed(key.name(), error))
 }
@@ -150,6 +156,8 @@ fn dispatch(ctx: &Rc<Context>, request: Request<'_>) -> Result<Answer, DecodeErr
         ApiKey::IncrementalAlterConfigs => incremental_alter_configs::handle(ctx, request),
         ApiKey::AlterPartitionReassignments => alter_partition_reassignments::handle(ctx, request),
         ApiKey::ListPartitionReassignments => list_partition_reassignments::handle(request),
+        ApiKey::DescribeClientQuotas => describe_client_quotas::handle(ctx, request),
+        ApiKey::AlterClientQuotas => alter_client_quotas::handle(ctx, request),
         ApiKey::DescribeCluster => describe_cluster::handle(ctx, request),
         ApiKey::DescribeTopicPartitions => describe_topic_partitions::handle(ctx, request),
     }

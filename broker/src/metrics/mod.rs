@@ -73,6 +73,8 @@ pub struct Metrics {
     pub sends: Counter,
     pub mesh_calls: Counter,
     pub mesh_served: Counter,
+    /// Answers whose clients were throttled by a quota.
+    pub throttled: Counter,
     /// Sealed segments that the scrub found not to be as they were written.
     pub damaged_segments: Counter,
     latencies: RefCell<BTreeMap<i16, ApiLatency>>,

@@ -32,7 +32,7 @@ pub async fn take(ctx: &Rc<Context>) -> Snapshot {
 
 fn counters(ctx: &Context) -> Vec<Figure> {
     let (metrics, engine) = (&ctx.metrics, ctx.engine.stats());
-    let figures: [(&str, &str, u64); 25] = [
+    let figures: [(&str, &str, u64); 26] = [
         ("connections_accepted", "Connections that were accepted", metrics.connections_accepted.get()),
         (
             "connections_refused",
@@ -50,6 +50,7 @@ fn counters(ctx: &Context) -> Vec<Figure> {
         ("request_bytes", "Bytes received from clients", metrics.request_bytes.get()),
         ("response_bytes", "Bytes sent to clients", metrics.response_bytes.get()),
         ("sends", "Sends of one or more answers", metrics.sends.get()),
+        ("throttled", "Requests whose clients were throttled by a quota", metrics.throttled.get()),
         ("mesh_calls", "Requests sent to other shards", metrics.mesh_calls.get()),
         ("mesh_served", "Requests of other shards that were served", metrics.mesh_served.get()),
         ("journal_groups", "Write groups that were made durable", engine.groups_written),

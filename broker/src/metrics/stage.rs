@@ -76,7 +76,7 @@ impl Stage {
     /// What happens in it, for people.
     pub const fn meaning(self) -> &'static str {
         match self {
-            Stage::Admit => "all bytes are here; waits for memory and for what came with it",
+            Stage::Admit => "all bytes are here; waits for memory, for what came with it, or while throttled",
             Stage::Decode => "decoded, checksums checked, handed to the owners",
             Stage::Memory => "waits for its connection's turn and for memory to read into",
             Stage::MeshOut => "on its way to the core that owns the partition",

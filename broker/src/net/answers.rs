@@ -95,8 +95,14 @@ impl Answers {
     }
 
     /// Moves the pieces of the ready answers at the head to `parts`, as many as one send should carry, and tells whose
-    /// they are. Takes none if the head is not ready; then the task is woken when that changes.
-    pub fn take_ready(&mut self, parts: &mut Vec<Part>, taken: &mut Vec<Origin>, cx: &mut Context<'_>) {
+    /// they are. Takes none if the head is not ready; then the task is woken when that changes. `settle` sees each answer before it is taken.
+    pub fn take_ready(
+        &mut self,
+        parts: &mut Vec<Part>,
+        taken: &mut Vec<Origin>,
+        mut settle: impl FnMut(i16, &mut Response),
+        cx: &mut Context<'_>,
+    ) {
         let mut gathered_bytes = 0;
         loop {
             for (place, owed) in self.queue.iter_mut().take(ANSWERS_POLLED_MAX).enumerate() {
@@ -106,7 +112,8 @@ impl Answers {
                 }
             }
             let before = taken.len();
-            while let Some(response) = self.ready_head(gathered_bytes, parts.len()) {
+            while let Some((api_key, response)) = self.ready_head(gathered_bytes, parts.len()) {
+                settle(api_key, response);
                 gathered_bytes += response.byte_len();
                 parts.append(&mut response.parts);
                 let held = std::mem::take(&mut response.held);
@@ -127,11 +134,13 @@ impl Answers {
     }
 
     /// The answer at the head if it is ready and still fits into this send; the first one always fits.
-    fn ready_head(&mut self, gathered_bytes: usize, gathered_parts: usize) -> Option<&mut Response> {
-        let Owed { progress: Progress::Ready(response), bytes, .. } = self.queue.front_mut()? else { return None };
+    fn ready_head(&mut self, gathered_bytes: usize, gathered_parts: usize) -> Option<(i16, &mut Response)> {
+        let Owed { progress: Progress::Ready(response), bytes, origin, .. } = self.queue.front_mut()? else {
+            return None;
+        };
         let fits =
             gathered_bytes + *bytes <= SEND_COALESCE_BYTES && gathered_parts + response.parts.len() <= SEND_PARTS_MAX;
-        (fits || gathered_parts == 0).then_some(response)
+        (fits || gathered_parts == 0).then_some((origin.api_key, response))
     }
 }
 
@@ -168,7 +177,7 @@ mod tests {
 
     fn take(answers: &mut Answers) -> (Vec<i16>, usize) {
         let (mut parts, mut taken) = (Vec::new(), Vec::new());
-        answers.take_ready(&mut parts, &mut taken, &mut Context::from_waker(Waker::noop()));
+        answers.take_ready(&mut parts, &mut taken, |_, _| (), &mut Context::from_waker(Waker::noop()));
         (taken.iter().map(|origin| origin.api_key).collect(), parts.iter().map(|part: &Part| part.len()).sum())
     }
 

@@ -22,15 +22,18 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 use engine::ring::{RecvChunk, Socket};
+use wire::{ApiKey, Reader, RequestHeader};
 
 use super::answers::{Answers, Origin};
+use super::arrivals::Admission;
 use super::budget::{Budget, Permit};
 use super::frame::{self, FrameError, PREFIX_BYTES, Rest};
 use super::table::{Entry, Order};
-use super::{Answer, RequestFrame};
+use super::{Answer, RequestFrame, Response};
 use crate::handlers;
 use crate::limits;
 use crate::metrics::{Stage, Timeline};
+use crate::quota::run::Tariff;
 use crate::shard::Context;
 
 /// Pieces of an answer that the writer keeps room for.
@@ -70,10 +73,15 @@ struct Connection {
     blocked: Cell<Option<Waker>>,
     /// See [`RequestFrame::turn`].
     turn: Rc<Budget>,
+    /// What its client is bound by, if quotas bind anybody.
+    tariff: RefCell<Option<Rc<Tariff>>>,
+    /// Until when the socket is not read, as the client has used more than it may (KIP-219: the answer first, then the silence).
+    muted_until: Cell<Option<Instant>>,
+    _admission: Admission,
 }
 
 /// Serves a connection until either side ends it.
-pub async fn serve(ctx: Rc<Context>, socket: Socket) {
+pub async fn serve(ctx: Rc<Context>, socket: Socket, admission: Admission) {
     let (Ok(peer), Ok(local)) = (socket.peer_addr(), socket.local_addr()) else {
         // It was gone before it was looked at.
         ctx.metrics.connections_closed.add(1);
@@ -90,6 +98,9 @@ pub async fn serve(ctx: Rc<Context>, socket: Socket) {
         sending: Cell::new(false),
         blocked: Cell::new(None),
         turn: Budget::new(1),
+        tariff: RefCell::default(),
+        muted_until: Cell::new(None),
+        _admission: admission,
     };
     let end = connection.run().await;
     drop(connection);
@@ -234,23 +245,82 @@ impl Connection {
         let mut origin = Origin { api_key, timeline };
         let request_bytes = body.len();
         self.ctx.metrics.requests.add(1);
+        let tariff = self.tariff(&body, received);
         let (peer, local, turn) = (self.peer, self.local, self.turn.clone());
-        let request = RequestFrame { bytes: body, received, timeline, peer, local, turn };
-        match handlers::handle(&self.ctx, request) {
+        if let Some(tariff) = tariff.as_ref().filter(|_| api_key == ApiKey::Produce.as_i16()) {
+            tariff.take_produced(request_bytes, received);
+        }
+        let request = RequestFrame { bytes: body, received, timeline, peer, local, turn, tariff: tariff.clone() };
+        let answer = handlers::handle(&self.ctx, request);
+        if let Some(tariff) = tariff.as_ref().filter(|tariff| tariff.counts_time()) {
+            let now = self.ctx.clock.monotonic();
+            tariff.take_time(now.saturating_duration_since(received), now);
+        }
+        match answer {
             Answer::Ready(response) => {
                 origin.timeline.pass(Stage::Decode, self.ctx.clock.monotonic());
                 self.answers.borrow_mut().push_ready(origin, response);
             }
             Answer::Later(response) => self.answers.borrow_mut().push_later(origin, response, request_bytes, permit),
-            Answer::Silent => {}
+            // Nothing tells this client that it is throttled.
+            Answer::Silent => tariff.iter().for_each(|tariff| self.mute(tariff.take_produced(0, received), received)),
             Answer::Close(reason) => return Err(End::Violation(reason)),
         }
         self.entry.unanswered.set(self.answers.borrow().len());
         Ok(())
     }
 
+    /// What the client of a request is bound by. Which client it is stands in each request.
+    fn tariff(&self, body: &Bytes, now: Instant) -> Option<Rc<Tariff>> {
+        let image = self.ctx.image.borrow();
+        let quotas = image.quotas();
+        let tariff = (!quotas.is_empty()).then(|| {
+            let header = RequestHeader::decode(&mut Reader::new(body));
+            let client_id = header.ok().and_then(|header| header.client_id).unwrap_or_default();
+            self.ctx.quota_clients.tariff(quotas, client_id, now)
+        });
+        self.tariff.replace(tariff.clone());
+        tariff
+    }
+
+    /// An answer leaves: its client is told how long it is throttled, and is not heard for that long.
+    fn settle(&self, api_key: i16, response: &mut Response) {
+        let tariff = self.tariff.borrow();
+        let Some(tariff) = tariff.as_ref() else { return };
+        let now = self.ctx.clock.monotonic();
+        let is = |key: ApiKey| key.as_i16() == api_key;
+        let bytes = if is(ApiKey::Fetch) {
+            tariff.take_fetched(response.byte_len(), now)
+        } else if is(ApiKey::Produce) {
+            tariff.take_produced(0, now)
+        } else {
+            Duration::ZERO
+        };
+        let wait = bytes.max(tariff.take_time(Duration::ZERO, now));
+        if !wait.is_zero() {
+            // Less than a millisecond is told as one: zero means that nothing was throttled.
+            let wait_ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX).max(1);
+            response.set_throttle_time(wait_ms);
+            self.mute(wait, now);
+        }
+    }
+
+    fn mute(&self, wait: Duration, now: Instant) {
+        if wait.is_zero() {
+            return;
+        }
+        self.ctx.metrics.throttled.add(1);
+        let until = now + wait;
+        self.muted_until.set(self.muted_until.get().max(Some(until)));
+        // It is silent because it is told to be.
+        self.entry.active_at.set(until);
+    }
+
     /// Waits until another request may be taken on.
     async fn room(&self) {
+        while let Some(until) = self.muted_until.take() {
+            self.ctx.ring.sleep_until(until).await;
+        }
         while !self.ctx.mesh.has_room() {
             self.ctx.mesh.room().await;
         }
@@ -273,7 +343,8 @@ impl Connection {
         let mut taken = Vec::new();
         loop {
             poll_fn(|cx| {
-                self.answers.borrow_mut().take_ready(&mut parts, &mut taken, cx);
+                let settle = |api_key, response: &mut Response| self.settle(api_key, response);
+                self.answers.borrow_mut().take_ready(&mut parts, &mut taken, settle, cx);
                 if taken.is_empty() { Poll::Pending } else { Poll::Ready(()) }
             })
             .await;
@@ -302,7 +373,8 @@ impl Connection {
         let now = self.ctx.clock.monotonic();
         taken.iter_mut().for_each(|origin| origin.timeline.pass(Stage::Queue, now));
         self.entry.unanswered.set(self.answers.borrow().len());
-        self.entry.active_at.set(now);
+        // Who is throttled counts as active until that is over.
+        self.entry.active_at.set(self.entry.active_at.get().max(now));
         if let Some(reader) = self.blocked.take() {
             reader.wake();
         }

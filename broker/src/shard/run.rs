@@ -28,10 +28,11 @@ use crate::limits::{ACCEPT_BACKLOG, DRAIN_MS_MAX, SHUTDOWN_MS_MAX, request_budge
 use crate::mesh::message::Request;
 use crate::mesh::{self, CallId, Mesh};
 use crate::metrics::{self, Metrics};
-use crate::net::{self, Budget, Connections, Order, RequestMemory};
+use crate::net::{self, Arrivals, Budget, Connections, Order, RequestMemory};
 use crate::partition;
 use crate::partition::limits::fetch_budget_bytes;
 use crate::partition::run::Served;
+use crate::quota::run::{Allowances, Clients};
 
 /// What a shard is given at its start.
 pub struct Seed {
@@ -40,6 +41,8 @@ pub struct Seed {
     pub identity: Identity,
     pub endpoint: mesh::Endpoint,
     pub lifecycle: Arc<Lifecycle>,
+    pub arrivals: Arc<Arrivals>,
+    pub allowances: Arc<Allowances>,
     /// Where to listen. Port 0, for the first shard only, means any.
     pub listen: SocketAddr,
     pub news: Sender<News>,
@@ -121,7 +124,7 @@ fn tell(news: &Sender<News>, what: News) {
 
 /// Opens what belongs to the shard alone: its port and its storage.
 async fn open(ring: &Ring, seed: Seed) -> Result<(Rc<Context>, Listener), ShardError> {
-    let Seed { shard, config, identity, endpoint, lifecycle, listen, news } = seed;
+    let Seed { shard, config, identity, endpoint, lifecycle, arrivals, allowances, listen, news } = seed;
     let listen_error = |source| ShardError::Listen { address: listen, source };
     let listener = ring.listen(listen, ACCEPT_BACKLOG).map_err(listen_error)?;
     let address = listener.local_addr().map_err(listen_error)?;
@@ -165,6 +168,8 @@ async fn open(ring: &Ring, seed: Seed) -> Result<(Rc<Context>, Listener), ShardE
         metrics: Metrics::default(),
         connections: Connections::default(),
         request_memory: RequestMemory::new(request_bytes as usize, config.request_bytes_max as usize),
+        arrivals,
+        quota_clients: Clients::new(allowances),
         watch: Watch::new(lifecycle),
         config,
     });

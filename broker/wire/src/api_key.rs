@@ -38,6 +38,8 @@ pub enum ApiKey {
     IncrementalAlterConfigs = 44,
     AlterPartitionReassignments = 45,
     ListPartitionReassignments = 46,
+    DescribeClientQuotas = 48,
+    AlterClientQuotas = 49,
     DescribeCluster = 60,
     DescribeTopicPartitions = 75,
 }
@@ -92,6 +94,8 @@ pub const SUPPORTED: &[ApiRange] = &[
     range(ApiKey::IncrementalAlterConfigs, 0, 1),
     range(ApiKey::AlterPartitionReassignments, 0, 1),
     range(ApiKey::ListPartitionReassignments, 0, 0),
+    range(ApiKey::DescribeClientQuotas, 0, 1),
+    range(ApiKey::AlterClientQuotas, 0, 1),
     range(ApiKey::DescribeCluster, 0, 2),
     range(ApiKey::DescribeTopicPartitions, 0, 0),
 ];
@@ -149,6 +153,8 @@ impl ApiKey {
             Self::IncrementalAlterConfigs => "IncrementalAlterConfigs",
             Self::AlterPartitionReassignments => "AlterPartitionReassignments",
             Self::ListPartitionReassignments => "ListPartitionReassignments",
+            Self::DescribeClientQuotas => "DescribeClientQuotas",
+            Self::AlterClientQuotas => "AlterClientQuotas",
             Self::DescribeCluster => "DescribeCluster",
             Self::DescribeTopicPartitions => "DescribeTopicPartitions",
         }
@@ -167,7 +173,7 @@ impl ApiKey {
             | Self::AlterPartitionReassignments
             | Self::ListPartitionReassignments
             | Self::DescribeTopicPartitions => 0,
-            Self::IncrementalAlterConfigs => 1,
+            Self::IncrementalAlterConfigs | Self::DescribeClientQuotas | Self::AlterClientQuotas => 1,
             Self::DeleteRecords | Self::InitProducerId | Self::DeleteGroups => 2,
             Self::DescribeAcls | Self::CreateAcls | Self::DeleteAcls => 2,
             Self::AlterConfigs | Self::DescribeLogDirs | Self::CreatePartitions | Self::ElectLeaders => 2,

@@ -74,6 +74,10 @@ macro_rules! for_each_message {
             list_partition_reassignments_response: list_partition_reassignments::ListPartitionReassignmentsResponse, ListPartitionReassignments, 0..=0;
             describe_topic_partitions_request: describe_topic_partitions::DescribeTopicPartitionsRequest, DescribeTopicPartitions, 0..=0;
             describe_topic_partitions_response: describe_topic_partitions::DescribeTopicPartitionsResponse, DescribeTopicPartitions, 0..=0;
+            describe_client_quotas_request: describe_client_quotas::DescribeClientQuotasRequest, DescribeClientQuotas, 0..=1;
+            describe_client_quotas_response: describe_client_quotas::DescribeClientQuotasResponse, DescribeClientQuotas, 0..=1;
+            alter_client_quotas_request: alter_client_quotas::AlterClientQuotasRequest, AlterClientQuotas, 0..=1;
+            alter_client_quotas_response: alter_client_quotas::AlterClientQuotasResponse, AlterClientQuotas, 0..=1;
             describe_cluster_request: describe_cluster::DescribeClusterRequest, DescribeCluster, 0..=2;
             describe_cluster_response: describe_cluster::DescribeClusterResponse, DescribeCluster, 0..=2;
         }
