@@ -26,7 +26,8 @@ pub(super) struct Whom {
 impl Whom {
     /// Kind and name of each part; no name for the default.
     fn parts(&self) -> Vec<(EntityKind, Option<&str>)> {
-        let kinds = [(EntityKind::User, &self.user), (EntityKind::ClientId, &self.client_id), (EntityKind::Ip, &self.ip)];
+        let kinds =
+            [(EntityKind::User, &self.user), (EntityKind::ClientId, &self.client_id), (EntityKind::Ip, &self.ip)];
         let named = |(kind, name)| {
             let name: &Option<String> = name;
             name.as_deref().map(|name| (kind, Some(name).filter(|name| !name.is_empty())))

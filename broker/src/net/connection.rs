@@ -75,7 +75,7 @@ struct Connection {
     turn: Rc<Budget>,
     /// What its client is bound by, if quotas bind anybody.
     tariff: RefCell<Option<Rc<Tariff>>>,
-    /// Until when the socket is not read, as the client has used more than it may (KIP-219: the answer first, then the silence).
+    /// Until when no request is taken up, as the client has used more than it may. Answers leave all the while (KIP-219).
     muted_until: Cell<Option<Instant>>,
     _admission: Admission,
 }
@@ -248,13 +248,14 @@ impl Connection {
         let tariff = self.tariff(&body, received);
         let (peer, local, turn) = (self.peer, self.local, self.turn.clone());
         if let Some(tariff) = tariff.as_ref().filter(|_| api_key == ApiKey::Produce.as_i16()) {
-            tariff.take_produced(request_bytes, received);
+            // What the client has sent behind it waits as well.
+            self.mute(tariff.take_produced(request_bytes, received), received);
         }
         let request = RequestFrame { bytes: body, received, timeline, peer, local, turn, tariff: tariff.clone() };
         let answer = handlers::handle(&self.ctx, request);
         if let Some(tariff) = tariff.as_ref().filter(|tariff| tariff.counts_time()) {
             let now = self.ctx.clock.monotonic();
-            tariff.take_time(now.saturating_duration_since(received), now);
+            self.mute(tariff.take_time(now.saturating_duration_since(received), now), now);
         }
         match answer {
             Answer::Ready(response) => {
@@ -262,8 +263,7 @@ impl Connection {
                 self.answers.borrow_mut().push_ready(origin, response);
             }
             Answer::Later(response) => self.answers.borrow_mut().push_later(origin, response, request_bytes, permit),
-            // Nothing tells this client that it is throttled.
-            Answer::Silent => tariff.iter().for_each(|tariff| self.mute(tariff.take_produced(0, received), received)),
+            Answer::Silent => {}
             Answer::Close(reason) => return Err(End::Violation(reason)),
         }
         self.entry.unanswered.set(self.answers.borrow().len());
@@ -283,7 +283,7 @@ impl Connection {
         tariff
     }
 
-    /// An answer leaves: its client is told how long it is throttled, and is not heard for that long.
+    /// An answer leaves: its client is told how long it is throttled, and is not heard for that long. What was fetched counts now.
     fn settle(&self, api_key: i16, response: &mut Response) {
         let tariff = self.tariff.borrow();
         let Some(tariff) = tariff.as_ref() else { return };
@@ -301,6 +301,7 @@ impl Connection {
             // Less than a millisecond is told as one: zero means that nothing was throttled.
             let wait_ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX).max(1);
             response.set_throttle_time(wait_ms);
+            self.ctx.metrics.throttled.add(1);
             self.mute(wait, now);
         }
     }
@@ -309,7 +310,6 @@ impl Connection {
         if wait.is_zero() {
             return;
         }
-        self.ctx.metrics.throttled.add(1);
         let until = now + wait;
         self.muted_until.set(self.muted_until.get().max(Some(until)));
         // It is silent because it is told to be.
