@@ -10,6 +10,8 @@
 
 use std::time::Instant;
 
+const NS_PER_S: u64 = 1_000_000_000;
+
 /// A part of a request's way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -101,11 +103,12 @@ impl Stage {
 
 /// One request's way through the stages.
 ///
-/// Invariant: the time spent in all stages is the time from `begun` to `at`, whatever the clocks of several cores say.
+/// Invariant: the times spent in all stages sum to `at_ns`, whatever the clocks of several cores say.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeline {
     begun: Instant,
-    at: Instant,
+    /// The end of the last stage, since `begun`.
+    at_ns: u64,
     spent_ns: [u64; Stage::COUNT],
     /// Bit by bit, the stages that were passed.
     passed: u16,
@@ -114,20 +117,21 @@ pub struct Timeline {
 impl Timeline {
     /// A request whose last byte has arrived.
     pub fn new(begun: Instant) -> Self {
-        Self { begun, at: begun, spent_ns: [0; Stage::COUNT], passed: 0 }
+        Self { begun, at_ns: 0, spent_ns: [0; Stage::COUNT], passed: 0 }
     }
 
     /// The request was in this stage until now. A moment before the last one counts as that one.
     pub fn pass(&mut self, stage: Stage, until: Instant) {
-        let until = until.max(self.at);
-        self.spent_ns[stage as usize] += (until - self.at).as_nanos() as u64;
-        self.at = until;
+        let since_begun = until.saturating_duration_since(self.begun);
+        let until_ns = (since_begun.as_secs() * NS_PER_S + u64::from(since_begun.subsec_nanos())).max(self.at_ns);
+        self.spent_ns[stage as usize] += until_ns - self.at_ns;
+        self.at_ns = until_ns;
         self.passed |= 1 << stage as u16;
     }
 
     /// Nanoseconds from the request's last byte to the end of the last stage.
     pub fn total_ns(&self) -> u64 {
-        (self.at - self.begun).as_nanos() as u64
+        self.at_ns
     }
 
     /// The stages that were passed, with the nanoseconds spent in each.
