@@ -12,6 +12,8 @@ use serde::Deserialize;
 use crate::group::config::GroupConfig;
 use crate::ids::{CoreId, NodeId};
 use crate::limits;
+use crate::metrics::limits::{METRICS_LISTEN_DEFAULT, METRICS_OFF};
+use crate::net::ArrivalLimits;
 
 /// When a produce request with acks is answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
@@ -61,6 +63,15 @@ pub struct Settings {
     pub request_bytes_max: Option<u32>,
     #[serde(rename = "connections.per.shard.max")]
     pub connections_max: Option<u32>,
+    #[serde(rename = "max.connections")]
+    pub open_connections_max: Option<u32>,
+    #[serde(rename = "max.connections.per.ip")]
+    pub connections_per_ip_max: Option<u32>,
+    /// As in Kafka: `10.0.0.1:500,10.0.0.2:1000`.
+    #[serde(rename = "max.connections.per.ip.overrides")]
+    pub connections_per_ip_overrides: Option<String>,
+    #[serde(rename = "max.connection.creation.rate")]
+    pub connection_rate_max: Option<u32>,
     #[serde(rename = "connections.max.idle.ms")]
     pub connection_idle_ms: Option<u64>,
     #[serde(rename = "log.retention.ms")]
@@ -113,8 +124,19 @@ pub struct Settings {
     pub offsets_partitions: Option<u32>,
     #[serde(rename = "offsets.topic.segment.bytes")]
     pub offsets_segment_bytes: Option<u32>,
+    /// An address, or `none`.
+    #[serde(rename = "metrics.listen")]
+    pub metrics_listen: Option<String>,
     #[serde(rename = "log.level")]
     pub trace_filter: Option<String>,
+}
+
+/// Where metrics are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MetricsListen {
+    pub address: SocketAddr,
+    /// Nobody has asked for this address, so the node does without where it is taken.
+    pub is_default: bool,
 }
 
 /// Checked settings of a node. Made by [`Config::check`] alone.
@@ -143,6 +165,8 @@ pub struct Config {
     pub partitions: u32,
     pub request_bytes_max: u32,
     pub connections_per_shard_max: u32,
+    /// Connections of all shards together.
+    pub arrivals: ArrivalLimits,
     pub connection_idle: Duration,
     /// Age of records above which segments go, of topics that do not set it. None keeps them.
     pub retention_ms: Option<u64>,
@@ -160,6 +184,8 @@ pub struct Config {
     pub scrub_bytes_per_s: u64,
     /// Consumer groups and committed offsets.
     pub groups: GroupConfig,
+    /// None where metrics are turned off.
+    pub metrics_listen: Option<MetricsListen>,
     /// What is traced to standard error, in the syntax of `RUST_LOG`.
     pub trace_filter: String,
 }
@@ -204,6 +230,10 @@ impl Settings {
             message_bytes_max: self.message_bytes_max.or(base.message_bytes_max),
             request_bytes_max: self.request_bytes_max.or(base.request_bytes_max),
             connections_max: self.connections_max.or(base.connections_max),
+            open_connections_max: self.open_connections_max.or(base.open_connections_max),
+            connections_per_ip_max: self.connections_per_ip_max.or(base.connections_per_ip_max),
+            connections_per_ip_overrides: self.connections_per_ip_overrides.or(base.connections_per_ip_overrides),
+            connection_rate_max: self.connection_rate_max.or(base.connection_rate_max),
             connection_idle_ms: self.connection_idle_ms.or(base.connection_idle_ms),
             retention_ms: self.retention_ms.or(base.retention_ms),
             retention_bytes: self.retention_bytes.or(base.retention_bytes),
@@ -230,6 +260,7 @@ impl Settings {
             offsets_retention_check_ms: self.offsets_retention_check_ms.or(base.offsets_retention_check_ms),
             offsets_partitions: self.offsets_partitions.or(base.offsets_partitions),
             offsets_segment_bytes: self.offsets_segment_bytes.or(base.offsets_segment_bytes),
+            metrics_listen: self.metrics_listen.or(base.metrics_listen),
             trace_filter: self.trace_filter.or(base.trace_filter),
         }
     }
@@ -239,7 +270,8 @@ impl Config {
     /// Checks `settings` against the machine and the limits; what is absent gets its default.
     pub fn check(settings: Settings) -> Result<Self, ConfigError> {
         let groups = GroupConfig::check(&settings)?;
-        let cores = cores(settings.cores)?;
+        let cores = cores(settings.cores.as_deref())?;
+        let arrivals = ArrivalLimits::check(&settings, cores.len() as u64)?;
         let shards = cores.len() as u64;
         let memory_bytes_per_shard = memory_per_shard(settings.memory_bytes, shards)?;
         // A request must fit in the shard's budget for requests, or it could never be admitted.
@@ -290,6 +322,7 @@ impl Config {
                 1,
                 limits::CONNECTIONS_MAX_CEILING,
             )?,
+            arrivals,
             connection_idle: Duration::from_millis(in_range("connections.max.idle.ms", idle_ms, 1_000, u64::MAX)?),
             retention_ms: bound("log.retention.ms", settings.retention_ms.unwrap_or(limits::RETENTION_MS_DEFAULT))?,
             retention_bytes: bound("log.retention.bytes", settings.retention_bytes.unwrap_or(-1))?,
@@ -299,6 +332,7 @@ impl Config {
             producer_expiry: producer_expiry(settings.producer_expiry_ms)?,
             scrub_bytes_per_s: scrub_rate(settings.scrub_mib_per_s)?,
             groups,
+            metrics_listen: metrics_listen(settings.metrics_listen.as_deref())?,
             trace_filter: settings.trace_filter.unwrap_or_else(|| "info".to_owned()),
         })
     }
@@ -306,6 +340,17 @@ impl Config {
     /// The number of shards: one per core.
     pub fn shard_count(&self) -> u16 {
         u16::try_from(self.cores.len()).expect("checked against SHARDS_MAX")
+    }
+}
+
+fn metrics_listen(written: Option<&str>) -> Result<Option<MetricsListen>, ConfigError> {
+    match written {
+        Some(METRICS_OFF) => Ok(None),
+        Some(written) => Ok(Some(MetricsListen { address: resolve("metrics.listen", written)?, is_default: false })),
+        None => {
+            let address = METRICS_LISTEN_DEFAULT.parse().expect("a constant address");
+            Ok(Some(MetricsListen { address, is_default: true }))
+        }
     }
 }
 
@@ -371,10 +416,10 @@ fn group_bytes(asked_kib: Option<u32>) -> Result<usize, ConfigError> {
     Err(ConfigError::Value { setting, value: kib.to_string(), reason })
 }
 
-fn cores(asked: Option<Vec<usize>>) -> Result<Vec<CoreId>, ConfigError> {
+fn cores(asked: Option<&[usize]>) -> Result<Vec<CoreId>, ConfigError> {
     let allowed: Vec<usize> =
         core_affinity::get_core_ids().ok_or(ConfigError::CoresUnknown)?.iter().map(|core| core.id).collect();
-    let cores = asked.unwrap_or_else(|| allowed.iter().copied().take(limits::SHARDS_MAX).collect());
+    let cores = asked.map_or_else(|| allowed.iter().copied().take(limits::SHARDS_MAX).collect(), <[usize]>::to_vec);
     let refuse = |reason: String| {
         let value = cores.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
         Err(ConfigError::Value { setting: "cores", value, reason })
@@ -411,7 +456,7 @@ fn ram_bytes() -> u64 {
 
 /// Where to listen, and what clients are told to dial if that is another address.
 fn addresses(listen: Option<&str>, advertise: Option<&str>) -> Result<(SocketAddr, Option<HostPort>), ConfigError> {
-    let listen = resolve(listen.unwrap_or("127.0.0.1:9092"))?;
+    let listen = resolve("listen", listen.unwrap_or("127.0.0.1:9092"))?;
     let advertised = advertise.map(advertised).transpose()?;
     if listen.ip().is_unspecified() && advertised.is_none() {
         let reason = "clients cannot dial it; say with --advertise HOST:PORT what they should dial".to_owned();
@@ -420,9 +465,9 @@ fn addresses(listen: Option<&str>, advertise: Option<&str>) -> Result<(SocketAdd
     Ok((listen, advertised))
 }
 
-fn resolve(listen: &str) -> Result<SocketAddr, ConfigError> {
-    let refuse = |reason: String| ConfigError::Value { setting: "listen", value: listen.to_owned(), reason };
-    let mut addresses = listen
+fn resolve(setting: &'static str, written: &str) -> Result<SocketAddr, ConfigError> {
+    let refuse = |reason: String| ConfigError::Value { setting, value: written.to_owned(), reason };
+    let mut addresses = written
         .to_socket_addrs()
         .map_err(|error| refuse(format!("it must be HOST:PORT with a host of this machine ({error})")))?;
     addresses.next().ok_or_else(|| refuse("the host has no address".to_owned()))
@@ -449,6 +494,21 @@ mod tests {
 
     fn refused(settings: Settings) -> String {
         Config::check(settings).expect_err("must be refused").to_string()
+    }
+
+    #[test]
+    fn metrics_are_at_their_usual_port_at_another_or_nowhere() {
+        let listen = |written: Option<&str>| {
+            let settings = Settings { metrics_listen: written.map(str::to_owned), ..Settings::default() };
+            Config::check(settings)
+                .expect("possible")
+                .metrics_listen
+                .map(|listen| (listen.address.port(), listen.is_default))
+        };
+        assert_eq!(
+            [listen(None), listen(Some("127.0.0.1:0")), listen(Some("none"))],
+            [Some((9644, true)), Some((0, false)), None]
+        );
     }
 
     #[test]
@@ -499,6 +559,8 @@ mod tests {
     fn impossible_values_are_refused_with_one_sentence() {
         let text = refused(Settings { cores: Some(vec![0, 0]), ..Settings::default() });
         assert_eq!(text, "cores = 0,0 is not possible: core 0 is named twice");
+        let text = refused(Settings { metrics_listen: Some("9644".to_owned()), ..Settings::default() });
+        assert!(text.starts_with("metrics.listen = 9644 is not possible: it must be HOST:PORT"), "{text}");
         let text = refused(Settings { listen: Some("9092".to_owned()), ..Settings::default() });
         assert!(text.starts_with("listen = 9092 is not possible: it must be HOST:PORT"), "{text}");
         let text = refused(Settings { memory_bytes: Some(1), cores: Some(vec![0]), ..Settings::default() });

@@ -9,11 +9,14 @@ use std::time::{Duration, Instant};
 use engine::ring::{self, ProbeError, RingConfig, RingWaker, ShardHandle};
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, MetricsListen};
 use crate::ids::ShardId;
 use crate::limits::{ADDRESS_MS_MAX, ADDRESS_RETRY_MS, REPORT_MS_MAX, START_MS_MAX};
-use crate::mesh::{self, Endpoint};
+use crate::mesh;
 use crate::metrics::Snapshot;
+use crate::metrics::endpoint::Endpoint;
+use crate::net::Arrivals;
+use crate::quota::run::Allowances;
 use crate::shard::directory::{Directory, DirectoryError};
 use crate::shard::lifecycle::Lifecycle;
 use crate::shard::reshard::{self, ReshardError};
@@ -32,6 +35,8 @@ pub enum StartError {
     Shard(#[from] ShardError),
     #[error("cannot start the thread of shard {shard} on core {core}: {source}")]
     Thread { shard: ShardId, core: usize, source: io::Error },
+    #[error("cannot serve metrics on {address}: {source}; choose another address with --metrics-listen, or none")]
+    Metrics { address: SocketAddr, source: io::Error },
     #[error("the node did not start within {START_MS_MAX} ms")]
     Late,
     #[error("a shard ended while it started; the trace above says why")]
@@ -53,10 +58,13 @@ type ShardThread = ShardHandle<Result<(), ShardError>>;
 pub struct Running {
     /// Where clients reach it.
     pub address: SocketAddr,
+    /// Where metrics are served, if they are.
+    pub metrics_address: Option<SocketAddr>,
     /// From the call of [`start`] to the moment at which every shard served.
     pub start_duration: Duration,
     shards: Vec<ShardThread>,
     lifecycle: Arc<Lifecycle>,
+    _endpoint: Option<Endpoint>,
     /// Let go last, after every shard has closed its files.
     _directory: Directory,
 }
@@ -77,13 +85,24 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     refuse_taken_address(config.listen)?;
     reshard::bring_in_line(&config, &mut directory)?;
 
+    let metrics_listen = config.metrics_listen;
     let mut starting = Starting::new(config, directory);
+    let endpoint = metrics_listen.map(|listen| open_endpoint(listen, &starting.lifecycle)).transpose()?.flatten();
     let outcome = starting.start_shards().and_then(|address| starting.await_serving(began).map(|()| address));
     match outcome {
         Ok(address) => {
             let start_duration = Clock.monotonic() - began;
             let Starting { shards, lifecycle, directory, .. } = starting;
-            Ok(Running { address, start_duration, shards, lifecycle, _directory: directory })
+            let metrics_address = endpoint.as_ref().map(|endpoint| endpoint.address);
+            Ok(Running {
+                address,
+                metrics_address,
+                start_duration,
+                shards,
+                lifecycle,
+                _endpoint: endpoint,
+                _directory: directory,
+            })
         }
         Err(error) => {
             // Shards that have started must let go of the directory before the caller may try again.
@@ -110,7 +129,7 @@ impl Running {
     }
 
     /// The figures of every shard now.
-    pub fn metrics(&self) -> Vec<Snapshot> {
+    pub fn metrics(&self) -> Vec<Arc<Snapshot>> {
         self.lifecycle.collect_reports(Duration::from_millis(REPORT_MS_MAX))
     }
 
@@ -138,9 +157,16 @@ impl Remote {
         self.lifecycle.stop();
     }
 
-    /// Has every shard trace its figures; does not wait.
+    /// The figures of every shard now; those that a shard does not give in time are missing.
+    pub fn metrics(&self) -> Vec<Arc<Snapshot>> {
+        self.lifecycle.collect_reports(Duration::from_millis(REPORT_MS_MAX))
+    }
+
+    /// Traces the figures of every shard.
     pub fn report(&self) {
-        self.lifecycle.ask_report();
+        for figures in self.metrics() {
+            tracing::info!(shard = %figures.shard, %figures, "figures");
+        }
     }
 }
 
@@ -149,7 +175,9 @@ struct Starting {
     config: Arc<Config>,
     directory: Directory,
     lifecycle: Arc<Lifecycle>,
-    endpoints: Vec<Endpoint>,
+    arrivals: Arc<Arrivals>,
+    allowances: Arc<Allowances>,
+    endpoints: Vec<mesh::Endpoint>,
     shards: Vec<ShardThread>,
     /// Taken when the shards start, so that only shards hold it.
     news_sender: Option<mpsc::Sender<News>>,
@@ -163,6 +191,8 @@ impl Starting {
         Self {
             endpoints: mesh::endpoints(&wakers),
             lifecycle: Lifecycle::new(wakers),
+            arrivals: Arrivals::new(config.arrivals.clone(), Clock.monotonic()),
+            allowances: Allowances::new(Clock.monotonic()),
             shards: Vec::with_capacity(config.cores.len()),
             config: Arc::new(config),
             directory,
@@ -183,6 +213,8 @@ impl Starting {
                 identity: self.directory.identity.clone(),
                 endpoint,
                 lifecycle: self.lifecycle.clone(),
+                arrivals: self.arrivals.clone(),
+                allowances: self.allowances.clone(),
                 listen: address,
                 news: news.clone(),
             };
@@ -223,6 +255,19 @@ impl Starting {
             }
         }
         Ok(())
+    }
+}
+
+/// A second node on a machine does without metrics if nobody has given it an address for them: it is there for its clients.
+fn open_endpoint(listen: MetricsListen, lifecycle: &Arc<Lifecycle>) -> Result<Option<Endpoint>, StartError> {
+    let address = listen.address;
+    match Endpoint::start(address, lifecycle.clone()) {
+        Ok(endpoint) => Ok(Some(endpoint)),
+        Err(error) if listen.is_default => {
+            tracing::warn!(%address, %error, "no metrics are served; choose another address with --metrics-listen");
+            Ok(None)
+        }
+        Err(source) => Err(StartError::Metrics { address, source }),
     }
 }
 

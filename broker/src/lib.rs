@@ -16,4 +16,5 @@ pub mod metrics;
 pub mod net;
 pub mod offline;
 pub mod partition;
+pub mod quota;
 pub mod shard;

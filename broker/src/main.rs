@@ -8,6 +8,7 @@ use std::thread;
 use broker::admin;
 use broker::config::{Config, ConfigError, Durability, Settings};
 use broker::embedded::{self, Remote};
+use broker::metrics::limits::METRICS_OFF;
 use broker::offline;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -39,6 +40,12 @@ enum Command {
     Group(admin::GroupArgs),
     /// Show the nodes of a running cluster and what lies on them.
     Cluster(admin::ClusterArgs),
+    /// List, set or delete quotas of clients of a running cluster.
+    Quota(admin::QuotaArgs),
+    /// Show where the requests of a running node spend their time, stage by stage.
+    ///
+    /// For example: ringmain latency --by stage --api Produce --over 10
+    Latency(admin::LatencyArgs),
     /// Look into a data directory: list segments, decode files, verify every checksum.
     ///
     /// Reads the files of a stopped node and writes nothing. On a running node it warns that what it sees moves.
@@ -83,6 +90,10 @@ struct ServeArgs {
     /// reading and deleting go on [default: a twentieth of the file system, 1024 at most]
     #[arg(long, value_name = "MIB")]
     disk_reserve_mib: Option<u32>,
+    /// Where to serve metrics over HTTP (/metrics for Prometheus, /healthz, /readyz, and what `ringmain latency` shows); port 0 takes a
+    /// free one, none turns it off [default: 127.0.0.1:9644]
+    #[arg(long, value_name = "HOST:PORT")]
+    metrics_listen: Option<String>,
     /// This node's id in the cluster [default: 1]
     #[arg(long, value_name = "ID")]
     node_id: Option<i32>,
@@ -98,6 +109,8 @@ fn main() -> ExitCode {
         Command::Config(args) => admin::config(args),
         Command::Group(args) => admin::group(args),
         Command::Cluster(args) => admin::cluster(args),
+        Command::Quota(args) => admin::quota(args),
+        Command::Latency(args) => admin::latency(args),
         Command::Log(args) => offline::log(args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "ringmain", &mut std::io::stdout());
@@ -129,7 +142,8 @@ fn serve(args: ServeArgs) -> ExitCode {
     let remote = running.remote();
     thread::spawn(move || obey(signals, &remote));
     let (shards, in_ms) = (running.shard_count(), running.start_duration.as_millis());
-    println!("ready kafka={} shards={shards} in_ms={in_ms}", running.address);
+    let metrics = running.metrics_address.map_or_else(|| METRICS_OFF.to_owned(), |address| address.to_string());
+    println!("ready kafka={} shards={shards} in_ms={in_ms} metrics={metrics}", running.address);
     match running.wait() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
@@ -168,6 +182,7 @@ impl ServeArgs {
             memory_bytes: self.memory,
             journal_mib: self.journal_mib,
             disk_reserve_mib: self.disk_reserve_mib,
+            metrics_listen: self.metrics_listen,
             trace_filter: self.log_level,
             ..Settings::default()
         };

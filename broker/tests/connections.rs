@@ -28,6 +28,7 @@ impl Node {
         let base = Settings {
             data_dir: Some(dir.clone()),
             listen: Some("127.0.0.1:0".to_owned()),
+            metrics_listen: Some("none".to_owned()),
             cores: Some(vec![core]),
             ..Settings::default()
         };

@@ -23,5 +23,7 @@ pub mod store;
 
 pub use batch::{LeaderEpoch, Offset};
 pub use ids::{Generation, GroupSeq, JournalFileId, LogId, SegmentName};
-pub use run::{Engine, EngineConfig, OpenError, Read, Recovered, SettleError, StorageError, settle};
-pub use store::{AppendError, Appended, CutError, LogConfig, LogView, ReadError, SequenceError};
+pub use run::{
+    Engine, EngineConfig, EngineStats, GroupTimes, OpenError, Read, Recovered, SettleError, StorageError, settle,
+};
+pub use store::{AppendError, Appended, CutError, Levels, LogConfig, LogView, ReadError, SequenceError};

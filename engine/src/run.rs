@@ -27,7 +27,8 @@ use crate::ring::sync::Notify;
 use crate::ring::{self, Ring, SyncMethod};
 use crate::store::scrub::Damage;
 use crate::store::{
-    AppendError, Appended, ColdRead, CutError, Effect, LogConfig, LogView, ReadError, Store, ToldDamage,
+    AppendError, Appended, ColdRead, CutError, Effect, GroupWrite, Levels, LogConfig, LogView, ReadError, Store,
+    ToldDamage,
 };
 
 mod compaction;
@@ -117,7 +118,17 @@ pub enum Read {
 }
 
 type DamageObserver = Box<dyn FnMut(&Damage)>;
-type DurableObserver = Box<dyn FnMut(&[(LogId, Offset)], GroupSeq)>;
+type DurableObserver = Box<dyn FnMut(&[(LogId, Offset)], GroupTimes)>;
+
+/// When a write group passed on its way to stable storage.
+#[derive(Debug, Clone, Copy)]
+pub struct GroupTimes {
+    /// The write was handed to the device.
+    pub submitted: Instant,
+    /// It was done, and the sync began. The same as `durable` where write and sync are one operation.
+    pub written: Instant,
+    pub durable: Instant,
+}
 
 /// Counters of what went to the device.
 #[derive(Debug, Clone, Copy, Default)]
@@ -286,7 +297,8 @@ impl Engine {
         self.inner.store.borrow().log_ids().collect()
     }
 
-    /// The one observer of what becomes durable: each log's new durable end, after every group.
+    /// The one observer of what becomes durable: each log's new durable end, after every group, and when that group travelled. Where
+    /// groups overtake each other, the last to arrive lets those before it become durable, and it is the one told of.
     pub fn on_durable(&self, observer: DurableObserver) {
         *self.inner.observer.borrow_mut() = Some(observer);
     }
@@ -315,6 +327,11 @@ impl Engine {
 
     pub fn stats(&self) -> EngineStats {
         self.inner.stats.get()
+    }
+
+    /// How full everything is at this moment.
+    pub fn levels(&self) -> Levels {
+        self.inner.store.borrow().levels()
     }
 
     fn check(&self) -> Result<(), StorageError> {
@@ -459,18 +476,7 @@ fn describe(effect: &Effect) -> &'static str {
 async fn carry_out(inner: &Rc<Inner>, effect: Effect) -> io::Result<()> {
     let mut effects = Vec::new();
     match effect {
-        Effect::WriteGroup(write) => {
-            let file = inner.journal.file(write.file);
-            let bytes = write.buf.len() as u64;
-            inner.ring.write_at_durable(&file, write.buf, write.position, inner.config.sync).await.0?;
-            inner.count(|stats| {
-                (stats.groups_written, stats.group_bytes) = (stats.groups_written + 1, stats.group_bytes + bytes)
-            });
-            let durable = inner.store.borrow_mut().on_group_written(write.seq, &mut effects);
-            if let Some(observer) = inner.observer.borrow_mut().as_mut() {
-                observer(&durable.ends, durable.group);
-            }
-        }
+        Effect::WriteGroup(write) => write_group(inner, write, &mut effects).await?,
         Effect::PrepareJournalFile(request) => {
             if let Err(error) = inner.journal.prepare(request).await {
                 return inner.give_back(error, effect);
@@ -524,5 +530,25 @@ async fn carry_out(inner: &Rc<Inner>, effect: Effect) -> io::Result<()> {
         Effect::ReadPiece(piece) => read::piece(inner, piece).await,
     }
     start(inner, &mut effects);
+    Ok(())
+}
+
+/// Writes a group durably, and tells of what became durable with it.
+async fn write_group(inner: &Rc<Inner>, write: GroupWrite, effects: &mut Vec<Effect>) -> io::Result<()> {
+    let GroupWrite { seq, file, position, buf } = write;
+    let file = inner.journal.file(file);
+    let bytes = buf.len() as u64;
+    let (submitted, mut written) = (now(), None);
+    let (sync, on_written) = (inner.config.sync, || written = Some(now()));
+    inner.ring.write_at_durable_telling(&file, buf, position, sync, on_written).await.0?;
+    let arrived = now();
+    let times = GroupTimes { submitted, written: written.unwrap_or(arrived), durable: arrived };
+    inner.count(|stats| {
+        (stats.groups_written, stats.group_bytes) = (stats.groups_written + 1, stats.group_bytes + bytes)
+    });
+    let durable = inner.store.borrow_mut().on_group_written(seq, effects);
+    if let Some(observer) = inner.observer.borrow_mut().as_mut() {
+        observer(&durable.ends, times);
+    }
     Ok(())
 }

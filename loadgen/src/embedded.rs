@@ -40,6 +40,7 @@ mod with_broker {
             let settings = Settings {
                 data_dir: Some(data_dir.clone()),
                 listen: Some("127.0.0.1:0".to_owned()),
+                metrics_listen: Some("none".to_owned()),
                 cores: options.cores.clone(),
                 durability: Some(match options.durability {
                     crate::Durability::Durable => Durability::Durable,

@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
-/// Python packages: the clients, then what they need for the codecs.
-const PYTHON_PACKAGES: [&str; 7] = [
+/// Python packages: the clients, what they need for the codecs, and the reader of Prometheus' text.
+const PYTHON_PACKAGES: [&str; 8] = [
     "confluent-kafka==2.16.1",
     "kafka-python==3.0.12",
     "aiokafka==0.14.0",
@@ -23,6 +23,7 @@ const PYTHON_PACKAGES: [&str; 7] = [
     "python-snappy==0.7.3",
     "lz4==4.4.5",
     "zstandard==0.25.0",
+    "prometheus-client==0.23.1",
 ];
 /// Node packages. kafkajs' own lz4 and zstd add-ons need a compiler at install, so portable codecs stand in for them.
 const NODE_PACKAGES: [&str; 4] = ["kafkajs@2.2.4", "kafkajs-snappy@1.1.0", "lz4js@0.2.0", "zstd-codec@0.1.5"];

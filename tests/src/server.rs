@@ -47,11 +47,13 @@ impl Options {
     }
 }
 
-/// What a server said on standard output when it was ready: `ready kafka=127.0.0.1:9092 shards=2 in_ms=37`.
+/// What a server said on standard output when it was ready: `ready kafka=127.0.0.1:9092 shards=2 in_ms=37 metrics=127.0.0.1:9644`.
 #[derive(Clone, Debug)]
 pub struct Ready {
     /// Where Kafka clients connect.
     pub kafka: SocketAddr,
+    /// Where metrics are served.
+    pub metrics: SocketAddr,
     /// Number of shards.
     pub shards: u16,
     /// The broker's own count of its start.
@@ -196,7 +198,7 @@ fn spawn(options: &Options, data_dir: &Path, log_path: &Path, listen: &str) -> R
     let binary = binary::ringmain();
     let log = OpenOptions::new().create(true).append(true).open(log_path).expect("a log file");
     let mut command = Command::new(binary);
-    command.arg("serve").arg("--data").arg(data_dir).args(["--listen", listen]);
+    command.arg("serve").arg("--data").arg(data_dir).args(["--listen", listen, "--metrics-listen", "127.0.0.1:0"]);
     command.arg("--cores").arg(options.cores.clone().unwrap_or_else(ordinary_cores));
     command.args(&options.arguments).stdin(Stdio::null()).stdout(Stdio::piped());
     command.stderr(log.try_clone().expect("a second handle of the log"));
@@ -242,6 +244,7 @@ fn parse_ready(line: &str, measured_ms: u64) -> Option<Ready> {
     let field = |name: &str| fields.split_whitespace().find_map(|word| word.strip_prefix(name));
     Some(Ready {
         kafka: field("kafka=")?.parse().ok()?,
+        metrics: field("metrics=")?.parse().ok()?,
         shards: field("shards=")?.parse().ok()?,
         in_ms: field("in_ms=")?.parse().ok()?,
         measured_ms,

@@ -13,7 +13,7 @@ const NOT_OURS: [&str; 4] = ["target", ".git", "data", "node_modules"];
 const BANNED_NAMES: [&str; 10] =
     ["util", "utils", "helper", "helpers", "manager", "impl", "common", "misc", "v2", "ringmain"];
 /// Rooms that decide and do nothing else. A `run.rs`, or a directory `run`, inside one is its shell.
-const PURE_ROOMS: [&str; 12] = [
+const PURE_ROOMS: [&str; 13] = [
     "engine/batch/src",
     "engine/src/compaction",
     "engine/src/frame.rs",
@@ -26,6 +26,7 @@ const PURE_ROOMS: [&str; 12] = [
     "broker/src/group",
     "broker/src/mesh/placement.rs",
     "broker/src/partition",
+    "broker/src/quota",
 ];
 /// What a pure room must not reach for.
 const IMPURE: [&str; 15] = [

@@ -1,4 +1,4 @@
-//! The command line that talks to a running cluster, over the Kafka protocol. Nothing here runs in a server.
+//! The command line that talks to a running cluster, over the Kafka protocol, and to a node's metrics. Nothing here runs in a server.
 
 mod client;
 mod cluster;
@@ -6,12 +6,16 @@ mod config;
 mod group;
 mod group_describe;
 mod group_reset;
+mod latency;
+mod latency_report;
 mod moment;
 mod partition_offsets;
+mod quota;
 mod report;
 mod report_cluster;
 mod report_config;
 mod report_group;
+mod report_quota;
 mod reset_target;
 pub(crate) mod table;
 mod topic;
@@ -23,6 +27,8 @@ use clap::{Args, Subcommand};
 
 use self::client::AdminError;
 use self::config::{Whose, Wish};
+pub use self::latency::{LatencyArgs, latency};
+use self::quota::Whom;
 use self::report::Report;
 
 /// What every command that talks to a cluster takes.
@@ -249,6 +255,69 @@ struct WhichTopics {
     all_topics: bool,
 }
 
+/// Arguments of `ringmain quota`.
+#[derive(Args, Debug)]
+pub struct QuotaArgs {
+    #[command(subcommand)]
+    command: QuotaCommand,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Subcommand, Debug)]
+enum QuotaCommand {
+    /// List quotas: all, or those of some.
+    List {
+        #[command(flatten)]
+        whom: WhomArgs,
+    },
+    /// Set quotas; all of them are set, or none.
+    ///
+    /// For example: ringmain quota set --client-id billing producer_byte_rate=1M request_percentage=20
+    Set {
+        #[command(flatten)]
+        whom: WhomArgs,
+        /// producer_byte_rate, consumer_byte_rate (bytes a second; K, M and G count in 1024), request_percentage (of one core's time),
+        /// controller_mutation_rate, or for an address connection_creation_rate
+        #[arg(required = true, value_name = "QUOTA=NUMBER")]
+        quotas: Vec<String>,
+        /// Only check whether it would work
+        #[arg(long)]
+        validate_only: bool,
+    },
+    /// Take quotas away.
+    Delete {
+        #[command(flatten)]
+        whom: WhomArgs,
+        /// Names of the quotas
+        #[arg(required = true, value_name = "QUOTA")]
+        quotas: Vec<String>,
+        /// Only check whether it would work
+        #[arg(long)]
+        validate_only: bool,
+    },
+}
+
+/// An empty name stands for all of the kind that have no quota of their own.
+#[derive(Args, Debug)]
+struct WhomArgs {
+    /// A user, "" for all others; without authentication all clients are ANONYMOUS
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
+    /// A client by the id it gives itself, "" for all others
+    #[arg(long, value_name = "ID")]
+    client_id: Option<String>,
+    /// An address, "" for all others
+    #[arg(long, value_name = "ADDRESS")]
+    ip: Option<String>,
+}
+
+impl From<WhomArgs> for Whom {
+    fn from(args: WhomArgs) -> Self {
+        Self { user: args.user, client_id: args.client_id, ip: args.ip }
+    }
+}
+
 /// Carries out `ringmain topic`: the result goes to standard output, errors go to standard error.
 pub fn topic(args: TopicArgs) -> ExitCode {
     let TopicArgs { command, connection } = args;
@@ -306,6 +375,21 @@ pub fn group(args: GroupArgs) -> ExitCode {
             // clap lets nobody through with neither topics nor --all-topics.
             let order = group_reset::Reset { group: name, topics: which.topics, to, dry_run };
             group_reset::reset(bootstrap, &order)
+        }
+    })
+}
+
+/// Carries out `ringmain quota`.
+pub fn quota(args: QuotaArgs) -> ExitCode {
+    let QuotaArgs { command, connection } = args;
+    let bootstrap = &connection.bootstrap;
+    connection.finish(match command {
+        QuotaCommand::List { whom } => quota::list(bootstrap, &whom.into()),
+        QuotaCommand::Set { whom, quotas, validate_only } => {
+            quota::set(bootstrap, &whom.into(), &quotas, validate_only)
+        }
+        QuotaCommand::Delete { whom, quotas, validate_only } => {
+            quota::delete(bootstrap, &whom.into(), &quotas, validate_only)
         }
     })
 }

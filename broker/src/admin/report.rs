@@ -6,6 +6,7 @@ use super::client::AdminError;
 use super::report_cluster::{ClusterReport, Directory};
 use super::report_config::{Altered, ConfigsOf};
 use super::report_group::{self, GroupChanged, GroupDescribed, GroupLine, GroupReset};
+use super::report_quota::{self, QuotaLine};
 use super::table::table;
 
 /// The result of a command.
@@ -23,6 +24,7 @@ pub(super) enum Report {
     GroupsDescribed(Vec<GroupDescribed>),
     GroupsChanged(Vec<GroupChanged>),
     GroupReset(GroupReset),
+    Quotas(Vec<QuotaLine>),
 }
 
 /// What became of one topic that was to change.
@@ -102,6 +104,7 @@ impl Report {
                 changes.iter().filter(|change| !change.failed).map(GroupChanged::line).collect()
             }
             Report::GroupReset(reset) => reset.text(),
+            Report::Quotas(quotas) => report_quota::text(quotas),
         }
     }
 

@@ -13,6 +13,7 @@ use super::names;
 use super::records::MetadataRecord;
 use super::topic_id::TopicId;
 use crate::ids::NodeId;
+use crate::quota::{QuotaKey, Quotas};
 
 /// A topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +57,7 @@ pub struct Image {
     collisions: BTreeMap<String, String>,
     defaults: TopicDefaults,
     node_configs: NodeConfigs,
+    quotas: Quotas,
     partition_count: u64,
     next_producer_id: i64,
 }
@@ -80,6 +82,14 @@ impl Image {
             MetadataRecord::TopicConfig { id, key, value } => self.replay_config(*id, key, value.as_deref()),
             MetadataRecord::TopicPartitions { id, partitions } => self.replay_partitions(*id, *partitions),
             MetadataRecord::NodeConfig { node, key, value } => self.replay_node_config(*node, key, value.as_deref()),
+            MetadataRecord::ClientQuota { entity, key, value } => {
+                // What a later build may bound is kept in the log and means nothing here.
+                if let Some(key) = QuotaKey::named(key) {
+                    let rate = value.as_deref().and_then(|value| value.parse().ok());
+                    self.quotas.replay(entity, key, rate);
+                }
+                Change::None
+            }
             MetadataRecord::ProducerIds { next } => {
                 self.next_producer_id = self.next_producer_id.max(*next);
                 Change::None
@@ -133,6 +143,11 @@ impl Image {
         &self.node_configs
     }
 
+    /// How much clients may use.
+    pub fn quotas(&self) -> &Quotas {
+        &self.quotas
+    }
+
     /// The fewest records that make an empty image equal to this one.
     pub fn to_records(&self) -> Vec<MetadataRecord> {
         let topics = self.topics.values().map(|topic| MetadataRecord::Topic {
@@ -149,8 +164,20 @@ impl Image {
             };
             configs.iter().map(record)
         });
+        let quotas = self.quotas.iter().flat_map(|(entity, quotas)| {
+            let record = move |(key, rate): (&QuotaKey, &f64)| MetadataRecord::ClientQuota {
+                entity: entity.clone(),
+                key: key.name().to_owned(),
+                value: Some(rate.to_string()),
+            };
+            quotas.iter().map(record)
+        });
         // The defaults come before the topics that follow them.
-        node_configs.chain(topics).chain([MetadataRecord::ProducerIds { next: self.next_producer_id }]).collect()
+        node_configs
+            .chain(quotas)
+            .chain(topics)
+            .chain([MetadataRecord::ProducerIds { next: self.next_producer_id }])
+            .collect()
     }
 
     fn replay_topic(&mut self, name: &str, id: TopicId, partitions: u32, configs: BTreeMap<String, String>) -> Change {
@@ -223,6 +250,7 @@ fn set(configs: &mut BTreeMap<String, String>, key: &str, value: Option<&str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quota::{Entity, EntityKind};
 
     fn topic(name: &str, id: u128, partitions: u32) -> MetadataRecord {
         MetadataRecord::Topic { name: name.into(), id: TopicId(id), partitions, configs: BTreeMap::new() }
@@ -279,7 +307,13 @@ mod tests {
         };
         let more = MetadataRecord::TopicPartitions { id: TopicId(6), partitions: 12 };
         let ids = MetadataRecord::ProducerIds { next: 3_000 };
-        for record in [topic("a", 5, 1), topic("b", 6, 9), ids, more, node(None, "5"), node(Some(NodeId(7)), "6")] {
+        let quota = MetadataRecord::ClientQuota {
+            entity: Entity::new([(EntityKind::ClientId, None)]),
+            key: "request_percentage".into(),
+            value: Some("0.1".into()),
+        };
+        let nodes = [node(None, "5"), node(Some(NodeId(7)), "6")];
+        for record in [topic("a", 5, 1), topic("b", 6, 9), ids, more, quota].into_iter().chain(nodes) {
             image.replay(&record);
         }
         image.replay(&MetadataRecord::TopicDeleted { id: TopicId(5) });
@@ -291,6 +325,8 @@ mod tests {
         assert_eq!(rebuilt.partition_count(), image.partition_count());
         assert_eq!(rebuilt.next_producer_id(), 3_000);
         assert_eq!(rebuilt.node_configs(), image.node_configs());
+        assert_eq!(rebuilt.quotas().iter().collect::<Vec<_>>(), image.quotas().iter().collect::<Vec<_>>());
+        assert_eq!(rebuilt.quotas().len(), 1);
         assert_eq!(rebuilt.topic("b").map(|topic| topic.settings.retention_ms), Some(Some(5)));
     }
 }

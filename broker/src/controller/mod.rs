@@ -1,4 +1,4 @@
-//! The metadata of the node: topics, their configs, producer ids.
+//! The metadata of the node: topics, their configs, quotas, producer ids.
 //!
 //! ```text
 //!   MetadataChange --decide--> records, Outcome          one shard, the controller's
@@ -10,6 +10,7 @@
 //! Pure but [`run`]: a decision looks at the image and gives records; [`image::Image::replay`] alone changes an image.
 
 pub mod alter_configs;
+pub mod alter_quotas;
 pub mod assignment;
 pub mod config_keys;
 pub mod configs;
@@ -28,6 +29,7 @@ pub mod run;
 mod topic_id;
 
 use alter_configs::{AlterConfigs, AlterResults};
+use alter_quotas::{AlterQuotas, QuotaResults};
 use create_partitions::{CreatePartitions, GrowResults};
 use create_topics::{CreateResults, CreateTopics};
 use delete_topics::{DeleteResults, DeleteTopics};
@@ -46,6 +48,7 @@ pub enum MetadataChange {
     CreatePartitions(CreatePartitions),
     DeleteTopics(DeleteTopics),
     AlterConfigs(AlterConfigs),
+    AlterQuotas(AlterQuotas),
     /// One producer id that nobody has.
     AllocateProducerId,
 }
@@ -57,6 +60,7 @@ pub enum Outcome {
     CreatePartitions(GrowResults),
     DeleteTopics(DeleteResults),
     AlterConfigs(AlterResults),
+    AlterQuotas(QuotaResults),
     ProducerId(Result<i64, Exhausted>),
     /// Nothing was decided.
     Refused(Refusal),
@@ -90,6 +94,10 @@ fn decide(
         MetadataChange::AlterConfigs(request) => {
             let (records, results) = alter_configs::alter_configs(image, node, request);
             (records, Outcome::AlterConfigs(results))
+        }
+        MetadataChange::AlterQuotas(request) => {
+            let (records, results) = alter_quotas::alter_quotas(image, request);
+            (records, Outcome::AlterQuotas(results))
         }
         MetadataChange::DeleteTopics(request) => {
             let (records, results) = delete_topics::delete_topics(image, request);

@@ -13,10 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use super::topic_id::TopicId;
 use crate::ids::NodeId;
+use crate::quota::Entity;
 
 /// The highest version this build reads. Each record is written in the lowest one that has it, so that an older build reads on as long
 /// as nothing new was used.
-const RECORD_VERSION: u32 = 2;
+const RECORD_VERSION: u32 = 3;
 
 /// One change of the cluster's metadata. [`Image::replay`](super::image::Image::replay) gives it its meaning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +54,9 @@ pub enum MetadataRecord {
     },
     /// One setting of a node, or of all nodes, changed; without a value it is back at what the node was started with. Since version 2.
     NodeConfig { node: Option<NodeId>, key: String, value: Option<String> },
+    /// A quota changed, under Kafka's name for what it bounds; without a value there is none. The number is text, so that it stays as
+    /// it was given. Since version 3.
+    ClientQuota { entity: Entity, key: String, value: Option<String> },
 }
 
 /// Why a record of the metadata log cannot be used. It stops the start: guessing would lose topics.
@@ -92,6 +96,7 @@ impl MetadataRecord {
         match self {
             Self::Topic { .. } | Self::TopicDeleted { .. } | Self::TopicConfig { .. } | Self::ProducerIds { .. } => 1,
             Self::TopicPartitions { .. } | Self::NodeConfig { .. } => 2,
+            Self::ClientQuota { .. } => 3,
         }
     }
 
@@ -129,6 +134,7 @@ mod hex_id {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quota::EntityKind;
 
     #[test]
     fn every_record_reads_back_as_it_was_written() {
@@ -145,6 +151,7 @@ mod tests {
             MetadataRecord::TopicPartitions { id: TopicId(2), partitions: 7 },
             MetadataRecord::NodeConfig { node: Some(NodeId(3)), key: "log.roll.ms".into(), value: Some("5".into()) },
             MetadataRecord::NodeConfig { node: None, key: "log.roll.ms".into(), value: None },
+            MetadataRecord::ClientQuota { entity: Entity::default(), key: "producer_byte_rate".into(), value: None },
         ];
         for record in records {
             assert_eq!(MetadataRecord::decode(&record.encode()).unwrap(), record);
@@ -184,9 +191,18 @@ mod tests {
     }
 
     #[test]
+    fn the_third_version_stays_readable() {
+        let entity = Entity::new([(EntityKind::User, None), (EntityKind::ClientId, Some("a".into()))]);
+        let expected = MetadataRecord::ClientQuota { entity, key: "k".into(), value: Some("0.5".into()) };
+        let written = r#"{"version":3,"record":{"ClientQuota":{"entity":{"user":null,"client-id":"a"},"key":"k","value":"0.5"}}}"#;
+        assert_eq!(MetadataRecord::decode(written.as_bytes()).unwrap(), expected);
+        assert_eq!(String::from_utf8(expected.encode()).unwrap(), written);
+    }
+
+    #[test]
     fn a_record_of_a_later_version_is_refused_by_name_not_misread() {
-        let written = br#"{"version":3,"record":{"Unheard":{}}}"#;
-        assert!(matches!(MetadataRecord::decode(written), Err(RecordError::FromTheFuture { version: 3 })));
+        let written = br#"{"version":4,"record":{"Unheard":{}}}"#;
+        assert!(matches!(MetadataRecord::decode(written), Err(RecordError::FromTheFuture { version: 4 })));
         assert!(matches!(MetadataRecord::decode(b"nonsense"), Err(RecordError::Malformed(_))));
     }
 }

@@ -196,8 +196,8 @@ async fn commit(ctx: &Rc<Context>, values: Vec<Vec<u8>>) -> Result<(), AppendFau
     batches.push(own_batch(builder));
     let deadline = ctx.clock.monotonic() + COMMIT_PATIENCE;
     let append = Append { batches, acks: Acks::Committed { deadline } };
-    let results = ctx.call(ctx.shard, Request::Append(append)).await.into_append();
-    results.into_iter().try_for_each(|result| result.map(|_placed| ()))
+    let reply = ctx.call(ctx.shard, Request::Append(append)).await.into_append();
+    reply.results.into_iter().try_for_each(|result| result.map(|_placed| ()))
 }
 
 fn own_batch(builder: BatchBuilder) -> AppendBatch {

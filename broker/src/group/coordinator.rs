@@ -139,6 +139,23 @@ impl Coordinator {
         self.bytes
     }
 
+    /// How many groups there are.
+    pub fn len(&self) -> usize {
+        self.groups.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    /// What groups have committed: group, topic, partition, offset. All of one group and topic stand together.
+    pub fn committed(&self) -> impl Iterator<Item = (&str, &str, i32, i64)> {
+        self.groups.iter().flat_map(|(name, group)| {
+            let offsets = group.offsets.iter();
+            offsets.map(move |(topic, partition, committed)| (&**name, topic, partition, committed.offset))
+        })
+    }
+
     /// Whether groups and offsets may grow from here on.
     pub fn set_room(&mut self, has_room: bool) {
         self.has_room = has_room;

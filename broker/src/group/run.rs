@@ -3,6 +3,7 @@
 //! An answer leaves when everything that it may have seen is on stable storage, so that nobody learns of a generation or an offset
 //! that a crash would take back. While the storage has no room nothing is decided: requests of that partition wait in order.
 
+mod figures;
 mod hosted;
 mod loading;
 
@@ -82,6 +83,8 @@ impl Groups {
         self.hosted.values().map(Hosted::bytes).sum::<usize>() < self.bytes_max
     }
 }
+
+pub use figures::{Figures, committed, figures, hosted_partitions};
 
 /// Starts the task for deadlines.
 pub fn attach(ctx: &Rc<Context>) {

@@ -21,9 +21,11 @@ impl ReplyTo {
         let mut out = Vec::new();
         let start = frame::begin(&mut out);
         encode_response_header(self.key, self.version, self.correlation_id, &mut out);
+        let body = out.len();
         encode(self.version, &mut out);
         frame::finish(&mut out, start, 0);
-        Response::whole(out)
+        let throttle_time_at = self.throttle_time_at(body, &out);
+        Response { throttle_time_at, ..Response::whole(out) }
     }
 
     /// The same, ready to be returned by a handler.
@@ -41,10 +43,16 @@ impl ReplyTo {
         let mut out = Vec::new();
         let start = frame::begin(&mut out);
         encode_response_header(self.key, self.version, self.correlation_id, &mut out);
+        let body = out.len();
         let gaps = encode(self.version, &mut out);
         frame::finish(&mut out, start, gaps.iter().map(|gap| gap.len).sum());
         assert_eq!(gaps.len(), payloads.len(), "every gap has its records");
-        Response::new(interleave(out, &gaps, payloads))
+        let throttle_time_at = self.throttle_time_at(body, &out);
+        Response { throttle_time_at, ..Response::new(interleave(out, &gaps, payloads)) }
+    }
+
+    fn throttle_time_at(self, body: usize, out: &[u8]) -> Option<usize> {
+        wire::throttle_time_at(self.key, self.version, out.len() - body).map(|at| body + at)
     }
 }
 

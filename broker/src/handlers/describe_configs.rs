@@ -1,6 +1,7 @@
 //! DescribeConfigs: the settings of topics and of this node, with where each value comes from.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use wire::describe_configs::{
@@ -17,7 +18,7 @@ use crate::controller::config_keys::{ConfigKey, TOPIC_KEYS, ValueKind};
 use crate::controller::defaults::{Level, TopicDefaults};
 use crate::controller::names;
 use crate::controller::node_keys::{self, NODE_KEYS, NodeKey};
-use crate::net::Answer;
+use crate::net::{Answer, ArrivalLimits};
 use crate::partition::limits::FETCH_BYTES_MAX;
 use crate::shard::Context;
 
@@ -240,7 +241,7 @@ fn node_settings(ctx: &Context) -> Vec<NodeSetting> {
     let long = |name, value: String, documentation| NodeSetting { name, value, kind: TYPE_LONG, documentation };
     let create = config.auto_create_topics.to_string();
     let compaction_bytes = config.compaction_bytes_per_s_per_shard.saturating_mul(u64::from(ctx.shard_count));
-    vec![
+    let mut settings = vec![
         text(
             "advertised.listeners",
             format!("PLAINTEXT://{}:{}", node.host, node.port),
@@ -287,6 +288,29 @@ fn node_settings(ctx: &Context) -> Vec<NodeSetting> {
         ),
         int("ringmain.shards", ctx.shard_count.to_string(), "Shards of the node, one on each core."),
         int("socket.request.max.bytes", config.request_bytes_max.to_string(), "Largest request that is taken."),
+    ];
+    settings.extend(arrival_settings(&config.arrivals));
+    settings.sort_by_key(|setting| setting.name);
+    settings
+}
+
+fn arrival_settings(limits: &ArrivalLimits) -> [NodeSetting; 4] {
+    let int =
+        |name, value: u32, documentation| NodeSetting { name, value: value.to_string(), kind: TYPE_INT, documentation };
+    let overrides = limits.per_ip_overrides.iter().map(|(address, count)| match address {
+        IpAddr::V4(address) => format!("{address}:{count}"),
+        IpAddr::V6(address) => format!("[{address}]:{count}"),
+    });
+    [
+        int("max.connection.creation.rate", limits.rate_max, "Connections that are accepted in a second."),
+        int("max.connections", limits.open_max, "Connections of the node."),
+        int("max.connections.per.ip", limits.per_ip_max, "Connections from one address."),
+        NodeSetting {
+            name: "max.connections.per.ip.overrides",
+            value: overrides.collect::<Vec<_>>().join(","),
+            kind: TYPE_STRING,
+            documentation: "Addresses with a limit of their own.",
+        },
     ]
 }
 

@@ -20,11 +20,13 @@ use super::fetch_answer::{FetchAnswer, Slot, refuse};
 use super::fetch_session::{self, Mode};
 use super::routes::Routes;
 use super::{Request, error_codes};
+use crate::clock::Clock;
 use crate::controller::TopicId;
 use crate::controller::image::Image;
 use crate::ids::ShardId;
 use crate::mesh::Call;
 use crate::mesh::message::{self, Fetch, Watch, WatchKey, Woken};
+use crate::metrics::{Stage, Timeline};
 use crate::net::{Answer, Permit, Response};
 use crate::partition::fetch_sessions::{PartitionKey, TopicKey, Wanted};
 use crate::partition::join::{first_of, join_all};
@@ -44,15 +46,21 @@ pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answ
         Err(error_code) => return Ok(Answer::Ready(refuse(request.reply_to, 0, error_code))),
     };
     let bytes_max = usize::try_from(body.max_bytes).unwrap_or(0).min(fetch_bytes_max(ctx.fetch_memory.limit_bytes()));
+    // No more at once than the client may have in a burst, or it would be silenced for so long that its group gives it up.
+    let burst =
+        request.tariff.and_then(|tariff| tariff.fetch.as_ref()).map_or(usize::MAX, |fetch| fetch.burst() as usize);
+    let bytes_max = bytes_max.min(burst);
     let wait_ms = body.max_wait_ms.clamp(0, FETCH_WAIT_MS_MAX);
-    let fetching = Fetching {
+    let mut fetching = Fetching {
         slots: slots(&ctx.image.borrow(), wanted),
         mode,
         answer: FetchAnswer { reply_to: request.reply_to, is_committed_only: body.isolation_level != 0, bytes_max },
         bytes_min: usize::try_from(body.min_bytes).unwrap_or(0).min(bytes_max),
         deadline: request.received + Duration::from_millis(wait_ms as u64),
         is_patient: wait_ms > 0,
+        timeline: request.timeline,
     };
+    fetching.timeline.pass(Stage::Decode, ctx.clock.monotonic());
     Ok(Answer::Later(Box::pin(fetching.run(Rc::clone(ctx), request.turn.open()))))
 }
 
@@ -65,11 +73,13 @@ struct Fetching {
     bytes_min: usize,
     deadline: Instant,
     is_patient: bool,
+    timeline: Timeline,
 }
 
 /// A read at one owner: the slots it fills, and the reply to come.
 struct Read {
     places: Vec<usize>,
+    is_elsewhere: bool,
     call: Call,
 }
 
@@ -81,8 +91,9 @@ impl Fetching {
         loop {
             // What may come is accounted before it is read, and what has not come is given back.
             memory.grow(self.bytes_at_most().saturating_sub(memory.byte_len())).await;
+            self.timeline.pass(Stage::Memory, ctx.clock.monotonic());
             let reads = self.start_reads(&ctx, reread);
-            self.finish_reads(reads).await;
+            self.finish_reads(reads, ctx.clock).await;
             memory.shrink_to(self.byte_len().min(memory.byte_len()));
             if self.is_enough() {
                 break;
@@ -90,6 +101,7 @@ impl Fetching {
             let mut watches = Watches::start(&ctx, &self);
             let (owner, woken) = watches.first().await;
             drop(watches);
+            self.timeline.pass(Stage::LongPoll, ctx.clock.monotonic());
             if woken == Woken::Expired || ctx.clock.monotonic() >= self.deadline {
                 break;
             }
@@ -119,21 +131,39 @@ impl Fetching {
             .filter(|route| only.is_none_or(|owner| route.owner == owner))
             .map(|route| {
                 let fetch = Fetch { partitions: route.items, bytes_max };
-                Read { places: route.places, call: ctx.call(route.owner, message::Request::Fetch(fetch)) }
+                let is_elsewhere = route.owner != ctx.shard;
+                let call = ctx.call(route.owner, message::Request::Fetch(fetch));
+                Read { places: route.places, is_elsewhere, call }
             })
             .collect()
     }
 
-    async fn finish_reads(&mut self, reads: Vec<Read>) {
-        let (places, calls): (Vec<_>, Vec<_>) = reads.into_iter().map(|read| (read.places, read.call)).unzip();
-        for (places, reply) in places.into_iter().zip(join_all(calls).await) {
-            for (place, result) in places.into_iter().zip(reply.into_fetch()) {
+    async fn finish_reads(&mut self, reads: Vec<Read>, clock: Clock) {
+        let (places, calls): (Vec<_>, Vec<_>) =
+            reads.into_iter().map(|read| ((read.places, read.is_elsewhere), read.call)).unzip();
+        let replies = join_all(calls).await;
+        let back = clock.monotonic();
+        // When the one that took longest was read, and when it was begun elsewhere.
+        let mut slowest: Option<(Instant, Option<Instant>)> = None;
+        for ((places, is_elsewhere), reply) in places.into_iter().zip(replies) {
+            let reply = reply.into_fetch();
+            if slowest.is_none_or(|(read, _)| read < reply.read) {
+                slowest = Some((reply.read, is_elsewhere.then_some(reply.arrived)));
+            }
+            for (place, result) in places.into_iter().zip(reply.results) {
                 let slot = &mut self.slots[place];
                 match result {
                     Ok(fetched) => slot.fetched = Some(fetched),
                     Err(fault) => slot.error_code = error_codes::of_read(fault),
                 }
             }
+        }
+        if let Some((read, arrived)) = slowest {
+            if let Some(arrived) = arrived {
+                self.timeline.pass(Stage::MeshOut, arrived);
+            }
+            self.timeline.pass(Stage::Read, read);
+            self.timeline.pass(Stage::MeshBack, back);
         }
     }
 
@@ -163,7 +193,10 @@ impl Fetching {
             &partitions,
         );
         match (concluded, self.mode) {
-            (Ok(concluded), _) => Response { held, ..self.answer.build(concluded, self.slots) },
+            (Ok(concluded), _) => {
+                let response = self.answer.build(concluded, self.slots, &ctx.metrics);
+                Response { held, timeline: Some(self.timeline), ..response }
+            }
             // Another request of the session was faster: its answer is the one that counts.
             (Err(error_code), Mode::Incremental { session }) => refuse(self.answer.reply_to, session.0.0, error_code),
             (Err(error_code), _) => refuse(self.answer.reply_to, 0, error_code),

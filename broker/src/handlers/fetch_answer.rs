@@ -7,6 +7,7 @@ use wire::{ErrorCode, Records};
 use super::answer::ReplyTo;
 use super::fetch_session::Concluded;
 use crate::mesh::message::{FetchPartition, Fetched};
+use crate::metrics::Metrics;
 use crate::net::Response;
 use crate::partition::fetch_sessions::{PartitionKey, Told, TopicKey, Wanted};
 
@@ -62,7 +63,7 @@ pub(super) fn refuse(reply_to: ReplyTo, session_id: i32, error_code: ErrorCode) 
 impl FetchAnswer {
     /// Encodes what was read. Owners were each given a part of the bytes and at least one batch, so together they may have
     /// brought too much: then what comes late in the order is left for the next request.
-    pub(super) fn build(&self, concluded: Concluded, slots: Vec<Slot>) -> Response {
+    pub(super) fn build(&self, concluded: Concluded, slots: Vec<Slot>, metrics: &Metrics) -> Response {
         let mut responses: Vec<FetchableTopicResponse<'_>> = Vec::new();
         let mut last: Option<TopicKey> = None;
         let mut payloads = Vec::new();
@@ -76,8 +77,12 @@ impl FetchAnswer {
                 last = Some(slot.key.topic.clone());
             }
             let is_kept = bytes == 0 || bytes + slot.byte_len() <= self.bytes_max;
+            let topic = slot.wish.map(|wish| wish.log.topic);
             let (data, spans) = self.partition(slot, is_kept);
             bytes += data.records.len();
+            if let Some(topic) = topic.filter(|_| !spans.is_empty()) {
+                metrics.consumed(topic, data.records.len());
+            }
             payloads.extend((!spans.is_empty()).then_some(spans));
             responses.last_mut().expect("a topic was just pushed").partitions.push(data);
         }

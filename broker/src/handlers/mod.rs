@@ -3,6 +3,7 @@
 //! Handlers hold no state, and only they choose Kafka's error codes. What the order of a connection's requests decides
 //! (the calls to owners) happens before [`handle`] returns; what it returns only waits.
 
+mod alter_client_quotas;
 mod alter_configs;
 mod alter_partition_reassignments;
 mod answer;
@@ -18,6 +19,7 @@ mod delete_groups;
 mod delete_records;
 mod delete_topics;
 mod describe_acls;
+mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;
 mod describe_group_configs;
@@ -58,7 +60,9 @@ use bytes::Bytes;
 use wire::{ApiKey, DecodeError, Reader, RequestHeader, supports};
 
 use self::answer::ReplyTo;
+use crate::metrics::Timeline;
 use crate::net::{Answer, Budget, RequestFrame};
+use crate::quota::run::Tariff;
 use crate::shard::Context;
 
 /// A request whose header has been read.
@@ -72,8 +76,12 @@ struct Request<'a> {
     client_id: &'a str,
     peer: SocketAddr,
     received: Instant,
+    /// Its way up to the handler.
+    timeline: Timeline,
     /// See [`RequestFrame::turn`].
     turn: &'a Rc<Budget>,
+    /// See [`RequestFrame::tariff`].
+    tariff: Option<&'a Tariff>,
 }
 
 impl Request<'_> {
@@ -109,7 +117,9 @@ pub fn handle(ctx: &Rc<Context>, frame: RequestFrame) -> Answer {
         client_id: header.client_id.unwrap_or_default(),
         peer: frame.peer,
         received: frame.received,
+        timeline: frame.timeline,
         turn: &frame.turn,
+        tariff: frame.tariff.as_deref(),
     };
     dispatch(ctx, request).unwrap_or_else(|error| malformed(key.name(), error))
 }
@@ -149,6 +159,8 @@ fn dispatch(ctx: &Rc<Context>, request: Request<'_>) -> Result<Answer, DecodeErr
         ApiKey::IncrementalAlterConfigs => incremental_alter_configs::handle(ctx, request),
         ApiKey::AlterPartitionReassignments => alter_partition_reassignments::handle(ctx, request),
         ApiKey::ListPartitionReassignments => list_partition_reassignments::handle(request),
+        ApiKey::DescribeClientQuotas => describe_client_quotas::handle(ctx, request),
+        ApiKey::AlterClientQuotas => alter_client_quotas::handle(ctx, request),
         ApiKey::DescribeCluster => describe_cluster::handle(ctx, request),
         ApiKey::ConsumerGroupHeartbeat => consumer_group_heartbeat::handle(ctx, request),
         ApiKey::ConsumerGroupDescribe => consumer_group_describe::handle(ctx, request),

@@ -1,7 +1,7 @@
 //! Produce: checks every batch here, where its bytes are in the cache, then hands each owner its batches in one message.
 
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use batch::{BatchError, BatchInfo, CheckedBytes, Compression};
 use bytes::Bytes;
@@ -16,7 +16,8 @@ use super::routes::Routes;
 use super::{Request, error_codes, groups};
 use crate::controller::Topic;
 use crate::mesh::Call;
-use crate::mesh::message::{self, Acks, Append, AppendBatch, AppendFault, Placed};
+use crate::mesh::message::{self, Acks, Append, AppendBatch, AppendFault, AppendTimes, Placed};
+use crate::metrics::{Stage, Timeline};
 use crate::net::{Answer, Response};
 use crate::partition::join::join_all;
 use crate::partition::limits::PRODUCE_WAIT_MS_MAX;
@@ -94,7 +95,8 @@ pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answ
     let mut places = Vec::with_capacity(routes.len());
     let mut calls = Vec::with_capacity(routes.len());
     for route in routes {
-        places.push(route.places);
+        let called = (route.owner != ctx.shard).then(|| ctx.clock.monotonic());
+        places.push((route.places, called));
         calls.push(ctx.call(route.owner, message::Request::Append(Append { batches: route.items, acks })));
     }
     if wanted == Wanted::Nothing {
@@ -104,21 +106,53 @@ pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answ
     if calls.is_empty() {
         return Ok(Answer::Ready(reply_to.whole(|version, out| answers.to_wire().encode(version, out))));
     }
+    let (clock, mut timeline) = (ctx.clock, request.timeline);
     Ok(Answer::Later(Box::pin(async move {
-        for (places, reply) in places.into_iter().zip(join_all(calls).await) {
-            answers.fill(places, reply.into_append());
+        let mut slowest: Option<(Option<Instant>, AppendTimes)> = None;
+        for ((places, called), reply) in places.into_iter().zip(join_all(calls).await) {
+            let reply = reply.into_append();
+            if slowest.is_none_or(|(_, times)| times.ended() < reply.times.ended()) {
+                slowest = Some((called, reply.times));
+            }
+            answers.fill(places, reply.results);
         }
-        reply_to.whole(|version, out| answers.to_wire().encode(version, out))
+        if let Some((called, times)) = slowest {
+            note_way(&mut timeline, called, times, clock.monotonic());
+        }
+        let response = reply_to.whole(|version, out| answers.to_wire().encode(version, out));
+        Response { timeline: Some(timeline), ..response }
     })))
+}
+
+/// The stages between the handler and the end of its wait, as an owner tells them. `called` is when the owner was asked, if it is
+/// another shard.
+fn note_way(timeline: &mut Timeline, called: Option<Instant>, times: AppendTimes, back: Instant) {
+    match called {
+        Some(called) => {
+            timeline.pass(Stage::Decode, called);
+            timeline.pass(Stage::MeshOut, times.arrived);
+        }
+        None => timeline.pass(Stage::Decode, times.arrived),
+    }
+    if let Some(had_room) = times.had_room {
+        timeline.pass(Stage::Room, had_room);
+    }
+    timeline.pass(Stage::Append, times.appended);
+    if let Some(group) = times.group {
+        timeline.pass(Stage::Group, group.submitted);
+        timeline.pass(Stage::DeviceWrite, group.written);
+        timeline.pass(Stage::DeviceSync, group.durable);
+    }
+    timeline.pass(Stage::MeshBack, back);
 }
 
 /// acks=0. While an owner has no room, the answer is a future of no bytes: it keeps the request's memory accounted and so
 /// stops the connection from sending without end.
-fn answer_nothing(mut calls: Vec<Call>, places: Vec<Vec<usize>>, mut answers: Answers) -> Answer {
+fn answer_nothing(mut calls: Vec<Call>, places: Vec<(Vec<usize>, Option<Instant>)>, mut answers: Answers) -> Answer {
     if calls.iter().any(|call| !matches!(call, Call::Now(_))) {
         return Answer::Later(Box::pin(async move {
             for reply in join_all(calls).await {
-                for fault in reply.into_append().into_iter().filter_map(Result::err) {
+                for fault in reply.into_append().results.into_iter().filter_map(Result::err) {
                     // Too late to close the connection in its order; the client did not ask to know.
                     tracing::debug!(%fault, "records sent with acks=0 were not stored");
                 }
@@ -126,9 +160,9 @@ fn answer_nothing(mut calls: Vec<Call>, places: Vec<Vec<usize>>, mut answers: An
             Response::default()
         }));
     }
-    for (places, call) in places.into_iter().zip(&mut calls) {
+    for ((places, _), call) in places.into_iter().zip(&mut calls) {
         let Call::Now(reply) = call else { unreachable!("every call was found to be answered") };
-        answers.fill(places, reply.take().expect("a call is taken once").into_append());
+        answers.fill(places, reply.take().expect("a call is taken once").into_append().results);
     }
     answers.first_refused().map_or(Answer::Silent, close_for)
 }

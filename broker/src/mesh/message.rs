@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use batch::{CheckedBytes, LeaderEpoch, Offset};
 use engine::memory::Span;
-use engine::{LogId, SequenceError};
+use engine::{GroupTimes, LogId, SequenceError};
 
 use crate::controller::{MetadataChange, MetadataRecord, Outcome};
 use crate::group::api::{GroupFault, GroupFilter, GroupReply, GroupRequest, ListedGroup};
@@ -45,10 +45,8 @@ pub enum Request {
 /// The answer to the [`Request`] variant of the same name.
 #[derive(Debug)]
 pub enum Reply {
-    /// For each batch, in order.
-    Append(Vec<Result<Placed, AppendFault>>),
-    /// For each partition, in order.
-    Fetch(Vec<Result<Fetched, ReadFault>>),
+    Append(AppendReply),
+    Fetch(FetchReply),
     Watch(Woken),
     CancelWatch,
     /// For each query, in order.
@@ -98,6 +96,32 @@ pub struct Placed {
     pub append_time_ms: Option<i64>,
 }
 
+/// What has become of an [`Append`].
+#[derive(Debug)]
+pub struct AppendReply {
+    /// For each batch, in order.
+    pub results: Vec<Result<Placed, AppendFault>>,
+    pub times: AppendTimes,
+}
+
+/// When an append passed its stages on the owner's shard.
+#[derive(Debug, Clone, Copy)]
+pub struct AppendTimes {
+    pub arrived: Instant,
+    /// When the storage had room, if it had none at first.
+    pub had_room: Option<Instant>,
+    pub appended: Instant,
+    /// How the write group travelled that it waited for last, if for any.
+    pub group: Option<GroupTimes>,
+}
+
+impl AppendTimes {
+    /// The last moment that is known.
+    pub fn ended(&self) -> Instant {
+        self.group.map_or(self.appended, |group| group.durable)
+    }
+}
+
 /// Why a batch is not acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AppendFault {
@@ -137,6 +161,16 @@ pub struct FetchPartition {
     pub bytes_max: usize,
     /// The epoch the client knows, if it knows one.
     pub leader_epoch: Option<LeaderEpoch>,
+}
+
+/// What has come of a [`Fetch`].
+#[derive(Debug)]
+pub struct FetchReply {
+    /// For each partition, in order.
+    pub results: Vec<Result<Fetched, ReadFault>>,
+    /// When the request was taken up on the owner's shard, and when all was read.
+    pub arrived: Instant,
+    pub read: Instant,
 }
 
 /// What was read from one partition.
@@ -272,14 +306,14 @@ pub struct LogSizes {
 const MISMATCHED: &str = "a reply answers the request of its own kind";
 
 impl Reply {
-    pub fn into_append(self) -> Vec<Result<Placed, AppendFault>> {
-        let Self::Append(results) = self else { panic!("{MISMATCHED}") };
-        results
+    pub fn into_append(self) -> AppendReply {
+        let Self::Append(reply) = self else { panic!("{MISMATCHED}") };
+        reply
     }
 
-    pub fn into_fetch(self) -> Vec<Result<Fetched, ReadFault>> {
-        let Self::Fetch(results) = self else { panic!("{MISMATCHED}") };
-        results
+    pub fn into_fetch(self) -> FetchReply {
+        let Self::Fetch(reply) = self else { panic!("{MISMATCHED}") };
+        reply
     }
 
     pub fn into_woken(self) -> Woken {

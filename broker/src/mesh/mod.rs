@@ -157,6 +157,16 @@ impl Mesh {
         self.shared.calls.borrow().open_count() < MESH_CALLS_OPEN_MAX
     }
 
+    /// Calls that other shards have not answered yet.
+    pub fn open_calls(&self) -> usize {
+        self.shared.calls.borrow().open_count()
+    }
+
+    /// Messages that wait on this shard because their queue is full.
+    pub fn overflowing(&self) -> usize {
+        self.shared.overflowing.get()
+    }
+
     /// Waits until [`Mesh::has_room`] may have become true.
     pub async fn room(&self) {
         if !self.has_room() {

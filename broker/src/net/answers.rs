@@ -11,22 +11,23 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use engine::ring::Part;
 
 use super::budget::Permit;
 use super::response::Response;
+use crate::clock::Clock;
 use crate::limits::{ANSWERS_POLLED_MAX, CONNECTION_BYTES_IN_FLIGHT_MAX, SEND_COALESCE_BYTES, SEND_PARTS_MAX};
+use crate::metrics::{Stage, Timeline};
 
 /// An answer that is still waited for.
 pub type PendingResponse = Pin<Box<dyn Future<Output = Response>>>;
 
-/// Tells an answer's request apart in the metrics.
+/// An answer's request, as the metrics know it.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin {
     pub api_key: i16,
-    pub received: Instant,
+    pub timeline: Timeline,
 }
 
 enum Progress {
@@ -56,7 +57,7 @@ pub struct Answers {
 }
 
 /// Places that an empty queue keeps, so that a client with few requests at a time causes no allocation for them.
-const PLACES_KEPT: usize = 8;
+const PLACES_KEPT: usize = 4;
 
 impl Answers {
     /// Adds the answer of the newest request, which is there already.
@@ -94,8 +95,14 @@ impl Answers {
     }
 
     /// Moves the pieces of the ready answers at the head to `parts`, as many as one send should carry, and tells whose
-    /// they are. Takes none if the head is not ready; then the task is woken when that changes.
-    pub fn take_ready(&mut self, parts: &mut Vec<Part>, taken: &mut Vec<Origin>, cx: &mut Context<'_>) {
+    /// they are. Takes none if the head is not ready; then the task is woken when that changes. `settle` sees each answer before it is taken.
+    pub fn take_ready(
+        &mut self,
+        parts: &mut Vec<Part>,
+        taken: &mut Vec<Origin>,
+        mut settle: impl FnMut(i16, &mut Response),
+        cx: &mut Context<'_>,
+    ) {
         let mut gathered_bytes = 0;
         loop {
             for (place, owed) in self.queue.iter_mut().take(ANSWERS_POLLED_MAX).enumerate() {
@@ -105,7 +112,8 @@ impl Answers {
                 }
             }
             let before = taken.len();
-            while let Some(response) = self.ready_head(gathered_bytes, parts.len()) {
+            while let Some((api_key, response)) = self.ready_head(gathered_bytes, parts.len()) {
+                settle(api_key, response);
                 gathered_bytes += response.byte_len();
                 parts.append(&mut response.parts);
                 let held = std::mem::take(&mut response.held);
@@ -126,18 +134,24 @@ impl Answers {
     }
 
     /// The answer at the head if it is ready and still fits into this send; the first one always fits.
-    fn ready_head(&mut self, gathered_bytes: usize, gathered_parts: usize) -> Option<&mut Response> {
-        let Owed { progress: Progress::Ready(response), bytes, .. } = self.queue.front_mut()? else { return None };
+    fn ready_head(&mut self, gathered_bytes: usize, gathered_parts: usize) -> Option<(i16, &mut Response)> {
+        let Owed { progress: Progress::Ready(response), bytes, origin, .. } = self.queue.front_mut()? else {
+            return None;
+        };
         let fits =
             gathered_bytes + *bytes <= SEND_COALESCE_BYTES && gathered_parts + response.parts.len() <= SEND_PARTS_MAX;
-        (fits || gathered_parts == 0).then_some(response)
+        (fits || gathered_parts == 0).then_some((origin.api_key, response))
     }
 }
 
 impl Owed {
     fn advance(&mut self, cx: &mut Context<'_>, bytes: &mut usize) {
         let Progress::Later(future) = &mut self.progress else { return };
-        let Poll::Ready(response) = future.as_mut().poll(cx) else { return };
+        let Poll::Ready(mut response) = future.as_mut().poll(cx) else { return };
+        match response.timeline.take() {
+            Some(timeline) => self.origin.timeline = timeline,
+            None => self.origin.timeline.pass(Stage::Handle, Clock.monotonic()),
+        }
         let response_bytes = response.byte_len();
         *bytes = *bytes - self.bytes + response_bytes;
         self.bytes = response_bytes;
@@ -157,14 +171,13 @@ mod tests {
 
     const BUDGET_BYTES: usize = 1000;
 
-    #[expect(clippy::disallowed_methods, reason = "an origin needs a time, and no test looks at it")]
     fn origin(number: i16) -> Origin {
-        Origin { api_key: number, received: Instant::now() }
+        Origin { api_key: number, timeline: Timeline::new(Clock.monotonic()) }
     }
 
     fn take(answers: &mut Answers) -> (Vec<i16>, usize) {
         let (mut parts, mut taken) = (Vec::new(), Vec::new());
-        answers.take_ready(&mut parts, &mut taken, &mut Context::from_waker(Waker::noop()));
+        answers.take_ready(&mut parts, &mut taken, |_, _| (), &mut Context::from_waker(Waker::noop()));
         (taken.iter().map(|origin| origin.api_key).collect(), parts.iter().map(|part: &Part| part.len()).sum())
     }
 

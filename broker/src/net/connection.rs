@@ -22,18 +22,24 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 use engine::ring::{RecvChunk, Socket};
+use wire::{ApiKey, Reader, RequestHeader};
 
 use super::answers::{Answers, Origin};
+use super::arrivals::Admission;
 use super::budget::{Budget, Permit};
 use super::frame::{self, FrameError, PREFIX_BYTES, Rest};
 use super::table::{Entry, Order};
-use super::{Answer, RequestFrame};
+use super::{Answer, RequestFrame, Response};
 use crate::handlers;
 use crate::limits;
+use crate::metrics::{Stage, Timeline};
+use crate::quota::run::Tariff;
 use crate::shard::Context;
 
 /// Pieces of an answer that the writer keeps room for.
 const PARTS_KEPT: usize = 8;
+/// Requests whose answers are being sent that the writer keeps room for.
+const TAKEN_KEPT: usize = 1;
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
@@ -67,10 +73,15 @@ struct Connection {
     blocked: Cell<Option<Waker>>,
     /// See [`RequestFrame::turn`].
     turn: Rc<Budget>,
+    /// What its client is bound by, if quotas bind anybody.
+    tariff: RefCell<Option<Rc<Tariff>>>,
+    /// Until when no request is taken up, as the client has used more than it may. Answers leave all the while (KIP-219).
+    muted_until: Cell<Option<Instant>>,
+    _admission: Admission,
 }
 
 /// Serves a connection until either side ends it.
-pub async fn serve(ctx: Rc<Context>, socket: Socket) {
+pub async fn serve(ctx: Rc<Context>, socket: Socket, admission: Admission) {
     let (Ok(peer), Ok(local)) = (socket.peer_addr(), socket.local_addr()) else {
         // It was gone before it was looked at.
         ctx.metrics.connections_closed.add(1);
@@ -87,6 +98,9 @@ pub async fn serve(ctx: Rc<Context>, socket: Socket) {
         sending: Cell::new(false),
         blocked: Cell::new(None),
         turn: Budget::new(1),
+        tariff: RefCell::default(),
+        muted_until: Cell::new(None),
+        _admission: admission,
     };
     let end = connection.run().await;
     drop(connection);
@@ -140,8 +154,9 @@ impl Connection {
         if chunk.is_empty() {
             return Err(End::Closed);
         }
-        let (whole, rest) = self.split(chunk)?;
-        self.start_all(whole).await?;
+        let arrived = self.ctx.clock.monotonic();
+        let (whole, rest) = self.split(chunk, arrived)?;
+        self.start_all(whole, arrived).await?;
         match rest {
             Some(rest) => self.finish(rest).await,
             None => Ok(()),
@@ -149,9 +164,8 @@ impl Connection {
     }
 
     /// Copies what was received out of the shard's buffer, which goes back: the whole frames, and the rest.
-    fn split(&self, chunk: RecvChunk) -> Result<(Bytes, Option<Partial>), End> {
-        let now = self.ctx.clock.monotonic();
-        self.entry.active_at.set(now);
+    fn split(&self, chunk: RecvChunk, arrived: Instant) -> Result<(Bytes, Option<Partial>), End> {
+        self.entry.active_at.set(arrived);
         self.ctx.metrics.request_bytes.add(chunk.len());
         let (end, rest) = frame::scan(&chunk, self.request_bytes_max())?;
         let partial = match rest {
@@ -168,7 +182,7 @@ impl Connection {
     }
 
     /// Starts the requests of `frames`, which holds whole frames with their lengths.
-    async fn start_all(&self, mut frames: Bytes) -> Result<(), End> {
+    async fn start_all(&self, mut frames: Bytes, arrived: Instant) -> Result<(), End> {
         while let Some(prefix) = frames.first_chunk::<PREFIX_BYTES>() {
             let length = frame::length(*prefix, self.request_bytes_max())?;
             frames.advance(PREFIX_BYTES);
@@ -179,7 +193,7 @@ impl Connection {
             if !permit.try_grow(length) {
                 permit.grow(length).await;
             }
-            self.start(body, permit)?;
+            self.start(body, permit, arrived)?;
         }
         Ok(())
     }
@@ -207,8 +221,9 @@ impl Connection {
             body = self.receive(body, step).await?;
             self.ctx.metrics.request_bytes.add(step);
         }
+        let arrived = self.ctx.clock.monotonic();
         self.room().await;
-        self.start(Bytes::from(body), permit)
+        self.start(Bytes::from(body), permit, arrived)
     }
 
     /// Appends `count` further bytes to `buf`. The peer has a limited time to send them.
@@ -221,17 +236,32 @@ impl Connection {
     }
 
     /// Hands a request to its handler. What its order decides has happened when this returns.
-    fn start(&self, body: Bytes, permit: Permit) -> Result<(), End> {
+    fn start(&self, body: Bytes, permit: Permit, arrived: Instant) -> Result<(), End> {
         let received = self.ctx.clock.monotonic();
         self.entry.active_at.set(received);
         let api_key = body.first_chunk::<2>().map_or(-1, |key| i16::from_be_bytes(*key));
-        let origin = Origin { api_key, received };
+        let mut timeline = Timeline::new(arrived);
+        timeline.pass(Stage::Admit, received);
+        let mut origin = Origin { api_key, timeline };
         let request_bytes = body.len();
         self.ctx.metrics.requests.add(1);
+        let tariff = self.tariff(&body, received);
         let (peer, local, turn) = (self.peer, self.local, self.turn.clone());
-        let request = RequestFrame { bytes: body, received, peer, local, turn };
-        match handlers::handle(&self.ctx, request) {
-            Answer::Ready(response) => self.answers.borrow_mut().push_ready(origin, response),
+        if let Some(tariff) = tariff.as_ref().filter(|_| api_key == ApiKey::Produce.as_i16()) {
+            // What the client has sent behind it waits as well.
+            self.mute(tariff.take_produced(request_bytes, received), received);
+        }
+        let request = RequestFrame { bytes: body, received, timeline, peer, local, turn, tariff: tariff.clone() };
+        let answer = handlers::handle(&self.ctx, request);
+        if let Some(tariff) = tariff.as_ref().filter(|tariff| tariff.counts_time()) {
+            let now = self.ctx.clock.monotonic();
+            self.mute(tariff.take_time(now.saturating_duration_since(received), now), now);
+        }
+        match answer {
+            Answer::Ready(response) => {
+                origin.timeline.pass(Stage::Decode, self.ctx.clock.monotonic());
+                self.answers.borrow_mut().push_ready(origin, response);
+            }
             Answer::Later(response) => self.answers.borrow_mut().push_later(origin, response, request_bytes, permit),
             Answer::Silent => {}
             Answer::Close(reason) => return Err(End::Violation(reason)),
@@ -240,8 +270,57 @@ impl Connection {
         Ok(())
     }
 
+    /// What the client of a request is bound by. Which client it is stands in each request.
+    fn tariff(&self, body: &Bytes, now: Instant) -> Option<Rc<Tariff>> {
+        let image = self.ctx.image.borrow();
+        let quotas = image.quotas();
+        let tariff = (!quotas.is_empty()).then(|| {
+            let header = RequestHeader::decode(&mut Reader::new(body));
+            let client_id = header.ok().and_then(|header| header.client_id).unwrap_or_default();
+            self.ctx.quota_clients.tariff(quotas, client_id, now)
+        });
+        self.tariff.replace(tariff.clone());
+        tariff
+    }
+
+    /// An answer leaves: its client is told how long it is throttled, and is not heard for that long. What was fetched counts now.
+    fn settle(&self, api_key: i16, response: &mut Response) {
+        let tariff = self.tariff.borrow();
+        let Some(tariff) = tariff.as_ref() else { return };
+        let now = self.ctx.clock.monotonic();
+        let is = |key: ApiKey| key.as_i16() == api_key;
+        let bytes = if is(ApiKey::Fetch) {
+            tariff.take_fetched(response.byte_len(), now)
+        } else if is(ApiKey::Produce) {
+            tariff.take_produced(0, now)
+        } else {
+            Duration::ZERO
+        };
+        let wait = bytes.max(tariff.take_time(Duration::ZERO, now));
+        if !wait.is_zero() {
+            // Less than a millisecond is told as one: zero means that nothing was throttled.
+            let wait_ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX).max(1);
+            response.set_throttle_time(wait_ms);
+            self.ctx.metrics.throttled.add(1);
+            self.mute(wait, now);
+        }
+    }
+
+    fn mute(&self, wait: Duration, now: Instant) {
+        if wait.is_zero() {
+            return;
+        }
+        let until = now + wait;
+        self.muted_until.set(self.muted_until.get().max(Some(until)));
+        // It is silent because it is told to be.
+        self.entry.active_at.set(until);
+    }
+
     /// Waits until another request may be taken on.
     async fn room(&self) {
+        while let Some(until) = self.muted_until.take() {
+            self.ctx.ring.sleep_until(until).await;
+        }
         while !self.ctx.mesh.has_room() {
             self.ctx.mesh.room().await;
         }
@@ -264,7 +343,8 @@ impl Connection {
         let mut taken = Vec::new();
         loop {
             poll_fn(|cx| {
-                self.answers.borrow_mut().take_ready(&mut parts, &mut taken, cx);
+                let settle = |api_key, response: &mut Response| self.settle(api_key, response);
+                self.answers.borrow_mut().take_ready(&mut parts, &mut taken, settle, cx);
                 if taken.is_empty() { Poll::Pending } else { Poll::Ready(()) }
             })
             .await;
@@ -281,6 +361,7 @@ impl Connection {
             }
             self.ctx.metrics.sends.add(1);
             self.ctx.metrics.response_bytes.add(bytes);
+            self.note_sent(&mut taken);
             // The list is used again; a long one goes back, so that an idle connection holds little.
             parts = returned;
             parts.clear();
@@ -288,17 +369,25 @@ impl Connection {
         }
     }
 
-    fn note_taken(&self, taken: &mut Vec<Origin>) -> Instant {
+    fn note_taken(&self, taken: &mut [Origin]) -> Instant {
         let now = self.ctx.clock.monotonic();
-        for origin in taken.drain(..) {
-            self.ctx.metrics.answered(origin.api_key, now.saturating_duration_since(origin.received));
-        }
+        taken.iter_mut().for_each(|origin| origin.timeline.pass(Stage::Queue, now));
         self.entry.unanswered.set(self.answers.borrow().len());
-        self.entry.active_at.set(now);
+        // Who is throttled counts as active until that is over.
+        self.entry.active_at.set(self.entry.active_at.get().max(now));
         if let Some(reader) = self.blocked.take() {
             reader.wake();
         }
         now
+    }
+
+    fn note_sent(&self, taken: &mut Vec<Origin>) {
+        let now = self.ctx.clock.monotonic();
+        for mut origin in taken.drain(..) {
+            origin.timeline.pass(Stage::Send, now);
+            self.ctx.metrics.answered(origin.api_key, &origin.timeline);
+        }
+        taken.shrink_to(TAKEN_KEPT);
     }
 
     fn request_bytes_max(&self) -> usize {

@@ -3,8 +3,9 @@
 use std::io;
 use std::rc::Rc;
 
-use engine::ring::{self, Listener};
+use engine::ring::{self, Listener, Socket};
 
+use super::arrivals::{Admission, Refused};
 use super::connection;
 use super::table::Patience;
 use crate::limits::{ACCEPT_RETRY, CONNECTION_SWEEP, SEND_CONTENDED};
@@ -12,21 +13,29 @@ use crate::shard::Context;
 
 /// Accepts until the shard stops. One such task runs on a shard; dropping it closes the listening socket.
 pub async fn accept(ctx: Rc<Context>, listener: Listener) {
-    let open_max = ctx.config.connections_per_shard_max as usize;
     let mut failing = false;
     loop {
         match listener.accept().await {
-            Ok(socket) if ctx.connections.open_count() < open_max => {
-                failing = false;
-                ctx.metrics.connections_accepted.add(1);
-                ring::spawn(connection::serve(ctx.clone(), socket));
-            }
             Ok(socket) => {
-                if ctx.metrics.connections_refused.get() == 0 {
-                    tracing::warn!(shard = %ctx.shard, open_max, "connections.per.shard.max is reached, further connections are closed");
+                failing = false;
+                let pause = ctx.arrivals.pause(ctx.clock.monotonic());
+                match judge(&ctx, &socket) {
+                    Ok(admission) => {
+                        ctx.metrics.connections_accepted.add(1);
+                        ring::spawn(connection::serve(ctx.clone(), socket, admission));
+                    }
+                    Err(reason) => {
+                        if ctx.metrics.connections_refused.get() == 0 {
+                            tracing::warn!(shard = %ctx.shard, %reason, "a connection is closed as it comes; others are closed silently");
+                        }
+                        ctx.metrics.connections_refused.add(1);
+                        socket.close();
+                    }
                 }
-                ctx.metrics.connections_refused.add(1);
-                socket.close();
+                if !pause.is_zero() {
+                    // `max.connection.creation.rate` is reached. Whoever comes waits in the backlog.
+                    ctx.ring.sleep(pause).await;
+                }
             }
             Err(error) if error.raw_os_error() == Some(libc::ECANCELED) => return,
             Err(error) => {
@@ -38,6 +47,32 @@ pub async fn accept(ctx: Rc<Context>, listener: Listener) {
             }
         }
     }
+}
+
+/// Why a connection is closed as it comes.
+#[derive(Debug, thiserror::Error)]
+enum Unwelcome {
+    #[error("connections.per.shard.max is reached")]
+    ShardFull,
+    #[error(transparent)]
+    Node(#[from] Refused),
+    #[error("the quota connection_creation_rate of its address is used up")]
+    TooOften,
+    #[error("it was gone before it was looked at: {0}")]
+    Gone(#[from] io::Error),
+}
+
+fn judge(ctx: &Context, socket: &Socket) -> Result<Admission, Unwelcome> {
+    if ctx.connections.open_count() >= ctx.config.connections_per_shard_max as usize {
+        return Err(Unwelcome::ShardFull);
+    }
+    let address = socket.peer_addr()?.ip();
+    let image = ctx.image.borrow();
+    let quotas = image.quotas();
+    if !quotas.is_empty() && !ctx.quota_clients.may_connect(quotas, address, ctx.clock.monotonic()) {
+        return Err(Unwelcome::TooOften);
+    }
+    Ok(ctx.arrivals.admit(address)?)
 }
 
 /// Closes connections that passed a deadline, until the shard ends. One such task runs on a shard.

@@ -3,6 +3,7 @@
 //! SHELL. Everything here lives on the shard that accepted the connection; nothing of a connection crosses cores.
 
 mod answers;
+mod arrivals;
 mod budget;
 mod connection;
 mod frame;
@@ -11,6 +12,7 @@ pub mod response;
 mod table;
 
 pub use answers::PendingResponse;
+pub use arrivals::{ArrivalLimits, Arrivals};
 pub use budget::{Budget, Permit, RequestMemory};
 pub use listener::{accept, sweep};
 pub use response::Response;
@@ -22,17 +24,24 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use crate::metrics::Timeline;
+use crate::quota::run::Tariff;
+
 /// A whole request as it was received.
 #[derive(Clone)]
 pub struct RequestFrame {
     /// Everything after the frame's length.
     pub bytes: Bytes,
-    /// When its last byte was there.
+    /// When it was admitted.
     pub received: Instant,
+    /// Its way up to then.
+    pub timeline: Timeline,
     pub peer: SocketAddr,
     pub local: SocketAddr,
     /// One byte, which a request of the connection takes that may bring a large answer, so that they do so one by one.
     pub turn: Rc<Budget>,
+    /// What its client is bound by, if quotas bind anybody.
+    pub tariff: Option<Rc<Tariff>>,
 }
 
 /// What a handler makes of a request before it returns.

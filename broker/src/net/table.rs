@@ -91,6 +91,11 @@ impl Connections {
         self.open.get()
     }
 
+    /// Requests of all of them that wait for their answers.
+    pub fn unanswered(&self) -> usize {
+        self.places.borrow().iter().flatten().map(|entry| entry.unanswered.get()).sum()
+    }
+
     /// Enters a new connection.
     pub fn enter(&self, now: Instant) -> Rc<Entry> {
         let mut places = self.places.borrow_mut();

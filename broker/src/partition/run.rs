@@ -23,7 +23,7 @@ use crate::controller::MetadataRecord;
 use crate::controller::defaults::TopicDefaults;
 use crate::controller::image::{Change, Image, Topic};
 use crate::group;
-use crate::mesh::message::{Append, Reply, Request, Watch, Woken};
+use crate::mesh::message::{Append, AppendReply, AppendTimes, Reply, Request, Watch, Woken};
 use crate::mesh::placement;
 use crate::shard::Context;
 
@@ -40,9 +40,10 @@ pub fn attach(ctx: &Rc<Context>) {
     *ctx.image.borrow_mut() = Image::new(TopicDefaults::of(&ctx.config));
     ctx.partitions.borrow_mut().found(ctx.engine.logs());
     let observed = Rc::downgrade(ctx);
-    ctx.engine.on_durable(Box::new(move |ends, _group| {
+    ctx.engine.on_durable(Box::new(move |ends, times| {
         if let Some(ctx) = observed.upgrade() {
-            ctx.partitions.borrow_mut().on_committed(ends);
+            ctx.metrics.group_written(&times);
+            ctx.partitions.borrow_mut().on_durable(ends, times);
             group::run::on_durable(&ctx, ends);
         }
     }));
@@ -81,23 +82,27 @@ pub fn serve(ctx: &Rc<Context>, request: Request) -> Served {
 }
 
 fn serve_append(ctx: &Rc<Context>, append: Append) -> Served {
+    let arrived = ctx.clock.monotonic();
     let mut partitions = ctx.partitions.borrow_mut();
     let mut run = AppendRun::new(append);
-    if partitions.is_blocked() || partitions.advance(&ctx.engine, &mut run, ctx.clock.now_ms()) == Advance::Blocked {
+    let advance = |run: &mut AppendRun| partitions.advance(&ctx.engine, &ctx.metrics, run, ctx.clock.now_ms());
+    if partitions.is_blocked() || advance(&mut run) == Advance::Blocked {
         let (answer, answered) = oneshot::channel();
-        let is_first = partitions.block(Unanswered { run, answer });
+        let times = AppendTimes { arrived, had_room: None, appended: arrived, group: None };
+        let is_first = partitions.block(Unanswered { run, answer, times });
         drop(partitions);
         if is_first {
             ring::spawn(unblock(Rc::clone(ctx)));
         }
         return Served::Later(Box::pin(reply(answered)));
     }
+    let times = AppendTimes { arrived, had_room: None, appended: ctx.clock.monotonic(), group: None };
     partitions.on_appended(&ctx.engine, &run);
     if run.waits().is_none() {
-        return Served::Now(Reply::Append(run.into_results()));
+        return Served::Now(Reply::Append(AppendReply { results: run.into_results(), times }));
     }
     let (answer, answered) = oneshot::channel();
-    partitions.park(Unanswered { run, answer });
+    partitions.park(Unanswered { run, answer, times });
     Served::Later(Box::pin(reply(answered)))
 }
 
@@ -113,7 +118,7 @@ async fn unblock(ctx: Rc<Context>) {
             }
             None => ctx.engine.writable().await,
         }
-        ctx.partitions.borrow_mut().unblock(&ctx.engine, ctx.clock.monotonic(), ctx.clock.now_ms());
+        ctx.partitions.borrow_mut().unblock(&ctx.engine, &ctx.metrics, ctx.clock.monotonic(), ctx.clock.now_ms());
     }
 }
 
@@ -180,6 +185,7 @@ async fn apply(ctx: Rc<Context>, records: Arc<[MetadataRecord]>) -> Reply {
             Change::Created(topic) | Change::Reconfigured(topic) => keep_logs(&ctx, &topic),
             Change::ReconfiguredAll => all_changed = true,
             Change::Deleted(topic) => {
+                ctx.metrics.forget_topic(topic.id.0);
                 deleted.extend(logs_of(&topic).filter(|&log| is_mine(&ctx, log)));
                 if group::run::is_offsets_topic(&topic) {
                     group::run::unhost_all(&ctx);

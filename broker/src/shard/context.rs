@@ -17,10 +17,11 @@ use crate::ids::{NodeId, ShardId};
 use crate::mesh::message::Request;
 use crate::mesh::{Call, Mesh};
 use crate::metrics::Metrics;
-use crate::net::{Budget, Connections, RequestMemory};
+use crate::net::{Arrivals, Budget, Connections, RequestMemory};
 use crate::partition::Partitions;
 use crate::partition::fetch_sessions::FetchSessions;
 use crate::partition::run::{Served, serve};
+use crate::quota::run::Clients;
 
 /// Who this node is to clients.
 #[derive(Clone, Debug)]
@@ -56,6 +57,10 @@ pub struct Context {
     pub metrics: Metrics,
     pub connections: Connections,
     pub request_memory: RequestMemory,
+    /// The connections of all shards together.
+    pub arrivals: Arc<Arrivals>,
+    /// Who is bound by quotas.
+    pub quota_clients: Clients,
     pub watch: Watch,
 }
 

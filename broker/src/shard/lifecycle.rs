@@ -35,7 +35,9 @@ pub struct Lifecycle {
 #[derive(Default)]
 struct Reports {
     round: u64,
-    snapshots: Vec<Snapshot>,
+    snapshots: Vec<Arc<Snapshot>>,
+    /// Of earlier rounds: whoever collects lets go of them, so that no shard has to.
+    outdated: Vec<Arc<Snapshot>>,
 }
 
 impl Lifecycle {
@@ -89,34 +91,45 @@ impl Lifecycle {
         self.reports_asked.load(Ordering::Acquire)
     }
 
-    /// Asks every shard to trace its figures and hand them in; does not wait.
-    pub fn ask_report(&self) -> u64 {
+    /// Asks every shard to hand in its figures; does not wait.
+    fn ask_report(&self) -> u64 {
         let round = self.reports_asked.fetch_add(1, Ordering::AcqRel) + 1;
         self.announce();
         round
     }
 
     /// Asks every shard for its figures and waits for them, at most `wait`. What has not come by then is missing.
-    pub fn collect_reports(&self, wait: Duration) -> Vec<Snapshot> {
+    pub fn collect_reports(&self, wait: Duration) -> Vec<Arc<Snapshot>> {
         let round = self.ask_report();
         let reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
         let shards = self.wakers.len();
         let incomplete = |reports: &mut Reports| reports.round < round || reports.snapshots.len() < shards;
         let waited = self.reported.wait_timeout_while(reports, wait, incomplete);
-        let (reports, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        reports.snapshots.clone()
+        let (mut reports, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let outdated = std::mem::take(&mut reports.outdated);
+        let snapshots = reports.snapshots.clone();
+        drop(reports);
+        drop(outdated);
+        snapshots
     }
 
-    /// Hands in one shard's figures for a round. Those of earlier rounds are forgotten.
+    /// Hands in one shard's figures for a round. Those of earlier rounds count no more.
     pub fn hand_in(&self, round: u64, snapshot: Snapshot) {
+        let snapshot = Arc::new(snapshot);
         let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
         if round > reports.round {
-            *reports = Reports { round, snapshots: Vec::new() };
+            let before = std::mem::take(&mut reports.snapshots);
+            reports.outdated.extend(before);
+            reports.round = round;
         }
         if round == reports.round {
             reports.snapshots.push(snapshot);
             self.reported.notify_all();
         }
+    }
+
+    pub fn shard_count(&self) -> usize {
+        self.wakers.len()
     }
 
     /// Makes a shard reachable. Called once by each shard, before it first sleeps.

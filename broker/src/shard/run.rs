@@ -28,11 +28,12 @@ use crate::ids::ShardId;
 use crate::limits::{ACCEPT_BACKLOG, DRAIN_MS_MAX, SHUTDOWN_MS_MAX, request_budget_bytes};
 use crate::mesh::message::Request;
 use crate::mesh::{self, CallId, Mesh};
-use crate::metrics::Metrics;
-use crate::net::{self, Budget, Connections, Order, RequestMemory};
+use crate::metrics::{self, Metrics};
+use crate::net::{self, Arrivals, Budget, Connections, Order, RequestMemory};
 use crate::partition;
 use crate::partition::limits::fetch_budget_bytes;
 use crate::partition::run::Served;
+use crate::quota::run::{Allowances, Clients};
 
 /// What a shard is given at its start.
 pub struct Seed {
@@ -41,6 +42,8 @@ pub struct Seed {
     pub identity: Identity,
     pub endpoint: mesh::Endpoint,
     pub lifecycle: Arc<Lifecycle>,
+    pub arrivals: Arc<Arrivals>,
+    pub allowances: Arc<Allowances>,
     /// Where to listen. Port 0, for the first shard only, means any.
     pub listen: SocketAddr,
     pub news: Sender<News>,
@@ -122,7 +125,7 @@ fn tell(news: &Sender<News>, what: News) {
 
 /// Opens what belongs to the shard alone: its port and its storage.
 async fn open(ring: &Ring, seed: Seed) -> Result<(Rc<Context>, Listener), ShardError> {
-    let Seed { shard, config, identity, endpoint, lifecycle, listen, news } = seed;
+    let Seed { shard, config, identity, endpoint, lifecycle, arrivals, allowances, listen, news } = seed;
     let listen_error = |source| ShardError::Listen { address: listen, source };
     let listener = ring.listen(listen, ACCEPT_BACKLOG).map_err(listen_error)?;
     let address = listener.local_addr().map_err(listen_error)?;
@@ -163,9 +166,11 @@ async fn open(ring: &Ring, seed: Seed) -> Result<(Rc<Context>, Listener), ShardE
         fetch_memory: Budget::new(fetch_bytes as usize),
         controller: (shard == ShardId::CONTROLLER).then(|| Controller::new(&config)),
         clock: Clock,
-        metrics: Metrics::new(shard),
+        metrics: Metrics::default(),
         connections: Connections::default(),
         request_memory: RequestMemory::new(request_bytes as usize, config.request_bytes_max as usize),
+        arrivals,
+        quota_clients: Clients::new(allowances),
         watch: Watch::new(lifecycle),
         config,
     });
@@ -261,7 +266,7 @@ async fn close(ctx: &Rc<Context>) -> Result<(), ShardError> {
     if ctx.ring.timeout(drained, Duration::from_millis(2 * DRAIN_MS_MAX)).await.is_err() {
         tracing::warn!(%shard, "another shard has not finished; closing the storage all the same");
     }
-    let figures = ctx.metrics.snapshot();
+    let figures = metrics::run::take(ctx).await;
     tracing::info!(%shard, %figures, "figures since the start");
     match ctx.ring.timeout(ctx.engine.shutdown(), Duration::from_millis(SHUTDOWN_MS_MAX)).await {
         Ok(closed) => closed.map_err(|source| ShardError::Close { shard, source }),
@@ -274,8 +279,7 @@ async fn hand_in_reports(ctx: Rc<Context>) {
     loop {
         ctx.watch.until(|lifecycle| lifecycle.reports_asked() > handed_in).await;
         handed_in = ctx.watch.lifecycle().reports_asked();
-        let figures = ctx.metrics.snapshot();
-        tracing::info!(shard = %ctx.shard, %figures, "figures");
+        let figures = metrics::run::take(&ctx).await;
         ctx.watch.lifecycle().hand_in(handed_in, figures);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::{DecodeError, ErrorCode, Reader, Records, Uuid, Writer};
+use crate::{DecodeError, ErrorCode, Float64, Reader, Records, Uuid, Writer};
 
 /// The version of the message that is being read or written.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +49,7 @@ fixed_fields! {
     i16: 2, i16;
     i32: 4, i32;
     i64: 8, i64;
+    Float64: 8, f64;
     Uuid: 16, uuid;
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Invariant: `at <= bytes.len()`. Every read either moves `at` forward within the bytes or fails and leaves it.
 
-use crate::{DecodeError, DecodeReason, Uuid};
+use crate::{DecodeError, DecodeReason, Float64, Uuid};
 
 /// No Kafka version can carry a longer string: lengths were 16 bits and signed before the compact encoding.
 pub(crate) const STRING_BYTES_MAX: usize = i16::MAX as usize;
@@ -73,6 +73,12 @@ impl<'a> Reader<'a> {
     #[inline]
     pub fn i64(&mut self) -> Result<i64, DecodeError> {
         self.array().map(i64::from_be_bytes)
+    }
+
+    /// Eight bytes, IEEE 754.
+    #[inline]
+    pub fn f64(&mut self) -> Result<Float64, DecodeError> {
+        self.array().map(|bytes| f64::from_be_bytes(bytes).into())
     }
 
     /// One byte; anything but zero is true, as in Kafka.

@@ -1,7 +1,7 @@
 //! Appends values to a buffer, the counterpart of [`Reader`](crate::Reader).
 
 use crate::reader::STRING_BYTES_MAX;
-use crate::{Gap, Records, Uuid};
+use crate::{Float64, Gap, Records, Uuid};
 
 /// Appends to a buffer and notes the gaps that out-of-line records leave in it. Numbers are big endian.
 #[derive(Debug)]
@@ -51,6 +51,12 @@ impl<'o> Writer<'o> {
     #[inline]
     pub fn i64(&mut self, value: i64) {
         self.raw(&value.to_be_bytes());
+    }
+
+    /// Eight bytes, IEEE 754.
+    #[inline]
+    pub fn f64(&mut self, value: Float64) {
+        self.raw(&value.get().to_be_bytes());
     }
 
     /// One byte, 0 or 1.

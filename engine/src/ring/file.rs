@@ -151,6 +151,18 @@ impl Ring {
         position: u64,
         method: SyncMethod,
     ) -> (io::Result<()>, B) {
+        self.write_at_durable_telling(file, buf, position, method, || ()).await
+    }
+
+    /// The same, and calls `on_written` between the write and the sync, where these are two operations.
+    pub async fn write_at_durable_telling<B: IoBuf>(
+        &self,
+        file: &DirectFile,
+        buf: B,
+        position: u64,
+        method: SyncMethod,
+        on_written: impl FnOnce(),
+    ) -> (io::Result<()>, B) {
         if let Err(error) = check_bytes(buf.byte_len()) {
             return (Err(error), buf);
         }
@@ -162,18 +174,24 @@ impl Ring {
                 let want = finished.held.buf.byte_len();
                 (whole(finished.result, want), finished.held.buf)
             }
-            SyncMethod::LinkedFsync => self.write_then_sync(held, position).await,
+            SyncMethod::LinkedFsync => self.write_then_sync(held, position, on_written).await,
         }
     }
 
     /// The kernel starts the sync only after a full write: a short or failed one breaks the link, and the sync ends with
     /// `ECANCELED`. Both ends are awaited and checked.
-    async fn write_then_sync<B: IoBuf>(&self, held: Transfer<B>, position: u64) -> (io::Result<()>, B) {
+    async fn write_then_sync<B: IoBuf>(
+        &self,
+        held: Transfer<B>,
+        position: u64,
+        on_written: impl FnOnce(),
+    ) -> (io::Result<()>, B) {
         let file = held.file.clone();
         let write = (held, |held: &mut Transfer<B>| write_entry(held, position, 0));
         let sync = (file, |file: &mut DirectFile| sync_entry(file, FsyncFlags::DATASYNC));
         let (write, sync) = Op::submit_linked(&self.shared, Kind::DurableDisk, write, sync);
         let Finished { result: written, held: Transfer { buf, .. }, .. } = write.await;
+        on_written();
         let synced = sync.await.result;
         let written = whole(written, buf.byte_len());
         (written.and_then(|()| synced.map(drop)), buf)

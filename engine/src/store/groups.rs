@@ -100,6 +100,11 @@ impl Groups {
         files.has_room(waiting.chain([new]).map(|bytes| bytes.next_multiple_of(BLOCK_BYTES)))
     }
 
+    /// Groups that are closed and wait, and groups that are under way.
+    pub fn queued(&self) -> (usize, usize) {
+        (self.closed.len(), self.in_flight.len())
+    }
+
     pub fn is_idle(&self) -> bool {
         self.open.is_none() && self.closed.is_empty() && self.in_flight.is_empty()
     }

@@ -4,10 +4,12 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::Instant;
 
+use batch::Checked;
 use engine::ring::sync::{Notify, oneshot};
-use engine::{Engine, LogId};
+use engine::{Engine, GroupTimes, LogId};
 
-use crate::mesh::message::{AppendFault, Reply, Watch, WatchKey, Woken};
+use crate::mesh::message::{AppendFault, AppendReply, AppendTimes, Reply, Watch, WatchKey, Woken};
+use crate::metrics::Metrics;
 use crate::partition::Partition;
 use crate::partition::append::{Advance, AppendRun};
 use crate::partition::purgatory::{AckId, Effect, Purgatory};
@@ -39,12 +41,13 @@ pub struct Partitions {
 pub(super) struct Unanswered {
     pub(super) run: AppendRun,
     pub(super) answer: oneshot::Sender<Reply>,
+    pub(super) times: AppendTimes,
 }
 
 impl Unanswered {
     fn answer(self) {
         // Nobody waits any more if the connection is gone.
-        let _ = self.answer.send(Reply::Append(self.run.into_results()));
+        let _ = self.answer.send(Reply::Append(AppendReply { results: self.run.into_results(), times: self.times }));
     }
 }
 
@@ -52,6 +55,16 @@ impl Partitions {
     /// A partition this shard owns.
     pub fn get(&self, log: LogId) -> Option<&Partition> {
         self.by_log.get(&log)
+    }
+
+    /// The partitions that this shard owns.
+    pub fn logs(&self) -> impl Iterator<Item = LogId> {
+        self.by_log.keys().copied()
+    }
+
+    /// Appends that wait for room, appends that wait to be durable, and fetches that wait for records.
+    pub fn waiting(&self) -> [usize; 3] {
+        [self.blocked.len(), self.parked.len(), self.watchers.len()]
     }
 
     /// A number for a watch that this shard sets, here or elsewhere.
@@ -102,15 +115,16 @@ impl Partitions {
     }
 
     /// Appends from the head of the queue what the engine takes, and gives up what came too late.
-    pub(super) fn unblock(&mut self, engine: &Engine, now: Instant, now_ms: i64) {
+    pub(super) fn unblock(&mut self, engine: &Engine, metrics: &Metrics, now: Instant, now_ms: i64) {
         while let Some(mut unanswered) = self.blocked.pop_front() {
             let committed_end = |log| Some(engine.log(log)?.committed_end);
             if unanswered.run.is_expired(now) {
                 unanswered.run.on_expired(committed_end, AppendFault::TimedOut);
-            } else if self.advance(engine, &mut unanswered.run, now_ms) == Advance::Blocked {
+            } else if self.advance(engine, metrics, &mut unanswered.run, now_ms) == Advance::Blocked {
                 self.blocked.push_front(unanswered);
                 return;
             }
+            (unanswered.times.had_room, unanswered.times.appended) = (Some(now), now);
             // What was appended before the append was blocked may have been committed while it was.
             unanswered.run.on_committed(committed_end);
             self.on_appended(engine, &unanswered.run);
@@ -119,8 +133,15 @@ impl Partitions {
     }
 
     /// Appends as much of a request as the engine takes.
-    pub(super) fn advance(&self, engine: &Engine, run: &mut AppendRun, now_ms: i64) -> Advance {
-        run.advance(now_ms, |log| self.get(log).copied(), |log, batch, epoch| engine.append(log, batch, epoch))
+    pub(super) fn advance(&self, engine: &Engine, metrics: &Metrics, run: &mut AppendRun, now_ms: i64) -> Advance {
+        let append = |log, batch: &Checked<'_>, epoch| {
+            let appended = engine.append(log, batch, epoch)?;
+            if !appended.is_duplicate {
+                metrics.produced(log.topic, &batch.info);
+            }
+            Ok(appended)
+        };
+        run.advance(now_ms, |log| self.get(log).copied(), append)
     }
 
     /// What was appended to relaxed logs may be read at once.
@@ -156,11 +177,27 @@ impl Partitions {
         self.carry_out(effects, AppendFault::TimedOut, &|_| None);
     }
 
+    /// A write group has made logs durable up to these ends.
+    pub(super) fn on_durable(&mut self, ends: &[(LogId, engine::Offset)], times: GroupTimes) {
+        self.on_ends(ends, Some(times));
+    }
+
     /// Logs are committed up to these ends.
-    pub(super) fn on_committed(&mut self, ends: &[(LogId, engine::Offset)]) {
+    fn on_committed(&mut self, ends: &[(LogId, engine::Offset)]) {
+        self.on_ends(ends, None);
+    }
+
+    fn on_ends(&mut self, ends: &[(LogId, engine::Offset)], times: Option<GroupTimes>) {
         let mut effects = Vec::new();
         for &(log, end) in ends {
             self.purgatory.on_committed(log, end, &mut effects);
+        }
+        for effect in &effects {
+            if let Effect::Acked(id) = effect
+                && let Some(unanswered) = self.parked.get_mut(id)
+            {
+                unanswered.times.group = times;
+            }
         }
         self.carry_out(effects, AppendFault::TimedOut, &|_| None);
     }

@@ -3,14 +3,17 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::time::Instant;
 
 use engine::log::producers::Producer;
 use engine::memory::Span;
 use engine::{Engine, LogId, LogView, Offset, Read, ReadError};
 
 use super::Served;
+use crate::clock::Clock;
 use crate::mesh::message::{
-    Fetch, FetchPartition, Fetched, FoundOffset, KnownProducer, LogSizes, OffsetQuery, OffsetWanted, ReadFault, Reply,
+    Fetch, FetchPartition, FetchReply, Fetched, FoundOffset, KnownProducer, LogSizes, OffsetQuery, OffsetWanted,
+    ReadFault, Reply,
 };
 use crate::partition::Partition;
 use crate::partition::fetch::{Budget, fault_of, judge, nothing};
@@ -27,16 +30,18 @@ enum Started {
 
 /// Reads what is there now. Reads from disk run side by side.
 pub fn fetch(ctx: &Rc<Context>, fetch: Fetch) -> Served {
+    let arrived = ctx.clock.monotonic();
     let mut budget = Budget::new(fetch.bytes_max);
     let started: Vec<Started> = fetch.partitions.iter().map(|wanted| start(ctx, wanted, &mut budget)).collect();
     if started.iter().any(|started| matches!(started, Started::Reading(_))) {
-        return Served::Later(Box::pin(finish(started)));
+        return Served::Later(Box::pin(finish(ctx.clock, started, arrived)));
     }
     let done = started.into_iter().map(|started| match started {
         Started::Done(result) => result,
         Started::Reading(_) => unreachable!("nothing is being read"),
     });
-    Served::Now(Reply::Fetch(done.collect()))
+    let results = done.collect();
+    Served::Now(Reply::Fetch(FetchReply { results, arrived, read: ctx.clock.monotonic() }))
 }
 
 fn start(ctx: &Rc<Context>, wanted: &FetchPartition, budget: &mut Budget) -> Started {
@@ -71,12 +76,13 @@ async fn from_disk(
     Ok(Fetched { spans, ..nothing(&view) })
 }
 
-async fn finish(started: Vec<Started>) -> Reply {
+async fn finish(clock: Clock, started: Vec<Started>, arrived: Instant) -> Reply {
     let futures = started.into_iter().map(|started| match started {
         Started::Done(result) => Box::pin(std::future::ready(result)) as Fetching,
         Started::Reading(reading) => reading,
     });
-    Reply::Fetch(join_all(futures).await)
+    let results = join_all(futures).await;
+    Reply::Fetch(FetchReply { results, arrived, read: clock.monotonic() })
 }
 
 /// Looks offsets up. Those that need no record are there at once.

@@ -8,3 +8,4 @@ mod messages;
 mod round_trip;
 mod sample;
 mod sample_structs;
+mod throttle_times;

@@ -78,6 +78,10 @@ macro_rules! for_each_message {
             consumer_group_heartbeat_response: consumer_group_heartbeat::ConsumerGroupHeartbeatResponse, ConsumerGroupHeartbeat, 0..=1;
             consumer_group_describe_request: consumer_group_describe::ConsumerGroupDescribeRequest, ConsumerGroupDescribe, 0..=1;
             consumer_group_describe_response: consumer_group_describe::ConsumerGroupDescribeResponse, ConsumerGroupDescribe, 0..=1;
+            describe_client_quotas_request: describe_client_quotas::DescribeClientQuotasRequest, DescribeClientQuotas, 0..=1;
+            describe_client_quotas_response: describe_client_quotas::DescribeClientQuotasResponse, DescribeClientQuotas, 0..=1;
+            alter_client_quotas_request: alter_client_quotas::AlterClientQuotasRequest, AlterClientQuotas, 0..=1;
+            alter_client_quotas_response: alter_client_quotas::AlterClientQuotasResponse, AlterClientQuotas, 0..=1;
             describe_cluster_request: describe_cluster::DescribeClusterRequest, DescribeCluster, 0..=2;
             describe_cluster_response: describe_cluster::DescribeClusterResponse, DescribeCluster, 0..=2;
         }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use wire::{ErrorCode, Records, Uuid};
+use wire::{ErrorCode, Float64, Records, Uuid};
 
 /// A source of values. The same seed makes the same value.
 pub struct Source {
@@ -124,6 +124,12 @@ sample_numbers! { i8 i16 i32 i64 }
 impl Sample for bool {
     fn sample(source: &mut Source) -> Self {
         source.number() & 1 == 1
+    }
+}
+
+impl Sample for Float64 {
+    fn sample(source: &mut Source) -> Self {
+        (source.number() as f64).into()
     }
 }
 

@@ -398,3 +398,22 @@ sample_structs! { describe_topic_partitions:
         eligible_leader_replicas, last_known_elr, offline_replicas
     }
 }
+
+sample_structs! { describe_client_quotas:
+    DescribeClientQuotasRequest<'static> { components, strict }
+    ComponentData<'static> { entity_type, match_type, _match }
+    DescribeClientQuotasResponse<'static> { throttle_time_ms, error_code, error_message, entries }
+    EntryData<'static> { entity, values }
+    EntityData<'static> { entity_type, entity_name }
+    ValueData<'static> { key, value }
+}
+
+sample_structs! { alter_client_quotas:
+    AlterClientQuotasRequest<'static> { entries, validate_only }
+    AlterEntryData<'static> { entity, ops }
+    AlterEntityData<'static> { entity_type, entity_name }
+    OpData<'static> { key, value, remove }
+    AlterClientQuotasResponse<'static> { throttle_time_ms, entries }
+    AlterEntryResponse<'static> { error_code, error_message, entity }
+    AlteredEntityData<'static> { entity_type, entity_name }
+}
