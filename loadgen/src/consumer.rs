@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use batch::{Batches, DecompressLimit};
-use hdrhistogram::Histogram;
 use wire::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic};
 use wire::{ApiKey, Reader, Records, Uuid};
 
@@ -14,7 +13,7 @@ use crate::clock::now_ns;
 use crate::connection::Connection;
 use crate::payload::Stamp;
 use crate::progress::Progress;
-use crate::tally::{Tally, Window, histogram};
+use crate::tally::{Tally, Window};
 
 /// How long a connection rests after an answer with an error, so that a broker in trouble is not flooded.
 const ERROR_PAUSE_NS: u64 = 100_000_000;
@@ -69,7 +68,6 @@ pub(crate) struct Consumer {
     progress: Arc<Progress>,
     links: Vec<Link>,
     arrivals: Option<Arrivals>,
-    interval: Histogram<u64>,
 }
 
 /// What one fetch answer held.
@@ -98,7 +96,7 @@ impl Consumer {
             turn: 0,
             lost: false,
         });
-        Consumer { plan, progress, links: links.collect(), arrivals, interval: histogram() }
+        Consumer { plan, progress, links: links.collect(), arrivals }
     }
 
     pub(crate) fn connections(&self) -> impl Iterator<Item = &Connection> {
@@ -131,13 +129,6 @@ impl Consumer {
         have_enough || self.links.iter().all(|link| link.lost || link.positions.iter().all(Position::is_done))
     }
 
-    /// Hands the latencies since the last call to the progress line.
-    pub(crate) fn publish(&mut self) {
-        if !self.interval.is_empty() {
-            self.progress.publish(&mut self.interval);
-        }
-    }
-
     /// Reacts to a connection that has become readable or writable.
     pub(crate) fn on_ready(&mut self, link: usize, readable: bool, tally: &mut Tally) {
         if self.links[link].lost {
@@ -164,7 +155,7 @@ impl Consumer {
 
     fn on_answer(&mut self, link: usize, frame: std::ops::Range<usize>, tally: &mut Tally) -> Result<(), String> {
         let now_ns = now_ns();
-        let Consumer { plan, arrivals, interval, .. } = self;
+        let Consumer { plan, arrivals, .. } = self;
         let Link { connection, positions, correlation_id, pause_until_ns, .. } = &mut self.links[link];
         let frame_bytes = frame.len() as u64;
         let mut reader = Reader::new(&connection.input()[frame]);
@@ -188,7 +179,7 @@ impl Consumer {
             let Records::Bytes(bytes) = partition.records else { continue };
             let index = partition.partition_index as usize;
             let Some(position) = positions.iter_mut().find(|position| position.partition == index) else { continue };
-            let mut opened = Opened { now_ns, window: plan.window, arrivals: arrivals.as_mut(), interval, tally };
+            let mut opened = Opened { now_ns, window: plan.window, arrivals: arrivals.as_mut(), tally };
             let arrived_before = opened.tally.records_arrived;
             walk(bytes, position, plan, &mut opened, &mut haul)?;
             haul.arrived += opened.tally.records_arrived - arrived_before;
@@ -222,7 +213,6 @@ struct Opened<'a> {
     now_ns: u64,
     window: Window,
     arrivals: Option<&'a mut Arrivals>,
-    interval: &'a mut Histogram<u64>,
     tally: &'a mut Tally,
 }
 
@@ -278,10 +268,10 @@ fn open(view: &batch::BatchView<'_>, position: &Position, opened: &mut Opened<'_
             Arrival::New => {
                 let latency_ns = opened.now_ns.saturating_sub(stamp.due_ns);
                 opened.tally.records_arrived += 1;
-                opened.interval.saturating_record(latency_ns);
-                if opened.window.contains(stamp.due_ns) {
-                    opened.tally.arrival.saturating_record(latency_ns);
-                }
+                let latencies = &mut opened.tally.latencies;
+                let counted = opened.window.contains(stamp.due_ns);
+                let latencies = if counted { &mut latencies.arrival } else { &mut latencies.outside };
+                latencies.saturating_record(latency_ns);
             }
         }
     }

@@ -128,6 +128,8 @@ pub struct Options {
     pub until: Until,
     /// Whether consumers check the checksum of every batch.
     pub verify: bool,
+    /// Where HdrHistogram's interval log goes, a line a second.
+    pub hdr_log: Option<PathBuf>,
     /// Whether a line per second goes to standard error.
     pub progress: bool,
     /// Set it to end the run early; the report is then invalid and says so.
@@ -173,6 +175,7 @@ impl Options {
             from: From::Earliest,
             until: Until::Duration,
             verify: false,
+            hdr_log: None,
             progress: false,
             stop: Arc::new(AtomicBool::new(false)),
         }

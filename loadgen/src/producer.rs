@@ -8,7 +8,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use hdrhistogram::Histogram;
 use wire::produce::{PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData};
 use wire::{ApiKey, ErrorCode, Reader};
 
@@ -19,7 +18,7 @@ use crate::load::{KeyedLane, Load, Sent};
 use crate::payload::{Stamp, Template};
 use crate::progress::Progress;
 use crate::sequences::Sequences;
-use crate::tally::{Tally, Window, histogram};
+use crate::tally::{Tally, Window};
 
 /// What all producers of a run do alike.
 #[derive(Clone, Debug)]
@@ -80,8 +79,6 @@ pub(crate) struct Producer {
     sequence: u64,
     /// The numbers of its batches, if it is idempotent.
     sequences: Option<Sequences>,
-    /// Latencies not yet shown in a progress line.
-    interval: Histogram<u64>,
     /// Room for the batches of the request that is being made.
     drafts: Vec<Sent>,
 }
@@ -129,7 +126,6 @@ impl Producer {
             turn: parts.turn,
             sequence: 0,
             sequences: parts.sequences,
-            interval: histogram(),
             drafts: Vec::new(),
         }
     }
@@ -176,13 +172,6 @@ impl Producer {
         };
         if unsent > 0 {
             tally.error("due but not sent in time", unsent);
-        }
-    }
-
-    /// Hands the latencies since the last call to the progress line.
-    pub(crate) fn publish(&mut self) {
-        if !self.interval.is_empty() {
-            self.progress.publish(&mut self.interval);
         }
     }
 
@@ -452,18 +441,19 @@ impl Producer {
                 tally.produced.batch_bytes += batch.batch_bytes;
             }
             if matches!(self.load, Load::Unbounded) {
-                self.interval.saturating_record_n(service_ns, batch.records);
-                if self.plan.window.contains(request.sent_ns) {
-                    tally.latency.saturating_record_n(service_ns, batch.records);
-                }
+                let counted = self.plan.window.contains(request.sent_ns);
+                let latencies = &mut tally.latencies;
+                let latencies = if counted { &mut latencies.ack } else { &mut latencies.outside };
+                latencies.saturating_record_n(service_ns, batch.records);
                 continue;
             }
             for index in batch.first..batch.first + batch.records {
                 let due_ns = self.load.due_ns(&batch, index).expect("a scheduled record has a due time");
-                self.interval.saturating_record(now_ns - due_ns);
                 if self.plan.window.contains(due_ns) {
-                    tally.latency.saturating_record(now_ns - due_ns);
-                    tally.service.saturating_record(service_ns);
+                    tally.latencies.ack.saturating_record(now_ns - due_ns);
+                    tally.latencies.service.saturating_record(service_ns);
+                } else {
+                    tally.latencies.outside.saturating_record(now_ns - due_ns);
                 }
             }
         }

@@ -8,7 +8,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use crate::tally::{Flow, LAG_NS_TOLERATED, LagCount, Tally};
+use crate::tally::{Flow, LAG_NS_TOLERATED, LagCount, Latencies, Tally};
+use crate::timeline::Slice;
 use crate::{Acks, Keys, Mode, Options, Rate, Until, figures};
 
 /// A share of late sends above this makes a run invalid.
@@ -82,6 +83,8 @@ pub struct Lag {
     pub sends: u64,
     /// Share of sends that left more than 100 us late through the generator's own fault.
     pub late_share: f64,
+    pub lag_ns_p50: u64,
+    pub lag_ns_p99: u64,
     pub lag_ns_max: u64,
 }
 
@@ -135,12 +138,26 @@ pub struct Report {
     /// The generator's threads alone, within the measured time.
     pub cpu_s: f64,
     pub outcome: Outcome,
+    /// When it started, in milliseconds of the Unix epoch.
+    pub started_unix_ms: i64,
+    /// The run about second by second, warm-up included.
+    pub timeline: Vec<Slice>,
     #[serde(skip)]
-    tally: Box<Tally>,
+    latencies: Box<Latencies>,
+}
+
+/// What a run has measured.
+pub(crate) struct Measured {
+    pub(crate) tally: Tally,
+    pub(crate) latencies: Latencies,
+    pub(crate) timeline: Vec<Slice>,
+    pub(crate) epoch_ns: i64,
+    pub(crate) measured_ns: u64,
 }
 
 impl Report {
-    pub(crate) fn new(options: Options, broker: Broker, partitions: usize, tally: Tally, measured_ns: u64) -> Report {
+    pub(crate) fn new(options: Options, broker: Broker, partitions: usize, measured: Measured) -> Report {
+        let Measured { tally, latencies, timeline, epoch_ns, measured_ns } = measured;
         let measured_s = measured_ns as f64 / 1e9;
         let throughput = |wanted: bool, flow: &Flow| {
             let bytes = if flow.payload_bytes > 0 { flow.payload_bytes } else { flow.batch_bytes };
@@ -157,10 +174,10 @@ impl Report {
         Report {
             produced: throughput(options.has_producers(), &tally.produced),
             consumed: throughput(options.has_consumers(), &tally.consumed),
-            latency: latency(&tally.latency),
-            service: latency(&tally.service),
-            end_to_end: latency(&tally.arrival),
-            lag: lag(&tally.lag),
+            latency: latency(&latencies.ack),
+            service: latency(&latencies.service),
+            end_to_end: latency(&latencies.arrival),
+            lag: lag(&tally.lag, &latencies.lag),
             records: Records {
                 sent: tally.records_sent,
                 acked: tally.records_acked,
@@ -172,7 +189,9 @@ impl Report {
             workload: workload(&options, partitions),
             broker,
             measured_s,
-            tally: Box::new(tally),
+            started_unix_ms: epoch_ns / 1_000_000,
+            timeline,
+            latencies: Box::new(latencies),
         }
     }
 
@@ -187,7 +206,7 @@ impl Report {
             Some(_) => (".ack", ""),
             None => ("", ".arrival"),
         };
-        [(latency, &self.tally.latency), (arrival, &self.tally.arrival), (".service", &self.tally.service)]
+        [(latency, &self.latencies.ack), (arrival, &self.latencies.arrival), (".service", &self.latencies.service)]
             .into_iter()
             .filter(|(_, histogram)| !histogram.is_empty())
             .map(|(suffix, histogram)| (suffix, percentile_text(histogram)))
@@ -234,9 +253,11 @@ impl fmt::Display for Report {
         if let Some(lag) = &self.lag {
             writeln!(
                 f,
-                "generator   {:.2} % of {} sends left more than 100 us late by its own fault, at most {}",
+                "generator   {:.2} % of {} sends left more than 100 us late by its own fault; lag p50 {}, p99 {}, max {}",
                 lag.late_share * 100.0,
                 lag.sends,
+                figures::duration(lag.lag_ns_p50),
+                figures::duration(lag.lag_ns_p99),
                 figures::duration(lag.lag_ns_max),
             )?;
         }
@@ -247,7 +268,7 @@ impl fmt::Display for Report {
         }
         self.outcome.errors.iter().try_for_each(|(name, count)| writeln!(f, "errors      {count} x {name}"))?;
         self.outcome.invalid.iter().try_for_each(|reason| writeln!(f, "INVALID     {reason}"))?;
-        let shown = if self.end_to_end.is_some() { &self.tally.arrival } else { &self.tally.latency };
+        let shown = if self.end_to_end.is_some() { &self.latencies.arrival } else { &self.latencies.ack };
         write_bars(f, shown)
     }
 }
@@ -341,7 +362,7 @@ fn complaints(options: &Options, tally: &Tally) -> Vec<String> {
     if options.stop.load(Relaxed) {
         complaints.push("the run was stopped before its end".to_owned());
     }
-    let LagCount { sends, sends_late, .. } = tally.lag;
+    let LagCount { sends, sends_late } = tally.lag;
     if sends_late as f64 > sends as f64 * LATE_SHARE_MAX {
         complaints.push(format!(
             "the generator itself fell behind: {sends_late} of {sends} sends left more than {} us late; give it more CPU \
@@ -386,16 +407,18 @@ fn latency(histogram: &Histogram<u64>) -> Option<Latency> {
     })
 }
 
-fn lag(count: &LagCount) -> Option<Lag> {
+fn lag(count: &LagCount, lags: &Histogram<u64>) -> Option<Lag> {
     (count.sends > 0).then(|| Lag {
         sends: count.sends,
         late_share: count.sends_late as f64 / count.sends as f64,
-        lag_ns_max: count.lag_ns_max,
+        lag_ns_p50: lags.value_at_quantile(0.5),
+        lag_ns_p99: lags.value_at_quantile(0.99),
+        lag_ns_max: lags.max(),
     })
 }
 
 /// The format of HdrHistogram's outputPercentileDistribution with 5 steps per half distance, in milliseconds.
-fn percentile_text(histogram: &Histogram<u64>) -> String {
+pub(crate) fn percentile_text(histogram: &Histogram<u64>) -> String {
     let mut text = format!("{:>12} {:>14} {:>10} {:>14}\n\n", "Value", "Percentile", "TotalCount", "1/(1-Percentile)");
     let ms = |ns: f64| ns / 1e6;
     let mut total = 0;

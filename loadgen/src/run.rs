@@ -14,14 +14,16 @@ use crate::cluster::Cluster;
 use crate::connection::Connection;
 use crate::consumer::{ConsumePlan, Consumer, Position};
 use crate::embedded::Embedded;
+use crate::interval_log::IntervalLog;
 use crate::load::Load;
 use crate::payload::Template;
 use crate::producer::{ProducePlan, Producer, ProducerParts};
 use crate::progress::Progress;
-use crate::report::{Broker, Report};
+use crate::report::{Broker, Measured, Report};
 use crate::schedule::Schedule;
 use crate::sequences::Sequences;
 use crate::tally::{Tally, Window};
+use crate::timeline::Timeline;
 use crate::worker::Worker;
 use crate::{Failure, From, Keys, Mode, Options, Rate, Until, client, keys};
 
@@ -68,8 +70,16 @@ fn load(broker: Broker, options: Options) -> Result<Report, Failure> {
     };
     let window = Window { start_ns: window_start_ns, end_ns };
     let producing_workers = if options.has_producers() { options.threads.min(options.producers) } else { 0 };
-    let (progress, mut seen) = Progress::new(producing_workers, start_ns, Arc::clone(&options.stop));
-    let progress = Arc::new(progress);
+    let progress = Arc::new(Progress::new(producing_workers, Arc::clone(&options.stop)));
+    let epoch_ns = start_ns as i64 + wall_offset_ns();
+    let log = match &options.hdr_log {
+        Some(path) => {
+            let log = IntervalLog::create(path, epoch_ns, start_ns);
+            Some(log.map_err(|source| Failure::Output { path: path.clone(), source })?)
+        }
+        None => None,
+    };
+    let mut timeline = Timeline::new(start_ns, window, log);
 
     let workers = preparation.workers(&options, &cluster, start_ns, window, &progress)?;
     let (results, receiver) = channel();
@@ -83,30 +93,32 @@ fn load(broker: Broker, options: Options) -> Result<Report, Failure> {
         threads.push(thread);
     }
     drop(results);
-    let mut watch = Watch { start_ns, window, last_records: 0, last_change_ns: start_ns };
+    let mut watch = Watch { window, last_records: 0, last_change_ns: start_ns };
     let tally = gather(&receiver, |now_ns| {
+        let line = timeline.on_look(&progress, now_ns)?;
         if options.progress {
-            let warming_up = now_ns < window.start_ns;
-            eprintln!("{}", progress.line(&mut seen, now_ns, watch.start_ns, warming_up));
+            eprintln!("{line}");
         }
         if options.until != Until::Duration && watch.is_stalled(&progress, now_ns) {
             progress.stop.store(true, Relaxed);
         }
+        Ok(())
     })?;
     for thread in threads {
         thread.join().map_err(|_| Failure::Worker)?;
     }
+    timeline.on_look(&progress, now_ns())?;
     let measured_ns = match options.until {
         // Less than planned if the run was stopped.
         Until::Duration => now_ns().clamp(window.start_ns + 1, window.end_ns) - window.start_ns,
         Until::End | Until::Messages(_) => tally.consumed_last_ns.saturating_sub(start_ns).max(1),
     };
-    Ok(Report::new(options, broker, cluster.leaders.len(), tally, measured_ns))
+    let measured = Measured { tally, latencies: timeline.total, timeline: timeline.slices, epoch_ns, measured_ns };
+    Ok(Report::new(options, broker, cluster.leaders.len(), measured))
 }
 
 /// Sees whether a run without a planned end still moves.
 struct Watch {
-    start_ns: u64,
     window: Window,
     last_records: u64,
     last_change_ns: u64,
@@ -125,12 +137,15 @@ impl Watch {
 }
 
 /// Waits for all workers and calls `every_second` meanwhile.
-fn gather(receiver: &Receiver<std::io::Result<Tally>>, mut every_second: impl FnMut(u64)) -> Result<Tally, Failure> {
+fn gather(
+    receiver: &Receiver<std::io::Result<Tally>>,
+    mut every_second: impl FnMut(u64) -> Result<(), Failure>,
+) -> Result<Tally, Failure> {
     let mut total = Tally::new();
     loop {
         match receiver.recv_timeout(PROGRESS_INTERVAL) {
             Ok(tally) => total.merge(&tally?),
-            Err(RecvTimeoutError::Timeout) => every_second(now_ns()),
+            Err(RecvTimeoutError::Timeout) => every_second(now_ns())?,
             Err(RecvTimeoutError::Disconnected) => return Ok(total),
         }
     }

@@ -1,4 +1,4 @@
-//! P: what one worker has counted. Tallies merge by addition, so percentiles are never averaged.
+//! P: what one worker has counted. Tallies and latencies merge by addition, so percentiles are never averaged.
 
 use std::collections::BTreeMap;
 
@@ -50,18 +50,48 @@ impl Flow {
 pub(crate) struct LagCount {
     pub(crate) sends: u64,
     pub(crate) sends_late: u64,
-    pub(crate) lag_ns_max: u64,
+}
+
+/// Distributions of one stretch of time. All have the same bounds, so adding them up loses nothing.
+#[derive(Clone, Debug)]
+pub(crate) struct Latencies {
+    /// Due time to acknowledgement; at rate max, send time to acknowledgement.
+    pub(crate) ack: Histogram<u64>,
+    /// Send time to acknowledgement, at a fixed rate.
+    pub(crate) service: Histogram<u64>,
+    /// Due time to arrival at the consumer.
+    pub(crate) arrival: Histogram<u64>,
+    /// How much later than possible a send left, through the generator's own fault.
+    pub(crate) lag: Histogram<u64>,
+    /// What was due outside the window: to be seen in the progress line, and counted nowhere.
+    pub(crate) outside: Histogram<u64>,
+}
+
+impl Latencies {
+    pub(crate) fn new() -> Self {
+        let none = Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3).expect("the bounds are possible");
+        Latencies { ack: none.clone(), service: none.clone(), arrival: none.clone(), lag: none.clone(), outside: none }
+    }
+
+    /// Moves everything to `to`, and is empty afterwards.
+    pub(crate) fn move_to(&mut self, to: &mut Latencies) {
+        let pairs = self.each_mut().into_iter().zip(to.each_mut());
+        for (mine, theirs) in pairs.filter(|(mine, _)| !mine.is_empty()) {
+            theirs.add(&*mine).expect("all histograms have the same bounds");
+            mine.reset();
+        }
+    }
+
+    fn each_mut(&mut self) -> [&mut Histogram<u64>; 5] {
+        [&mut self.ack, &mut self.service, &mut self.arrival, &mut self.lag, &mut self.outside]
+    }
 }
 
 /// Everything that a worker counts.
 #[derive(Clone, Debug)]
 pub(crate) struct Tally {
-    /// Due time to acknowledgement; at rate max, send time to acknowledgement.
-    pub(crate) latency: Histogram<u64>,
-    /// Send time to acknowledgement.
-    pub(crate) service: Histogram<u64>,
-    /// Due time to arrival at the consumer.
-    pub(crate) arrival: Histogram<u64>,
+    /// What has not been handed over to [`crate::progress::Progress`] yet, where all of them add up.
+    pub(crate) latencies: Latencies,
     pub(crate) lag: LagCount,
     pub(crate) produced: Flow,
     pub(crate) consumed: Flow,
@@ -81,9 +111,7 @@ pub(crate) struct Tally {
 impl Tally {
     pub(crate) fn new() -> Self {
         Tally {
-            latency: histogram(),
-            service: histogram(),
-            arrival: histogram(),
+            latencies: Latencies::new(),
             lag: LagCount::default(),
             produced: Flow::default(),
             consumed: Flow::default(),
@@ -110,20 +138,13 @@ impl Tally {
     pub(crate) fn sent_late_by(&mut self, lag_ns: u64) {
         self.lag.sends += 1;
         self.lag.sends_late += u64::from(lag_ns > LAG_NS_TOLERATED);
-        self.lag.lag_ns_max = self.lag.lag_ns_max.max(lag_ns);
+        self.latencies.lag.saturating_record(lag_ns);
     }
 
+    /// Adds the counts of another worker, but for its latencies, which have been handed over.
     pub(crate) fn merge(&mut self, other: &Tally) {
-        for (mine, theirs) in [
-            (&mut self.latency, &other.latency),
-            (&mut self.service, &other.service),
-            (&mut self.arrival, &other.arrival),
-        ] {
-            mine.add(theirs).expect("all histograms have the same bounds");
-        }
         self.lag.sends += other.lag.sends;
         self.lag.sends_late += other.lag.sends_late;
-        self.lag.lag_ns_max = self.lag.lag_ns_max.max(other.lag.lag_ns_max);
         self.produced.add(&other.produced);
         self.consumed.add(&other.consumed);
         for (name, count) in &other.errors {
@@ -136,8 +157,4 @@ impl Tally {
         self.cpu_ns += other.cpu_ns;
         self.consumed_last_ns = self.consumed_last_ns.max(other.consumed_last_ns);
     }
-}
-
-pub(crate) fn histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3).expect("the bounds are possible")
 }
