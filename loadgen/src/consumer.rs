@@ -11,14 +11,14 @@ use wire::{ApiKey, Reader, Records, Uuid};
 use crate::arrival::{Arrival, Arrivals};
 use crate::clock::now_ns;
 use crate::connection::Connection;
-use crate::payload::Stamp;
+use crate::payload::Mark;
 use crate::progress::Progress;
 use crate::tally::{Tally, Window};
 
 /// How long a connection rests after an answer with an error, so that a broker in trouble is not flooded.
 const ERROR_PAUSE_NS: u64 = 100_000_000;
-/// Records with stamps are not compressed, so nothing has to be unpacked.
-const NO_DECOMPRESSION: DecompressLimit = DecompressLimit(0);
+/// The records of one batch; the producers' own limit is lower.
+const RECORDS_BYTES_MAX: DecompressLimit = DecompressLimit(256 << 20);
 
 /// What all consumers of a run do alike.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub(crate) struct ConsumePlan {
     pub(crate) bytes_max: i32,
     pub(crate) partition_bytes_max: i32,
     pub(crate) verify: bool,
+    /// The producers of the records are part of this run.
+    pub(crate) timed: bool,
     pub(crate) window: Window,
     /// Stop once all consumers together have this many records.
     pub(crate) records_max: Option<u64>,
@@ -68,6 +70,8 @@ pub(crate) struct Consumer {
     progress: Arc<Progress>,
     links: Vec<Link>,
     arrivals: Option<Arrivals>,
+    /// Consumers that share the partitions are one reader.
+    reader: usize,
 }
 
 /// What one fetch answer held.
@@ -87,6 +91,7 @@ impl Consumer {
         progress: Arc<Progress>,
         links: Vec<(Connection, Vec<Position>)>,
         arrivals: Option<Arrivals>,
+        reader: usize,
     ) -> Self {
         let links = links.into_iter().map(|(connection, positions)| Link {
             connection,
@@ -96,7 +101,7 @@ impl Consumer {
             turn: 0,
             lost: false,
         });
-        Consumer { plan, progress, links: links.collect(), arrivals }
+        Consumer { plan, progress, links: links.collect(), arrivals, reader }
     }
 
     pub(crate) fn connections(&self) -> impl Iterator<Item = &Connection> {
@@ -127,6 +132,15 @@ impl Consumer {
         let enough = self.plan.records_max;
         let have_enough = enough.is_some_and(|enough| self.progress.consumed_records.load(Relaxed) >= enough);
         have_enough || self.links.iter().all(|link| link.lost || link.positions.iter().all(Position::is_done))
+    }
+
+    /// Adds what has arrived to the counts, once all has.
+    pub(crate) fn count_arrivals(&self, tally: &mut Tally) {
+        let Some(arrivals) = &self.arrivals else { return };
+        match self.plan.timed {
+            true => tally.delivery.add_arrivals(self.reader, arrivals),
+            false => tally.records_gaps += arrivals.gaps(),
+        }
     }
 
     /// Reacts to a connection that has become readable or writable.
@@ -179,7 +193,8 @@ impl Consumer {
             let Records::Bytes(bytes) = partition.records else { continue };
             let index = partition.partition_index as usize;
             let Some(position) = positions.iter_mut().find(|position| position.partition == index) else { continue };
-            let mut opened = Opened { now_ns, window: plan.window, arrivals: arrivals.as_mut(), tally };
+            let mut opened =
+                Opened { now_ns, timed: plan.timed, window: plan.window, arrivals: arrivals.as_mut(), tally };
             let arrived_before = opened.tally.records_arrived;
             walk(bytes, position, plan, &mut opened, &mut haul)?;
             haul.arrived += opened.tally.records_arrived - arrived_before;
@@ -211,6 +226,8 @@ impl Consumer {
 /// What opening records needs.
 struct Opened<'a> {
     now_ns: u64,
+    /// Whether the records are of this run, so that their times say something.
+    timed: bool,
     window: Window,
     arrivals: Option<&'a mut Arrivals>,
     tally: &'a mut Tally,
@@ -257,15 +274,21 @@ fn walk(
 /// Follows the stamps of a batch's records.
 fn open(view: &batch::BatchView<'_>, position: &Position, opened: &mut Opened<'_>) -> Result<(), String> {
     let Some(arrivals) = opened.arrivals.as_deref_mut() else { return Ok(()) };
-    let records = view.records(NO_DECOMPRESSION).map_err(|error| error.to_string())?;
+    let records = view.records(RECORDS_BYTES_MAX).map_err(|error| error.to_string())?;
     for record in &records {
         let record = record.map_err(|error| error.to_string())?;
-        let stamp = record.value.and_then(Stamp::read);
-        let Some(stamp) = stamp.filter(|_| record.offset.0 >= position.offset) else { continue };
-        match arrivals.on_record(position.partition, &stamp) {
-            Arrival::Foreign => {}
-            Arrival::Repeated => opened.tally.records_repeated += 1,
-            Arrival::New => {
+        if record.offset.0 < position.offset {
+            continue;
+        }
+        let mark = record.value.map_or(Mark::None, Mark::read);
+        let arrival = arrivals.on_record(position.partition, mark);
+        opened.tally.records_overtaken += u64::from(arrival == Arrival::Overtaken);
+        match (arrival, mark) {
+            (Arrival::Foreign, _) => {}
+            (Arrival::Corrupt, _) => opened.tally.records_corrupt += 1,
+            (Arrival::Repeated, _) => opened.tally.records_repeated += 1,
+            // The clock of another run is not ours.
+            (_, Mark::Sound(stamp)) if opened.timed => {
                 let latency_ns = opened.now_ns.saturating_sub(stamp.due_ns);
                 opened.tally.records_arrived += 1;
                 let latencies = &mut opened.tally.latencies;
@@ -273,6 +296,7 @@ fn open(view: &batch::BatchView<'_>, position: &Position, opened: &mut Opened<'_
                 let latencies = if counted { &mut latencies.arrival } else { &mut latencies.outside };
                 latencies.saturating_record(latency_ns);
             }
+            _ => opened.tally.records_arrived += 1,
         }
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::{Acks, Durability, From, Keys, Mode, Options, Rate, Until};
+use crate::{Acks, Compression, Durability, From, Keys, Mode, Options, Rate, Sizes, Until};
 
 #[derive(Args, Clone)]
 pub(crate) struct Flags {
@@ -23,13 +23,25 @@ pub(crate) struct Flags {
     /// KEY=VALUE for the topic, if it has to be created; may be repeated.
     #[arg(long, value_parser = key_value)]
     topic_config: Vec<(String, String)>,
-    /// Bytes of a record's value.
-    #[arg(long, default_value_t = 1024)]
-    size: usize,
+    /// Bytes of a record's value: one size, or MIN-MAX for all sizes between.
+    #[arg(long, default_value = "1024", value_parser = sizes)]
+    size: Sizes,
+    /// none, gzip, snappy, lz4 or zstd.
+    #[arg(long, default_value = "none", value_parser = compression)]
+    compression: Compression,
+    /// The part of a value that no codec makes smaller, 0 to 1.
+    #[arg(long, default_value_t = 1.0)]
+    random_share: f64,
+    /// Number the records and give each a checksum also where nobody consumes them in this run; `consume --verify` checks them.
+    #[arg(long)]
+    stamp: bool,
     #[arg(long, default_value_t = 8)]
     producers: usize,
     #[arg(long, default_value_t = 2)]
     consumers: usize,
+    /// Every consumer reads everything, instead of its share of the partitions.
+    #[arg(long)]
+    fan_out: bool,
     /// Threads of the generator.
     #[arg(long, default_value_t = 1)]
     threads: usize,
@@ -52,7 +64,7 @@ pub(crate) struct Flags {
     batch_bytes: usize,
     #[arg(long, default_value = "1", value_parser = milliseconds)]
     linger_ms: Duration,
-    /// none, or the number of different keys.
+    /// none; N for so many keys in turn; uniform:N; zipf:N or zipf:N:EXPONENT.
     #[arg(long, default_value = "none", value_parser = keys)]
     keys: Keys,
     /// Most requests in flight per producer connection; this closes the loop at rate max.
@@ -80,7 +92,7 @@ pub(crate) struct Flags {
     /// Consume this many records.
     #[arg(long, conflicts_with = "until_end")]
     messages: Option<u64>,
-    /// Check the checksum of every batch that is consumed.
+    /// Check every batch that is consumed, and the number and checksum of every record that has them.
     #[arg(long)]
     verify: bool,
     #[command(flatten)]
@@ -153,7 +165,11 @@ pub(crate) fn options(mode: Mode, flags: &Flags) -> Options {
     options.partitions = flags.partitions;
     options.replication_factor = flags.replication_factor;
     options.topic_configs = flags.topic_config;
-    options.record_bytes = flags.size;
+    options.sizes = flags.size;
+    options.compression = flags.compression;
+    options.random_share = flags.random_share;
+    options.stamp = flags.stamp;
+    options.fan_out = flags.fan_out;
     options.producers = flags.producers;
     options.consumers = flags.consumers;
     options.threads = flags.threads;
@@ -198,7 +214,7 @@ fn rate(text: &str) -> Result<Rate, String> {
     }
 }
 
-fn acks(text: &str) -> Result<Acks, String> {
+pub(crate) fn acks(text: &str) -> Result<Acks, String> {
     match text {
         "0" => Ok(Acks::None),
         "1" => Ok(Acks::Leader),
@@ -208,10 +224,29 @@ fn acks(text: &str) -> Result<Acks, String> {
 }
 
 fn keys(text: &str) -> Result<Keys, String> {
-    match text {
-        "none" => Ok(Keys::None),
-        _ => text.parse().map(Keys::Count).map_err(|_| "it must be none or a number".to_owned()),
+    let number = |text: &str| text.parse().map_err(|_| format!("{text} is no number of keys"));
+    let exponent = |text: &str| text.parse().map_err(|_| format!("{text} is no exponent"));
+    match *text.split(':').collect::<Vec<_>>() {
+        ["none"] => Ok(Keys::None),
+        [count] => Ok(Keys::Count(number(count)?)),
+        ["uniform", count] => Ok(Keys::Uniform(number(count)?)),
+        ["zipf", count] => Ok(Keys::Zipf { count: number(count)?, exponent: 1.0 }),
+        ["zipf", count, power] => Ok(Keys::Zipf { count: number(count)?, exponent: exponent(power)? }),
+        _ => Err("it must be none, N, uniform:N, zipf:N or zipf:N:EXPONENT".to_owned()),
     }
+}
+
+fn sizes(text: &str) -> Result<Sizes, String> {
+    let number = |text: &str| text.parse().map_err(|_| format!("{text} is no number of bytes"));
+    match text.split_once('-') {
+        None => Ok(Sizes::Fixed(number(text)?)),
+        Some((min, max)) => Ok(Sizes::Uniform { min: number(min)?, max: number(max)? }),
+    }
+}
+
+pub(crate) fn compression(text: &str) -> Result<Compression, String> {
+    let found = Compression::ALL.into_iter().find(|compression| compression.name() == text);
+    found.ok_or_else(|| "it must be none, gzip, snappy, lz4 or zstd".to_owned())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::tally::{Flow, LAG_NS_TOLERATED, LagCount, Latencies, Tally};
 use crate::timeline::Slice;
-use crate::{Acks, Keys, Mode, Options, Rate, Until, figures};
+use crate::{Acks, Keys, Mode, Options, Rate, Sizes, Until, figures};
 
 /// A share of late sends above this makes a run invalid.
 const LATE_SHARE_MAX: f64 = 0.01;
@@ -32,7 +32,11 @@ pub struct Workload {
     pub mode: &'static str,
     pub topic: String,
     pub partitions: usize,
+    /// On average, where sizes vary.
     pub record_bytes: usize,
+    /// The sizes in words.
+    pub sizes: String,
+    pub compression: &'static str,
     pub producers: usize,
     pub consumers: usize,
     pub threads: usize,
@@ -47,6 +51,12 @@ pub struct Workload {
     pub linger_ms: f64,
     /// Number of different keys, 0 for none.
     pub keys: u32,
+    /// How a record gets its key: none, in turn, uniform, or zipf with its exponent.
+    pub key_order: String,
+    /// Every consumer reads everything.
+    pub fan_out: bool,
+    /// Other rates from these seconds of the measured time on.
+    pub rate_steps: Vec<(f64, u64)>,
     pub warm_up_s: f64,
 }
 
@@ -93,9 +103,17 @@ pub struct Lag {
 pub struct Records {
     pub sent: u64,
     pub acked: u64,
-    /// End to end: those that reached a consumer.
+    /// Those that reached a consumer; with fan-out, counted for each of them.
     pub arrived: u64,
+    /// Those that reached the same consumer again.
     pub repeated: u64,
+    /// Those that came behind others that their producer sent later.
+    pub overtaken: u64,
+    /// Those whose own checksum does not hold.
+    pub corrupt: u64,
+    /// Acknowledged ones that did not reach a consumer, number by number. Where the producers are not part of the run: numbers
+    /// missing between others.
+    pub lost: u64,
 }
 
 /// Whether the figures can be believed.
@@ -171,6 +189,7 @@ impl Report {
                 batch_bytes: flow.batch_bytes,
             })
         };
+        let records = records(&options, &tally);
         Report {
             produced: throughput(options.has_producers(), &tally.produced),
             consumed: throughput(options.has_consumers(), &tally.consumed),
@@ -178,14 +197,9 @@ impl Report {
             service: latency(&latencies.service),
             end_to_end: latency(&latencies.arrival),
             lag: lag(&tally.lag, &latencies.lag),
-            records: Records {
-                sent: tally.records_sent,
-                acked: tally.records_acked,
-                arrived: tally.records_arrived,
-                repeated: tally.records_repeated,
-            },
             cpu_s: tally.cpu_ns as f64 / 1e9,
-            outcome: Outcome { invalid: complaints(&options, &tally), errors: tally.errors.clone() },
+            outcome: Outcome { invalid: complaints(&options, &tally, &records), errors: tally.errors.clone() },
+            records,
             workload: workload(&options, partitions),
             broker,
             measured_s,
@@ -275,34 +289,45 @@ impl fmt::Display for Report {
 
 impl Report {
     fn write_records(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Records { sent, acked, arrived, repeated } = self.records;
+        let Records { sent, acked, arrived, repeated, overtaken, corrupt, lost } = self.records;
+        let arrivals = format!("{lost} lost, {repeated} repeated, {overtaken} out of order, {corrupt} corrupt");
         match (&self.consumed, &self.produced) {
+            (Some(consumed), None) if arrived > 0 => {
+                writeln!(f, "records     {} consumed, {arrived} of them numbered: {arrivals}", consumed.records)
+            }
             (Some(consumed), None) => writeln!(f, "records     {} consumed", consumed.records),
             (None, _) => writeln!(f, "records     {sent} sent, {acked} acknowledged, warm-up included"),
             (Some(_), Some(_)) => {
+                let each = if self.workload.fan_out { ", counted for each reader" } else { "" };
                 writeln!(
                     f,
-                    "records     {acked} acknowledged, {arrived} arrived, {repeated} repeated, warm-up included"
+                    "records     {sent} sent, {acked} acknowledged, {arrived} arrived{each}: {arrivals}, warm-up included"
                 )
             }
         }
     }
 
     fn write_heading(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Workload { mode, topic, partitions, record_bytes, producers, consumers, .. } = &self.workload;
+        let Workload { mode, topic, partitions, sizes, producers, consumers, .. } = &self.workload;
         write!(f, "{mode} {}", self.broker.address)?;
         if let Some(directory) = &self.broker.embedded_in {
             write!(f, " (in this process, data in {})", directory.display())?;
         }
         writeln!(f, ", topic {topic}, {partitions} partitions")?;
         if self.produced.is_some() {
-            let keys = if self.workload.keys == 0 { "no".to_owned() } else { self.workload.keys.to_string() };
+            let keys = match self.workload.keys {
+                0 => "no keys".to_owned(),
+                count => format!("{count} keys ({})", self.workload.key_order),
+            };
+            let compression = match self.workload.compression {
+                "none" => String::new(),
+                codec => format!(", {codec}"),
+            };
             let acks = if self.workload.acks == -1 { "all".to_owned() } else { self.workload.acks.to_string() };
             let idempotent = if self.workload.idempotent { ", idempotent" } else { "" };
             writeln!(
                 f,
-                "  {producers} producers, records of {}, {keys} keys, acks={acks}{idempotent}, batches up to {}, linger {} ms",
-                figures::bytes(*record_bytes as f64),
+                "  {producers} producers, records of {sizes}, {keys}, acks={acks}{idempotent}, batches up to {}{compression}, linger {} ms",
                 figures::bytes(self.workload.batch_bytes as f64),
                 self.workload.linger_ms,
             )?;
@@ -319,7 +344,8 @@ impl Report {
             }
         }
         if self.consumed.is_some() {
-            writeln!(f, "  {consumers} consumers")?;
+            let fan_out = if self.workload.fan_out { ", each of which reads everything" } else { "" };
+            writeln!(f, "  {consumers} consumers{fan_out}")?;
         }
         writeln!(f, "  measured {:.1} s after {:.1} s of warm-up", self.measured_s, self.workload.warm_up_s)
     }
@@ -334,9 +360,11 @@ fn workload(options: &Options, partitions: usize) -> Workload {
         },
         topic: options.topic.clone(),
         partitions,
-        record_bytes: options.record_bytes,
+        record_bytes: options.sizes.mean().round() as usize,
+        sizes: sizes(&options.sizes),
+        compression: options.compression.name(),
         producers: options.producers,
-        consumers: options.consumers.min(partitions),
+        consumers: if options.fan_out { options.consumers } else { options.consumers.min(partitions) },
         threads: options.threads,
         rate_records_per_s: match options.rate {
             Rate::Max => None,
@@ -348,16 +376,49 @@ fn workload(options: &Options, partitions: usize) -> Workload {
         idempotent: options.idempotent,
         batch_bytes: options.batch_bytes,
         linger_ms: options.linger.as_secs_f64() * 1e3,
-        keys: match options.keys {
-            Keys::None => 0,
-            Keys::Count(count) => count,
+        keys: options.keys.count(),
+        key_order: match options.keys {
+            Keys::None => "none".to_owned(),
+            Keys::Count(_) => "in turn".to_owned(),
+            Keys::Uniform(_) => "uniform".to_owned(),
+            Keys::Zipf { exponent, .. } => format!("zipf {exponent}"),
         },
+        fan_out: options.fan_out,
+        rate_steps: options.rate_steps.iter().map(|(at, rate)| (at.as_secs_f64(), *rate)).collect(),
         warm_up_s: if options.until == Until::Duration { options.warm_up.as_secs_f64() } else { 0.0 },
     }
 }
 
+fn sizes(sizes: &Sizes) -> String {
+    match sizes {
+        Sizes::Fixed(bytes) => figures::bytes(*bytes as f64),
+        Sizes::Uniform { min, max } => format!("{min} to {max} B"),
+        Sizes::Weighted(sizes) => {
+            let parts = sizes.iter().map(|(bytes, weight)| format!("{weight} x {bytes}"));
+            format!("{} B", parts.collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+fn records(options: &Options, tally: &Tally) -> Records {
+    Records {
+        sent: tally.records_sent,
+        acked: tally.records_acked,
+        arrived: tally.records_arrived,
+        repeated: tally.records_repeated,
+        overtaken: tally.records_overtaken,
+        corrupt: tally.records_corrupt,
+        lost: match options.mode {
+            // What a stop cuts off is not lost.
+            _ if options.stop.load(Relaxed) => 0,
+            Mode::EndToEnd => tally.delivery.lost(options.readers()),
+            _ => tally.records_gaps,
+        },
+    }
+}
+
 /// Why the figures do not say what they seem to.
-fn complaints(options: &Options, tally: &Tally) -> Vec<String> {
+fn complaints(options: &Options, tally: &Tally, records: &Records) -> Vec<String> {
     let mut complaints = Vec::new();
     if options.stop.load(Relaxed) {
         complaints.push("the run was stopped before its end".to_owned());
@@ -373,12 +434,18 @@ fn complaints(options: &Options, tally: &Tally) -> Vec<String> {
     if options.has_producers() && options.acks != Acks::None && tally.records_acked == 0 {
         complaints.push("no record was acknowledged".to_owned());
     }
-    let missing = tally.records_acked.saturating_sub(tally.records_arrived);
-    if options.mode == Mode::EndToEnd && missing > 0 {
-        complaints.push(format!("{missing} acknowledged records did not reach a consumer"));
-    }
-    if tally.records_repeated > 0 {
-        complaints.push(format!("{} records reached a consumer twice or out of order", tally.records_repeated));
+    if options.acks != Acks::None || options.mode == Mode::Consume {
+        let Records { repeated, overtaken, corrupt, lost, .. } = *records;
+        for (count, what) in [
+            (lost, "acknowledged records did not reach a consumer"),
+            (repeated, "records reached a consumer twice"),
+            (overtaken, "records reached a consumer out of order"),
+            (corrupt, "records are not what was sent: their checksum does not hold"),
+        ] {
+            if count > 0 {
+                complaints.push(format!("{count} {what}"));
+            }
+        }
     }
     match options.until {
         Until::Messages(count) if tally.consumed.records < count => {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
+use crate::arrival::Delivery;
+
 /// Resolution of every histogram: 1 ns to 60 s in three significant digits.
 const LATENCY_NS_MAX: u64 = 60_000_000_000;
 /// A send later than this through the generator's own fault counts against the run.
@@ -101,8 +103,15 @@ pub(crate) struct Tally {
     pub(crate) records_sent: u64,
     pub(crate) records_acked: u64,
     pub(crate) records_arrived: u64,
-    /// Records that arrived again or out of their order.
+    /// Records that arrived again.
     pub(crate) records_repeated: u64,
+    /// Records that arrived behind others that their producer sent later.
+    pub(crate) records_overtaken: u64,
+    /// Records that are not what was sent.
+    pub(crate) records_corrupt: u64,
+    /// Numbers that are missing between others of the same producer, where nobody knows what was acknowledged.
+    pub(crate) records_gaps: u64,
+    pub(crate) delivery: Delivery,
     pub(crate) cpu_ns: u64,
     /// When the last record was consumed.
     pub(crate) consumed_last_ns: u64,
@@ -120,6 +129,10 @@ impl Tally {
             records_acked: 0,
             records_arrived: 0,
             records_repeated: 0,
+            records_overtaken: 0,
+            records_corrupt: 0,
+            records_gaps: 0,
+            delivery: Delivery::default(),
             cpu_ns: 0,
             consumed_last_ns: 0,
         }
@@ -154,6 +167,10 @@ impl Tally {
         self.records_acked += other.records_acked;
         self.records_arrived += other.records_arrived;
         self.records_repeated += other.records_repeated;
+        self.records_overtaken += other.records_overtaken;
+        self.records_corrupt += other.records_corrupt;
+        self.records_gaps += other.records_gaps;
+        self.delivery.merge(&other.delivery);
         self.cpu_ns += other.cpu_ns;
         self.consumed_last_ns = self.consumed_last_ns.max(other.consumed_last_ns);
     }

@@ -15,6 +15,8 @@ use crate::wakes::Wakes;
 
 /// How long what is in flight at the end may take to be answered and consumed.
 const DRAIN_NS: u64 = 10 * SECOND_NS;
+/// After this long without an arrival there will be no more.
+const QUIET_NS: u64 = SECOND_NS;
 /// How often latencies are handed over, and the end is looked for.
 const TICK_NS: u64 = 50_000_000;
 
@@ -26,8 +28,8 @@ pub(crate) struct Worker {
     /// Nothing happens before this.
     pub(crate) start_ns: u64,
     pub(crate) window: Window,
-    /// Whether consumers go on until they have all that the producers sent.
-    pub(crate) follows_producers: bool,
+    /// So many readers go on until each of them has all that the producers sent; 0 goes by the time instead.
+    pub(crate) following_readers: u64,
 }
 
 /// Whose connection became ready. Producers are numbered before consumers.
@@ -52,6 +54,7 @@ impl Worker {
         pause(Duration::from_nanos(self.start_ns.saturating_sub(now_ns())));
         let mut tick_at_ns = self.start_ns + TICK_NS;
         let mut producing = !self.producers.is_empty();
+        let (mut seen_arrived, mut arrived_at_ns) = (0, self.start_ns);
         loop {
             for actor in stirred.drain(..) {
                 wakes.set(actor, self.drive(actor, &mut tally));
@@ -66,7 +69,11 @@ impl Worker {
                 self.progress.publish(&mut tally.latencies);
                 producing = producing && !self.producers_are_done(now);
             }
-            if stopped || (!producing && self.consumers_are_done(now)) {
+            let arrived = self.progress.arrived_records.load(Relaxed);
+            if arrived != seen_arrived {
+                (seen_arrived, arrived_at_ns) = (arrived, now);
+            }
+            if stopped || (!producing && self.consumers_are_done(now, now - arrived_at_ns)) {
                 break;
             }
             poller.wait(wakes.next_ns().min(tick_at_ns), &mut ready)?;
@@ -82,6 +89,7 @@ impl Worker {
         if !self.progress.stop.load(Relaxed) {
             self.producers.iter_mut().for_each(|producer| producer.count_unanswered(&mut tally));
         }
+        self.consumers.iter().for_each(|consumer| consumer.count_arrivals(&mut tally));
         self.progress.publish(&mut tally.latencies);
         tally.cpu_ns = thread_cpu_ns() - cpu_at_start_ns.unwrap_or(0);
         Ok(tally)
@@ -135,14 +143,18 @@ impl Worker {
         done
     }
 
-    fn consumers_are_done(&self, now_ns: u64) -> bool {
+    /// `quiet_ns` is how long nothing has arrived anywhere.
+    fn consumers_are_done(&self, now_ns: u64, quiet_ns: u64) -> bool {
         if self.consumers.is_empty() || self.is_expired(now_ns) {
             return true;
         }
-        if self.follows_producers {
-            let arrived = self.progress.arrived_records.load(Relaxed);
+        if self.following_readers > 0 {
+            let expected = self.progress.acked_records.load(Relaxed) * self.following_readers;
+            // A record may arrive although it was refused; then the count alone does not say that all are there.
+            let settled = self.progress.errors.load(Relaxed) == 0 || quiet_ns > QUIET_NS;
             return self.progress.producing_workers.load(Relaxed) == 0
-                && arrived >= self.progress.acked_records.load(Relaxed);
+                && self.progress.arrived_records.load(Relaxed) >= expected
+                && settled;
         }
         now_ns >= self.window.end_ns || self.consumers.iter().all(Consumer::is_done)
     }

@@ -25,6 +25,19 @@ pub struct Temper {
     pub stall: Option<(u64, Duration)>,
     /// Every so many produce requests one is refused.
     pub refuse_every: Option<u64>,
+    /// What is done, behind a good answer, to the batch of the produce request with this number.
+    pub deceit: Option<(u64, Deceit)>,
+}
+
+/// What no broker may do to a batch that it has acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deceit {
+    Lose,
+    Repeat,
+    /// The next batch of the partition comes before it.
+    Overtake,
+    /// A byte of its last value is another, and the batch's checksum is made anew.
+    Alter,
 }
 
 /// A broker in memory: one topic, and a thread for each connection.
@@ -39,6 +52,15 @@ pub struct Broker {
 pub struct Partition {
     pub next_offset: i64,
     batches: BTreeMap<i64, Vec<u8>>,
+    held_back: Option<Vec<u8>>,
+}
+
+impl Partition {
+    fn append(&mut self, mut bytes: Vec<u8>, records: i32) {
+        batch::stamp(&mut bytes, Offset(self.next_offset), LeaderEpoch(0));
+        self.batches.insert(self.next_offset, bytes);
+        self.next_offset += i64::from(records);
+    }
 }
 
 impl Broker {
@@ -154,10 +176,26 @@ impl Broker {
             let mut bytes = data.records.unwrap().to_vec();
             let records = batch::check(&bytes).expect("only sound batches are sent").info.record_count;
             let base_offset = partition.next_offset;
-            if !refused {
-                batch::stamp(&mut bytes, Offset(base_offset), LeaderEpoch(0));
-                partition.batches.insert(base_offset, bytes);
-                partition.next_offset += i64::from(records);
+            let deceit = self.temper.deceit.filter(|(at, _)| *at == number).map(|(_, deceit)| deceit);
+            match deceit {
+                _ if refused => {}
+                Some(Deceit::Lose) => {}
+                Some(Deceit::Overtake) => partition.held_back = Some(bytes),
+                deceit => {
+                    if deceit == Some(Deceit::Alter) {
+                        let last = bytes.len() - 2;
+                        bytes[last] ^= 1;
+                        batch::reseal(&mut bytes);
+                    }
+                    if deceit == Some(Deceit::Repeat) {
+                        partition.append(bytes.clone(), records);
+                    }
+                    partition.append(bytes, records);
+                    if let Some(held_back) = partition.held_back.take() {
+                        let records = batch::check(&held_back).unwrap().info.record_count;
+                        partition.append(held_back, records);
+                    }
+                }
             }
             let error_code = if refused { ErrorCode::NOT_ENOUGH_REPLICAS } else { ErrorCode::NONE };
             PartitionProduceResponse { index: data.index, error_code, base_offset, ..Default::default() }

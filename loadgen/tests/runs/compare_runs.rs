@@ -1,12 +1,9 @@
 //! Two runs are made, kept and compared: the page is whole and needs nothing but itself, and logs add up to the records.
 
-#[path = "broker_in_memory/mod.rs"]
-mod broker_in_memory;
-
 use std::path::Path;
 use std::process::{Command, Output};
 
-use broker_in_memory::{Broker, Temper};
+use crate::broker_in_memory::{Broker, Temper};
 
 const LOADGEN: &str = env!("CARGO_BIN_EXE_loadgen");
 

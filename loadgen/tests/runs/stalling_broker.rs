@@ -1,18 +1,15 @@
 //! The load generator against a broker of a few lines whose behaviour is known, so that its figures can be checked.
 
-#[path = "broker_in_memory/mod.rs"]
-mod broker_in_memory;
-
 use std::time::Duration;
 
-use broker_in_memory::{Broker, Temper};
-use loadgen::{Acks, Keys, Mode, Options, Rate, Report, Until};
+use crate::broker_in_memory::{Broker, Deceit, Temper};
+use loadgen::{Acks, Compression, Keys, Mode, Options, Rate, Report, Sizes, Until};
 
 fn options(mode: Mode, broker: &Broker) -> Options {
     let mut options = Options::new(mode);
     options.bootstrap = Some(broker.address.to_string());
     options.partitions = 4;
-    options.record_bytes = 100;
+    options.sizes = Sizes::Fixed(100);
     options.producers = 2;
     options.warm_up = Duration::ZERO;
     options.duration = Duration::from_millis(1000);
@@ -125,4 +122,89 @@ fn a_broker_that_is_not_there_is_one_sentence() {
     options.bootstrap = Some("127.0.0.1:1".to_owned());
     let failure = loadgen::run(options).unwrap_err().to_string();
     assert!(failure.starts_with("cannot connect to 127.0.0.1:1"), "{failure}");
+}
+
+/// What a run has counted of records that were lost, repeated, out of order and altered.
+fn faults(report: &Report) -> (u64, u64, u64, u64) {
+    let records = &report.records;
+    (records.lost, records.repeated, records.overtaken, records.corrupt)
+}
+
+#[test]
+fn what_a_broker_does_to_acknowledged_records_is_counted_record_by_record() {
+    for (deceit, is_as_expected) in [
+        (Deceit::Lose, (|faults, batch| faults == (batch, 0, 0, 0)) as fn((u64, u64, u64, u64), u64) -> bool),
+        (Deceit::Repeat, |faults, batch| faults == (0, batch, 0, 0)),
+        (Deceit::Overtake, |faults, batch| faults == (0, 0, batch, 0)),
+        // An altered record has not arrived as what it was.
+        (Deceit::Alter, |faults, _| faults == (1, 0, 0, 1)),
+    ] {
+        let broker = Broker::start(Temper { deceit: Some((20, deceit)), ..Temper::default() });
+        let mut options = options(Mode::EndToEnd, &broker);
+        options.rate = Rate::PerSecond(5_000);
+        options.partitions = 1;
+        options.producers = 1;
+        options.duration = Duration::from_millis(500);
+        let report = loadgen::run(options).unwrap();
+        assert_eq!(report.records.acked, 2_500);
+        let (lost, repeated, overtaken, _) = faults(&report);
+        let batch = lost.max(repeated).max(overtaken);
+        assert!(batch > 0 && is_as_expected(faults(&report), batch), "{deceit:?}: {:?}", report.records);
+        assert!(!report.outcome.invalid.is_empty(), "{deceit:?} makes a run invalid");
+    }
+}
+
+#[test]
+fn numbered_records_are_checked_by_a_later_consumer() {
+    for (deceit, wanted) in [(None, (0, 0, 0, 0)), (Some(Deceit::Alter), (1, 0, 0, 1))] {
+        let broker = Broker::start(Temper { deceit: deceit.map(|deceit| (20, deceit)), ..Temper::default() });
+        let mut produce = options(Mode::Produce, &broker);
+        produce.rate = Rate::PerSecond(3_000);
+        produce.stamp = true;
+        loadgen::run(produce).unwrap();
+        let mut consume = options(Mode::Consume, &broker);
+        consume.until = Until::End;
+        consume.verify = true;
+        let report = loadgen::run(consume).unwrap();
+        assert_eq!(report.records.arrived + report.records.corrupt, 3_000);
+        assert_eq!(faults(&report), wanted, "{deceit:?}");
+    }
+}
+
+#[test]
+fn every_reader_of_a_fan_out_gets_every_record() {
+    let broker = Broker::start(Temper::default());
+    let mut options = options(Mode::EndToEnd, &broker);
+    options.rate = Rate::PerSecond(2_000);
+    options.producers = 1;
+    options.consumers = 5;
+    options.fan_out = true;
+    let report = loadgen::run(options).unwrap();
+    assert_no_errors(&report);
+    assert_eq!((report.records.acked, report.records.arrived), (2_000, 10_000));
+    assert_eq!(faults(&report), (0, 0, 0, 0));
+    assert_eq!(report.end_to_end.unwrap().records, 10_000);
+}
+
+#[test]
+fn sizes_keys_codecs_and_a_changing_rate_lose_no_record() {
+    for compression in [Compression::None, Compression::Lz4] {
+        let broker = Broker::start(Temper::default());
+        let mut options = options(Mode::EndToEnd, &broker);
+        options.sizes = Sizes::Uniform { min: 50, max: 900 };
+        options.compression = compression;
+        options.random_share = 0.3;
+        options.keys = Keys::Zipf { count: 200, exponent: 1.0 };
+        options.rate = Rate::PerSecond(1_000);
+        options.rate_steps = vec![(Duration::from_millis(400), 0), (Duration::from_millis(600), 5_000)];
+        let report = loadgen::run(options).unwrap();
+        assert_no_errors(&report);
+        assert_eq!(report.records.acked, 400 + 2_000);
+        assert_eq!((report.records.arrived, faults(&report)), (2_400, (0, 0, 0, 0)));
+        let produced = report.produced.unwrap();
+        let mean = produced.payload_bytes as f64 / produced.records as f64;
+        // The key has 12 bytes.
+        assert!((440.0..535.0).contains(&mean), "{mean}");
+        assert_eq!(compression == Compression::Lz4, produced.batch_bytes < produced.payload_bytes * 2 / 3);
+    }
 }
