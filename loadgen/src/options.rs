@@ -133,6 +133,8 @@ pub struct Options {
     /// Measured time, after the warm-up.
     pub duration: Duration,
     pub warm_up: Duration,
+    /// How long what is in flight at the end may take to be answered and consumed.
+    pub drain: Duration,
     pub acks: Acks,
     /// Producers have ids and number their batches, as Kafka's clients do by default.
     pub idempotent: bool,
@@ -192,6 +194,7 @@ impl Options {
             rate_steps: Vec::new(),
             duration: Duration::from_secs(5),
             warm_up: Duration::from_secs(2),
+            drain: Duration::from_secs(10),
             acks: Acks::All,
             idempotent: false,
             batch_bytes: 64 << 10,

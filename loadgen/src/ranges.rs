@@ -32,7 +32,7 @@ impl Ranges {
         let behind = self.0.partition_point(|held| held.start <= range.end);
         let start = self.0[first..behind].first().map_or(range.start, |held| held.start.min(range.start));
         let end = self.0[first..behind].last().map_or(range.end, |held| held.end.max(range.end));
-        self.0.splice(first..behind, [start..end]);
+        self.0.splice(first..behind, std::iter::once(start..end));
     }
 
     pub(crate) fn contains(&self, number: u64) -> bool {

@@ -214,6 +214,7 @@ impl Preparation {
                 progress: Arc::clone(progress),
                 start_ns,
                 window,
+                drain_ns: options.drain.as_nanos() as u64,
                 following_readers: if options.mode == Mode::EndToEnd { options.readers() as u64 } else { 0 },
             })
             .collect();

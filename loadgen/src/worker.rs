@@ -13,8 +13,6 @@ use crate::progress::Progress;
 use crate::tally::{Tally, Window};
 use crate::wakes::Wakes;
 
-/// How long what is in flight at the end may take to be answered and consumed.
-const DRAIN_NS: u64 = 10 * SECOND_NS;
 /// After this long without an arrival there will be no more.
 const QUIET_NS: u64 = SECOND_NS;
 /// How often latencies are handed over, and the end is looked for.
@@ -28,6 +26,8 @@ pub(crate) struct Worker {
     /// Nothing happens before this.
     pub(crate) start_ns: u64,
     pub(crate) window: Window,
+    /// How long what is in flight at the end may take to be answered and consumed.
+    pub(crate) drain_ns: u64,
     /// So many readers go on until each of them has all that the producers sent; 0 goes by the time instead.
     pub(crate) following_readers: u64,
 }
@@ -131,7 +131,7 @@ impl Worker {
     }
 
     fn is_expired(&self, now_ns: u64) -> bool {
-        now_ns >= self.window.end_ns.saturating_add(DRAIN_NS)
+        now_ns >= self.window.end_ns.saturating_add(self.drain_ns)
     }
 
     /// Whether all producers have come to their end; the others are told when it is so.

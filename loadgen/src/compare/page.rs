@@ -159,12 +159,8 @@ fn latency_card(runs: &[Run]) -> String {
     let values = runs.iter().flat_map(|run| run.moments.iter().flat_map(|moment| [moment.p50_ms, moment.max_ms]));
     let mut lines = Vec::new();
     for (run, found) in runs.iter().enumerate() {
-        let values: [(Style, fn(&Moment) -> f64); 3] = [
-            (Style::Dots, |moment| moment.max_ms),
-            (Style::Dashed, |moment| moment.p99_ms),
-            (Style::Solid, |moment| moment.p50_ms),
-        ];
-        for (style, value) in values {
+        for (place, style) in [Style::Dots, Style::Dashed, Style::Solid].into_iter().enumerate() {
+            let value = |moment: &Moment| [moment.max_ms, moment.p99_ms, moment.p50_ms][place];
             let points = found.moments.iter().map(|moment| (moment.at_s, value(moment)));
             lines.push(Line { run, style, points: points.collect() });
         }

@@ -145,6 +145,7 @@ fn what_a_broker_does_to_acknowledged_records_is_counted_record_by_record() {
         options.partitions = 1;
         options.producers = 1;
         options.duration = Duration::from_millis(500);
+        options.drain = Duration::from_secs(1);
         let report = loadgen::run(options).unwrap();
         assert_eq!(report.records.acked, 2_500);
         let (lost, repeated, overtaken, _) = faults(&report);
