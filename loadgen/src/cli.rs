@@ -1,17 +1,15 @@
-//! Flags to [`Options`], a [`crate::Report`] to text, files and an exit code.
+//! The command line: which command was asked for, and how the process ends.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
 
+use crate::commands::{self, Complaints};
 use crate::compare::{Of, compare};
-use crate::flags::{Flags, Output, options};
-use crate::{Failure, Mode, Report};
+use crate::flags::{BrokerFlags, Flags, Output, PeerFlags, seconds};
+use crate::{Failure, Mode};
 
 /// Loads a Kafka-protocol broker and shows how it answered. Without --bootstrap it starts a Ringmain broker in this
 /// process on a temporary directory. Without a command it produces.
@@ -25,11 +23,62 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Produce, and measure the time to the acknowledgement.
-    Produce(Flags),
+    Produce {
+        #[command(flatten)]
+        flags: Flags,
+        #[command(flatten)]
+        peer: PeerFlags,
+    },
     /// Consume what is there.
-    Consume(Flags),
+    Consume {
+        #[command(flatten)]
+        flags: Flags,
+        #[command(flatten)]
+        peer: PeerFlags,
+    },
     /// Produce and consume, and measure the time from a record's due time to its consumer.
-    E2e(Flags),
+    E2e {
+        #[command(flatten)]
+        flags: Flags,
+        #[command(flatten)]
+        peer: PeerFlags,
+    },
+    /// Find the maximum, then measure latency from end to end at 50, 70 and 90 percent of it.
+    Latency {
+        #[command(flatten)]
+        flags: Flags,
+        /// Measure to the acknowledgement only, without consumers.
+        #[arg(long)]
+        ack_only: bool,
+    },
+    /// One producer, and several consumers that each read everything.
+    Fanout(Flags),
+    /// Fill a topic, then produce at a fixed rate alone, and beside a consumer that reads everything from the beginning.
+    Backfill {
+        #[command(flatten)]
+        flags: Flags,
+        /// Seconds of filling, as fast as it goes. Without --rate, three tenths of that speed are produced afterwards.
+        #[arg(long, default_value = "5", value_parser = seconds)]
+        fill: Duration,
+    },
+    /// Many connections, each of which sends a record now and then.
+    Connections {
+        #[command(flatten)]
+        flags: Flags,
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..=5000))]
+        connections: u16,
+        /// Seconds between two records of one connection; --rate says it for all together.
+        #[arg(long, default_value = "10", value_parser = seconds)]
+        every: Duration,
+    },
+    /// Load the streams of a TOML file, all at the same time; loadgen/workloads has an example with every key.
+    Mixed {
+        file: PathBuf,
+        #[command(flatten)]
+        broker: BrokerFlags,
+        #[command(flatten)]
+        output: Output,
+    },
     /// Put runs that were written with --save beside each other: a table, and a page with their curves.
     Compare {
         /// NAME of --save, or one of its files; LABEL=NAME calls it otherwise; A+B adds up two generators of one run. The
@@ -54,14 +103,8 @@ enum OfFlag {
 
 /// Runs what the process's arguments ask for.
 pub fn main() -> ExitCode {
-    let done = match Cli::parse().command {
-        Some(Command::Produce(flags)) => load(Mode::Produce, &flags),
-        Some(Command::Consume(flags)) => load(Mode::Consume, &flags),
-        Some(Command::E2e(flags)) => load(Mode::EndToEnd, &flags),
-        Some(Command::Compare { runs, html, of }) => put_beside(&runs, of, &html),
-        None => load(Mode::Produce, &defaults()),
-    };
-    match done {
+    let command = Cli::parse().command.or_else(|| Cli::parse_from(["loadgen", "produce"]).command);
+    match run(command.expect("produce is a command")) {
         Ok(complaints) => {
             complaints.iter().for_each(|reason| eprintln!("loadgen: {reason}"));
             if complaints.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -73,7 +116,23 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn put_beside(runs: &[String], of: Option<OfFlag>, html: &Path) -> Result<Vec<String>, Failure> {
+fn run(command: Command) -> Result<Complaints, Failure> {
+    match command {
+        Command::Produce { flags, peer } => commands::load(Mode::Produce, &flags, &peer),
+        Command::Consume { flags, peer } => commands::load(Mode::Consume, &flags, &peer),
+        Command::E2e { flags, peer } => commands::load(Mode::EndToEnd, &flags, &peer),
+        Command::Latency { flags, ack_only } => commands::latency(&flags, ack_only),
+        Command::Fanout(flags) => commands::fan_out(&flags),
+        Command::Backfill { flags, fill } => commands::catch_up(&flags, fill),
+        Command::Connections { flags, connections, every } => {
+            commands::connections(&flags, usize::from(connections), every)
+        }
+        Command::Mixed { file, broker, output } => commands::mixed(&file, &broker, &output),
+        Command::Compare { runs, html, of } => put_beside(&runs, of, &html),
+    }
+}
+
+fn put_beside(runs: &[String], of: Option<OfFlag>, html: &Path) -> Result<Complaints, Failure> {
     let of = of.map(|of| match of {
         OfFlag::Ack => Of::Ack,
         OfFlag::E2e => Of::EndToEnd,
@@ -81,53 +140,4 @@ fn put_beside(runs: &[String], of: Option<OfFlag>, html: &Path) -> Result<Vec<St
     });
     print!("{}", compare(runs, of, html)?);
     Ok(Vec::new())
-}
-
-/// Runs a load, shows and keeps its figures, and gives what is wrong with them.
-fn load(mode: Mode, flags: &Flags) -> Result<Vec<String>, Failure> {
-    let options = options(mode, flags);
-    stop_on_interrupt(&options.stop)?;
-    let report = crate::run(options)?;
-    keep(&report, &flags.output.named())?;
-    Ok(report.outcome.complaints().collect())
-}
-
-fn keep(report: &Report, output: &Output) -> Result<(), Failure> {
-    match output.json.as_deref() {
-        Some(path) if path == Path::new("-") => println!("{}", report.to_json()),
-        json => {
-            print!("{report}");
-            if let Some(path) = json {
-                write(path, &report.to_json())?;
-            }
-        }
-    }
-    if let Some(path) = &output.hdr_out {
-        for (suffix, text) in report.distributions() {
-            let mut name = path.clone().into_os_string();
-            name.push(suffix);
-            write(Path::new(&name), &text)?;
-        }
-    }
-    Ok(())
-}
-
-/// The first interrupt ends the run in order, so that a temporary directory does not stay behind; a second one kills.
-fn stop_on_interrupt(stop: &Arc<AtomicBool>) -> std::io::Result<()> {
-    for signal in [SIGINT, SIGTERM] {
-        flag::register_conditional_shutdown(signal, 1, Arc::clone(stop))?;
-        flag::register(signal, Arc::clone(stop))?;
-    }
-    Ok(())
-}
-
-fn defaults() -> Flags {
-    match Cli::parse_from(["loadgen", "produce"]).command {
-        Some(Command::Produce(flags)) => flags,
-        _ => unreachable!("produce was asked for"),
-    }
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(path, text).map_err(|source| Failure::Output { path: path.to_owned(), source })
 }

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::{Acks, Compression, Durability, From, Keys, Mode, Options, Rate, Sizes, Until};
+use crate::workloads::guarantee::Guarantee;
+use crate::{Acks, Compression, Durability, Failure, From, Keys, Mode, Options, Rate, Sizes, Until};
 
 #[derive(Args, Clone)]
 pub(crate) struct Flags {
-    /// HOST:PORT of a broker.
-    #[arg(long)]
-    bootstrap: Option<String>,
+    #[command(flatten)]
+    pub(crate) broker: BrokerFlags,
     #[arg(long, default_value = "loadgen")]
     topic: String,
     /// Partitions of the topic, if it has to be created.
@@ -35,10 +35,12 @@ pub(crate) struct Flags {
     /// Number the records and give each a checksum also where nobody consumes them in this run; `consume --verify` checks them.
     #[arg(long)]
     stamp: bool,
-    #[arg(long, default_value_t = 8)]
-    producers: usize,
-    #[arg(long, default_value_t = 2)]
-    consumers: usize,
+    /// [default: 8; fanout: 1; connections: as many as there are]
+    #[arg(long)]
+    pub(crate) producers: Option<usize>,
+    /// [default: 2; fanout: 8; backfill: 1]
+    #[arg(long)]
+    pub(crate) consumers: Option<usize>,
     /// Every consumer reads everything, instead of its share of the partitions.
     #[arg(long)]
     fan_out: bool,
@@ -97,6 +99,14 @@ pub(crate) struct Flags {
     verify: bool,
     #[command(flatten)]
     pub(crate) output: Output,
+}
+
+/// Which broker is loaded.
+#[derive(Args, Clone)]
+pub(crate) struct BrokerFlags {
+    /// HOST:PORT of a broker.
+    #[arg(long)]
+    pub(crate) bootstrap: Option<String>,
     /// Directory of the embedded broker.
     #[arg(long)]
     data: Option<PathBuf>,
@@ -106,6 +116,58 @@ pub(crate) struct Flags {
     /// What the embedded broker's acknowledgement means.
     #[arg(long, value_enum, default_value = "durable")]
     durability: DurabilityFlag,
+}
+
+impl BrokerFlags {
+    /// Options that say nothing but this.
+    pub(crate) fn options(&self, mode: Mode) -> Options {
+        let flags = self.clone();
+        let mut options = Options::new(mode);
+        options.bootstrap = flags.bootstrap;
+        options.embedded.data_dir = flags.data;
+        options.embedded.cores = flags.cores;
+        options.embedded.durability = match flags.durability {
+            DurabilityFlag::Durable => Durability::Durable,
+            DurabilityFlag::Relaxed => Durability::Relaxed,
+        };
+        options.progress = true;
+        options
+    }
+}
+
+/// A second broker, loaded in turn with the first.
+#[derive(Args, Clone)]
+pub(crate) struct PeerFlags {
+    /// HOST:PORT of a second broker: the same workload is put on --bootstrap and on it in turn, and their medians stand beside
+    /// each other.
+    #[arg(long, requires = "bootstrap")]
+    pub(crate) peer: Option<String>,
+    /// How often each of the two is loaded.
+    #[arg(long, default_value_t = 3, requires = "peer", value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub(crate) rounds: u16,
+    /// What an acknowledgement of --bootstrap means [default: asked, which Ringmain answers].
+    #[arg(long, value_enum, requires = "peer")]
+    pub(crate) durability_of: Option<GuaranteeFlag>,
+    /// The same of --peer.
+    #[arg(long, value_enum, requires = "peer")]
+    pub(crate) peer_durability: Option<GuaranteeFlag>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum GuaranteeFlag {
+    None,
+    PageCache,
+    Device,
+}
+
+impl GuaranteeFlag {
+    pub(crate) fn guarantee(self) -> Guarantee {
+        match self {
+            GuaranteeFlag::None => Guarantee::None,
+            GuaranteeFlag::PageCache => Guarantee::PageCache,
+            GuaranteeFlag::Device => Guarantee::Device,
+        }
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -138,29 +200,36 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// The same with the file names that --save stands for.
-    pub(crate) fn named(&self) -> Output {
+    /// The files that --save stands for, with `suffix` behind their name; without --save those that are named one by one.
+    pub(crate) fn named(&self, suffix: &str) -> Output {
         let Some(name) = &self.save else { return self.clone() };
         let with = |ending: &str| {
             let mut path = name.clone().into_os_string();
+            path.push(suffix);
             path.push(ending);
             Some(PathBuf::from(path))
         };
         Output { hdr_out: with(".hgrm"), hdr_log: with(".hlog"), json: with(".json"), save: None }
+    }
+
+    /// What a workload of several runs cannot be asked for.
+    pub(crate) fn check_for_many(&self) -> Result<(), Failure> {
+        match self.hdr_out.is_some() || self.hdr_log.is_some() {
+            true => Err(Failure::Options("this workload is several runs; keep them with --save or --json".to_owned())),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether --save was given.
+    pub(crate) fn saves(&self) -> bool {
+        self.save.is_some()
     }
 }
 
 /// The options that the flags stand for.
 pub(crate) fn options(mode: Mode, flags: &Flags) -> Options {
     let flags = flags.clone();
-    let mut options = Options::new(mode);
-    options.bootstrap = flags.bootstrap;
-    options.embedded.data_dir = flags.data;
-    options.embedded.cores = flags.cores;
-    options.embedded.durability = match flags.durability {
-        DurabilityFlag::Durable => Durability::Durable,
-        DurabilityFlag::Relaxed => Durability::Relaxed,
-    };
+    let mut options = flags.broker.options(mode);
     options.topic = flags.topic;
     options.partitions = flags.partitions;
     options.replication_factor = flags.replication_factor;
@@ -170,8 +239,8 @@ pub(crate) fn options(mode: Mode, flags: &Flags) -> Options {
     options.random_share = flags.random_share;
     options.stamp = flags.stamp;
     options.fan_out = flags.fan_out;
-    options.producers = flags.producers;
-    options.consumers = flags.consumers;
+    options.producers = flags.producers.unwrap_or(options.producers);
+    options.consumers = flags.consumers.unwrap_or(options.consumers);
     options.threads = flags.threads;
     options.rate = flags.rate;
     options.duration = flags.duration;
@@ -197,8 +266,7 @@ pub(crate) fn options(mode: Mode, flags: &Flags) -> Options {
         None => Until::Duration,
     };
     options.verify = flags.verify;
-    options.hdr_log = flags.output.named().hdr_log;
-    options.progress = true;
+    options.hdr_log = flags.output.named("").hdr_log;
     options
 }
 
@@ -249,7 +317,7 @@ pub(crate) fn compression(text: &str) -> Result<Compression, String> {
     found.ok_or_else(|| "it must be none, gzip, snappy, lz4 or zstd".to_owned())
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.trim_end_matches('s').parse().map_err(|_| "it must be a number of seconds".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }

@@ -21,6 +21,7 @@ pub mod cli;
 mod client;
 mod clock;
 mod cluster;
+mod commands;
 mod compare;
 mod composer;
 mod connection;
@@ -29,6 +30,7 @@ mod embedded;
 mod failure;
 mod figures;
 mod flags;
+mod gate;
 mod interval_log;
 mod keys;
 mod load;
@@ -48,6 +50,7 @@ mod tally;
 mod timeline;
 mod wakes;
 mod worker;
+mod workloads;
 
 pub use batch::Compression;
 pub use failure::Failure;
@@ -56,3 +59,4 @@ pub use report::{Broker, Lag, Latency, Outcome, Records, Report, Throughput, Wor
 pub use run::run;
 pub use sizes::Sizes;
 pub use timeline::Slice;
+pub use workloads::guarantee::Guarantee;

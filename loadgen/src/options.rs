@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use batch::Compression;
 
+use crate::gate::Gate;
 use crate::{Failure, Sizes};
 
 /// Which side of the broker is loaded.
@@ -159,6 +160,8 @@ pub struct Options {
     pub hdr_log: Option<PathBuf>,
     /// Whether a line per second goes to standard error.
     pub progress: bool,
+    /// Waited at when everything is prepared.
+    pub gate: Option<Arc<Gate>>,
     /// Set it to end the run early; the report is then invalid and says so.
     pub stop: Arc<AtomicBool>,
 }
@@ -211,6 +214,7 @@ impl Options {
             verify: false,
             hdr_log: None,
             progress: false,
+            gate: None,
             stop: Arc::new(AtomicBool::new(false)),
         }
     }

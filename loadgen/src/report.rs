@@ -161,6 +161,8 @@ pub struct Report {
     /// The run about second by second, warm-up included.
     pub timeline: Vec<Slice>,
     #[serde(skip)]
+    stopped: bool,
+    #[serde(skip)]
     latencies: Box<Latencies>,
 }
 
@@ -205,8 +207,25 @@ impl Report {
             measured_s,
             started_unix_ms: epoch_ns / 1_000_000,
             timeline,
+            stopped: options.stop.load(Relaxed),
             latencies: Box::new(latencies),
         }
+    }
+
+    /// What became of the records, in a line.
+    pub(crate) fn counted(&self) -> String {
+        struct Counted<'a>(&'a Report);
+        impl fmt::Display for Counted<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.write_records(f)
+            }
+        }
+        Counted(self).to_string()
+    }
+
+    /// Whether somebody ended the run before its time.
+    pub(crate) fn was_stopped(&self) -> bool {
+        self.stopped
     }
 
     pub fn to_json(&self) -> String {

@@ -14,7 +14,6 @@ use crate::cluster::Cluster;
 use crate::composer::{Composer, Recipe};
 use crate::connection::Connection;
 use crate::consumer::{ConsumePlan, Consumer, Position};
-use crate::embedded::Embedded;
 use crate::interval_log::IntervalLog;
 use crate::load::Load;
 use crate::maker::Maker;
@@ -27,7 +26,7 @@ use crate::sequences::Sequences;
 use crate::tally::{Tally, Window};
 use crate::timeline::Timeline;
 use crate::worker::Worker;
-use crate::{Compression, Failure, From, Keys, Mode, Options, Rate, Sizes, Until, client, keys};
+use crate::{Compression, Failure, From, Keys, Mode, Options, Rate, Sizes, Until, client, keys, workloads};
 
 /// Between the last preparation and the first due record, so that every thread is awake by then.
 const START_DELAY_NS: u64 = 20_000_000;
@@ -42,27 +41,17 @@ const OPEN_END_NS: u64 = u64::MAX / 4;
 /// Runs the load and reports. Blocks until it is over; the embedded broker, if any, is stopped afterwards.
 pub fn run(options: Options) -> Result<Report, Failure> {
     options.check()?;
-    let embedded = match &options.bootstrap {
-        Some(_) => None,
-        None => Some(Embedded::start(&options.embedded)?),
-    };
-    let broker = match (&options.bootstrap, &embedded) {
-        (Some(address), _) => Broker { address: address.clone(), embedded_in: None },
-        (None, Some(embedded)) => {
-            Broker { address: embedded.address(), embedded_in: Some(embedded.data_dir().to_owned()) }
-        }
-        (None, None) => unreachable!("one of them is there"),
-    };
-    let report = load(broker, options);
-    if let Some(embedded) = embedded {
-        embedded.stop()?;
-    }
-    report
+    workloads::on_broker(&options.clone(), |broker| on(broker, options))
 }
 
-fn load(broker: Broker, options: Options) -> Result<Report, Failure> {
+/// Runs the load on a broker that is there.
+pub(crate) fn on(broker: &Broker, options: Options) -> Result<Report, Failure> {
+    options.check()?;
     let cluster = Cluster::prepare(&broker.address, &options)?;
     let preparation = Preparation::new(&options, &cluster)?;
+    if let Some(gate) = &options.gate {
+        gate.pass()?;
+    }
     let start_ns = now_ns() + START_DELAY_NS;
     let warm_up_ns = if options.until == Until::Duration { options.warm_up.as_nanos() as u64 } else { 0 };
     let window_start_ns = start_ns + warm_up_ns;
@@ -116,7 +105,7 @@ fn load(broker: Broker, options: Options) -> Result<Report, Failure> {
         Until::End | Until::Messages(_) => tally.consumed_last_ns.saturating_sub(start_ns).max(1),
     };
     let measured = Measured { tally, latencies: timeline.total, timeline: timeline.slices, epoch_ns, measured_ns };
-    Ok(Report::new(options, broker, cluster.leaders.len(), measured))
+    Ok(Report::new(options, broker.clone(), cluster.leaders.len(), measured))
 }
 
 /// Sees whether a run without a planned end still moves.

@@ -3,6 +3,7 @@
 use super::Of;
 use super::sources::Run;
 use crate::figures;
+use crate::workloads::set;
 
 /// The percentiles that are shown.
 pub(crate) const QUANTILES: [(f64, &str); 6] =
@@ -89,15 +90,7 @@ pub(crate) fn text(runs: &[Run], of: Of) -> String {
         let ratios = (1..runs.len()).map(|run| row.ratio(run).map_or("-".to_owned(), |ratio| format!("{ratio:.2}")));
         lines.push(std::iter::once(row.name.to_owned()).chain(values).chain(ratios).collect());
     }
-    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..lines[0].len()).map(width).collect();
-    let mut text = String::new();
-    for line in &lines {
-        for (column, (cell, width)) in line.iter().zip(&widths).enumerate() {
-            text += &if column == 0 { format!("{cell:<width$}") } else { format!("  {cell:>width$}") };
-        }
-        text.push('\n');
-    }
+    let mut text = set(&lines);
     for (name, values) in differences(runs) {
         text += &format!("not the same: {name}: {}\n", values.join(", "));
     }

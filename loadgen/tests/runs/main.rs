@@ -3,3 +3,4 @@
 mod broker_in_memory;
 mod compare_runs;
 mod stalling_broker;
+mod workloads;
