@@ -79,6 +79,8 @@ enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Produce to a sink in this process that keeps nothing: what the generator itself can do.
+    Sink(Flags),
     /// Put runs that were written with --save beside each other: a table, and a page with their curves.
     Compare {
         /// NAME of --save, or one of its files; LABEL=NAME calls it otherwise; A+B adds up two generators of one run. The
@@ -128,6 +130,7 @@ fn run(command: Command) -> Result<Complaints, Failure> {
             commands::connections(&flags, usize::from(connections), every)
         }
         Command::Mixed { file, broker, output } => commands::mixed(&file, &broker, &output),
+        Command::Sink(flags) => commands::sink(&flags),
         Command::Compare { runs, html, of } => put_beside(&runs, of, &html),
     }
 }

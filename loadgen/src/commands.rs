@@ -11,7 +11,7 @@ use signal_hook::flag;
 
 use crate::flags::{BrokerFlags, Flags, Output, PeerFlags, options};
 use crate::workloads::{self, Part, backfill, file, peers, steps};
-use crate::{Failure, Mode, Options, Rate, Report};
+use crate::{Failure, Mode, Options, Rate, Report, sink};
 
 /// What went wrong.
 pub(crate) type Complaints = Vec<String>;
@@ -102,6 +102,20 @@ pub(crate) fn connections(flags: &Flags, connections: usize, every: Duration) ->
     options.batch_bytes = options.batch_bytes.min(options.sizes.max() + 256);
     begin(&options)?;
     one(options, &flags.output)
+}
+
+/// A run against nothing: what the generator itself can do.
+pub(crate) fn sink(flags: &Flags) -> Result<Complaints, Failure> {
+    let mut options = options(Mode::Produce, flags);
+    options.bootstrap = Some(sink::start(options.partitions)?.to_string());
+    begin(&options)?;
+    let report = crate::run(options)?;
+    let bytes = report.produced.as_ref().map_or(0, |flow| flow.payload_bytes);
+    let per_core = bytes as f64 / 1e9 / report.cpu_s;
+    let text = format!("{report}\none core of the generator drives {per_core:.2} GB/s into a sink\n");
+    show(&text, &flags.output.named("").json, &report)?;
+    keep_distributions(&report, &flags.output.named(""))?;
+    Ok(report.outcome.complaints().collect())
 }
 
 /// The streams of a file, all at the same time.

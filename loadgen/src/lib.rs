@@ -45,6 +45,7 @@ mod report;
 mod run;
 mod schedule;
 mod sequences;
+mod sink;
 mod sizes;
 mod tally;
 mod timeline;

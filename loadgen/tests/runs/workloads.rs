@@ -114,3 +114,15 @@ fn two_brokers_have_a_ratio_only_if_they_promise_the_same() {
     assert!(text.contains("an acknowledgement means device on A and page cache on B"), "{text}");
     assert_eq!(text.matches("durability").count(), 2, "a table for each: {text}");
 }
+
+#[test]
+fn a_sink_takes_and_acknowledges_everything() {
+    let directory = tempfile::tempdir().unwrap();
+    let arguments = ["sink", "--duration", "0.3", "--warm-up", "0", "--json", "out.json"];
+    let output = loadgen(directory.path(), &arguments);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let json: Value = serde_json::from_str(&std::fs::read_to_string(directory.path().join("out.json")).unwrap()).unwrap();
+    assert!(output.status.success() && text.contains("one core of the generator drives"), "{text}");
+    assert!(number(&json, "/records/sent") > 0);
+    assert_eq!(number(&json, "/records/sent"), number(&json, "/records/acked"));
+}
