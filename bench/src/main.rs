@@ -21,6 +21,7 @@ mod process;
 mod report;
 mod scenarios;
 mod stats;
+mod syscalls;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -211,6 +211,7 @@ impl Consumer {
         self.progress.consumed_records.fetch_add(haul.records, Relaxed);
         self.progress.consumed_bytes.fetch_add(haul.batch_bytes, Relaxed);
         self.progress.arrived_records.fetch_add(haul.arrived, Relaxed);
+        tally.requests += 1;
         if haul.records > 0 {
             tally.consumed_last_ns = now_ns;
         }

@@ -416,6 +416,7 @@ impl Producer {
         let request = in_flight.pop_front().expect("the caller has seen one");
         let service_ns = now_ns - request.sent_ns;
         let completed_in_window = self.plan.window.contains(now_ns);
+        tally.requests += 1;
         if completed_in_window {
             tally.produced.requests += 1;
             tally.produced.request_bytes += request.request_bytes;

@@ -101,6 +101,8 @@ pub struct Lag {
 /// What became of the records of the whole run, warm-up included.
 #[derive(Clone, Debug, Serialize)]
 pub struct Records {
+    /// Requests that carried them and were answered.
+    pub requests: u64,
     pub sent: u64,
     pub acked: u64,
     /// Those that reached a consumer; with fan-out, counted for each of them.
@@ -308,7 +310,7 @@ impl fmt::Display for Report {
 
 impl Report {
     fn write_records(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Records { sent, acked, arrived, repeated, overtaken, corrupt, lost } = self.records;
+        let Records { sent, acked, arrived, repeated, overtaken, corrupt, lost, .. } = self.records;
         let arrivals = format!("{lost} lost, {repeated} repeated, {overtaken} out of order, {corrupt} corrupt");
         match (&self.consumed, &self.produced) {
             (Some(consumed), None) if arrived > 0 => {
@@ -421,6 +423,7 @@ fn sizes(sizes: &Sizes) -> String {
 
 fn records(options: &Options, tally: &Tally) -> Records {
     Records {
+        requests: tally.requests,
         sent: tally.records_sent,
         acked: tally.records_acked,
         arrived: tally.records_arrived,

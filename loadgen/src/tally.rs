@@ -99,6 +99,8 @@ pub(crate) struct Tally {
     pub(crate) consumed: Flow,
     /// Records by what went wrong with them; for consumers, answers.
     pub(crate) errors: BTreeMap<String, u64>,
+    /// Requests of the whole run that were answered, or without acknowledgements sent.
+    pub(crate) requests: u64,
     /// Records of the whole run, warm-up included.
     pub(crate) records_sent: u64,
     pub(crate) records_acked: u64,
@@ -125,6 +127,7 @@ impl Tally {
             produced: Flow::default(),
             consumed: Flow::default(),
             errors: BTreeMap::new(),
+            requests: 0,
             records_sent: 0,
             records_acked: 0,
             records_arrived: 0,
@@ -163,6 +166,7 @@ impl Tally {
         for (name, count) in &other.errors {
             self.error(name, *count);
         }
+        self.requests += other.requests;
         self.records_sent += other.records_sent;
         self.records_acked += other.records_acked;
         self.records_arrived += other.records_arrived;

@@ -116,7 +116,8 @@ impl Comparison {
         let mut line = ["B / A", "", "", ""].map(str::to_owned).to_vec();
         for (_, figure, _) in FIGURES {
             let pairs = a.reports.iter().zip(&b.reports);
-            let ratios = pairs.filter_map(|(a, b)| Some(figure(b)? / figure(a)?)).collect();
+            let ratios =
+                pairs.filter_map(|(a, b)| Some(figure(b)? / figure(a)?)).filter(|ratio| ratio.is_finite()).collect();
             line.push(spread(ratios, |ratio| format!("{ratio:.2}")));
         }
         line

@@ -121,7 +121,8 @@ fn a_sink_takes_and_acknowledges_everything() {
     let arguments = ["sink", "--duration", "0.3", "--warm-up", "0", "--json", "out.json"];
     let output = loadgen(directory.path(), &arguments);
     let text = String::from_utf8(output.stdout).unwrap();
-    let json: Value = serde_json::from_str(&std::fs::read_to_string(directory.path().join("out.json")).unwrap()).unwrap();
+    let json: Value =
+        serde_json::from_str(&std::fs::read_to_string(directory.path().join("out.json")).unwrap()).unwrap();
     assert!(output.status.success() && text.contains("one core of the generator drives"), "{text}");
     assert!(number(&json, "/records/sent") > 0);
     assert_eq!(number(&json, "/records/sent"), number(&json, "/records/acked"));
