@@ -15,6 +15,7 @@ mod bypass;
 mod ceilings_alone;
 mod cold_read;
 mod compaction;
+pub mod curves;
 mod density;
 mod filling;
 mod idempotence;
