@@ -207,9 +207,9 @@ impl Report {
             "reads",
             "read MB",
             "requests",
-            "a request: syscalls",
-            "disk writes",
-            "syncs",
+            "syscalls/request",
+            "disk writes/request",
+            "syncs/request",
         ];
         let mut cells = vec![header(&titles)];
         for cost in &self.costs {

@@ -149,7 +149,8 @@ pub const SMALL_PRODUCERS: Scenario = Scenario {
 const KEYED_FEW: &str = "keyed, 16 partitions, 8 producers";
 const KEYED_FIFTY: &str = "keyed, 288 partitions, 50 producers";
 const KEYED_MANY: &str = "keyed, 288 partitions, 200 producers";
-const KEYS: &[&str] = &["--keys", "uniform:10000", "--batch-bytes", "16384"];
+const KEYS: &[&str] =
+    &["--keys", "uniform:10000", "--batch-bytes", "16384", "--request-batches", "64", "--in-flight", "1"];
 
 pub(super) const KEYED_GROUPS: &[&[Step]] = &[
     &[step(
@@ -178,8 +179,8 @@ pub const KEYED: Scenario = Scenario {
     knobs: &[SECONDS],
     aims: &[],
     notes: &[
-        "1 KiB records with 10,000 keys, batches up to 16 KiB (Kafka's default), a request carries the batches of all partitions, \
-         acks=all, durable, rate max with 5 requests in flight",
+        "1 KiB records with 10,000 keys, batches of 16 KiB and up to 64 of them in a request (Kafka's defaults come to the same), \
+         one request in flight, acks=all, durable, rate max",
         SHARED_NOTE,
     ],
     round: |bed| loads::round(bed, KEYED_GROUPS, KEYED_RATIOS),
