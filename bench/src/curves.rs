@@ -69,8 +69,8 @@ impl Curves {
         let _ = writeln!(
             text,
             "{cpu}, {cores} cores, {memory_gib:.1} GiB, Linux {kernel}; data on {data_file_system}; commit {commit}.\n\
-             Load before the run {load_1min:.1}, steal during it {steal_percent:.1} %. Each step was loaded {} s after 1 s of warm-up, once, on a\n\
-             broker and a directory of its own; broker and load generator share the cores. The ceiling is the slower of loopback\n\
+             Load before the run {load_1min:.1}, steal during it {steal_percent:.1} %. Each step was loaded {} s after 1 s of warm-up on a\n\
+             broker and a directory of its own (connections three times, their median is shown); broker and load generator share the cores. The ceiling is the slower of loopback\n\
              and the best durable write, {} MB/s in this run; every durable byte is written twice.\n\n![the curves](curves.svg)",
             self.seconds,
             number(self.ceiling_mb_per_s),

@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::machine;
 use crate::process::Broker;
 use crate::report::Better;
+use crate::stats;
 
 /// One thing that is raised.
 struct Sweep {
@@ -26,6 +27,9 @@ struct Sweep {
     better: Better,
     pointer: &'static str,
     scale: f64,
+    /// How often each step is loaded; the median is shown. The device stalls now and then after much was written, which one
+    /// look at a percentile would take for a property of the step.
+    repeats: usize,
 }
 
 const MAX: &[&str] = &["--rate", "max", "--acks", "all"];
@@ -55,6 +59,7 @@ const fn throughput(
         better: Better::Higher,
         pointer: MB_PER_S,
         scale: 1.0,
+        repeats: 1,
     }
 }
 
@@ -99,6 +104,7 @@ const SWEEPS: &[Sweep] = &[
         better: Better::Lower,
         pointer: "/latency/p99_ns",
         scale: 1e-6,
+        repeats: 3,
     },
 ];
 
@@ -138,23 +144,29 @@ fn curve(bed: &mut TestBed, sweep: &Sweep, seconds: f64) -> Result<Curve, Failur
     let mut points = Vec::new();
     let count = if bed.is_smoke() { sweep.smoke_values } else { sweep.values.len() };
     for (value, label) in &sweep.values[..count] {
-        let options = bed.serve_options("data");
-        let mut broker = Broker::start(&options)?;
         let mut arguments = sweep.rest.concat();
         arguments.extend([sweep.flag, *value, "--warm-up", "1", "--duration", &duration]);
-        let load = bed.load(&broker, sweep.name, &arguments).map_err(|failure| broker.explain(failure))?;
-        if load.number("/records/acked")? == 0.0 {
-            return Err(Failure::NoRoom(format!("the load {}", arguments.join(" "))));
-        }
-        let y = load.number(sweep.pointer)? * sweep.scale;
-        eprintln!("  {} {label}: {y:.2} {}", sweep.name, sweep.unit);
-        points.push(Point { label: (*label).to_owned(), value: y });
-        broker.stop()?;
-        bed.remove(&options.data_dir)?;
+        let figures: Result<Vec<f64>, Failure> = (0..sweep.repeats).map(|_| step(bed, sweep, &arguments)).collect();
+        let value = stats::median(&figures?);
+        eprintln!("  {} {label}: {value:.2} {}", sweep.name, sweep.unit);
+        points.push(Point { label: (*label).to_owned(), value });
     }
     let Sweep { name, about, figure, unit, better, .. } = *sweep;
     let [name, about, figure, unit] = [name, about, figure, unit].map(str::to_owned);
     Ok(Curve { name, about, figure, unit, better, points })
+}
+
+/// One load on a broker of its own.
+fn step(bed: &mut TestBed, sweep: &Sweep, arguments: &[&str]) -> Result<f64, Failure> {
+    let options = bed.serve_options("data");
+    let mut broker = Broker::start(&options)?;
+    let load = bed.load(&broker, sweep.name, arguments).map_err(|failure| broker.explain(failure))?;
+    if load.number("/records/acked")? == 0.0 {
+        return Err(Failure::NoRoom(format!("the load {}", arguments.join(" "))));
+    }
+    broker.stop()?;
+    bed.remove(&options.data_dir)?;
+    Ok(load.number(sweep.pointer)? * sweep.scale)
 }
 
 /// From the start of the process to its first line, over logs of more and more bytes.
