@@ -3,11 +3,16 @@
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::clock::{Stopwatch, pause};
 use crate::failure::Failure;
 use crate::process::{self, Broker};
+
+const NOTHING_SAID: &str = "it failed and its report does not say why";
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Where the load generator is and where its output goes.
 #[derive(Clone, Debug)]
@@ -59,6 +64,18 @@ impl RunningLoad {
         self.child.try_wait().is_ok_and(|status| status.is_some())
     }
 
+    /// Waits at most so long for its end; whether it came.
+    pub fn ended_within(&mut self, time: Duration) -> bool {
+        let watch = Stopwatch::start();
+        while watch.elapsed() < time {
+            if self.has_ended() {
+                return true;
+            }
+            pause(LOOK_EVERY);
+        }
+        false
+    }
+
     /// Waits for its end and reads its report.
     pub fn finish(mut self) -> Result<Load, Failure> {
         let failed = |reason: String| Failure::Loadgen { arguments: self.arguments.clone(), reason };
@@ -84,6 +101,23 @@ impl Drop for RunningLoad {
 }
 
 impl Load {
+    /// Requests that were answered over the whole run, or over all of its runs.
+    pub fn requests(&self) -> f64 {
+        self.reports().filter_map(|report| report.pointer("/records/requests")?.as_f64()).sum()
+    }
+
+    /// The same per second of the measured time; of several runs there is no such figure.
+    pub fn requests_per_s(&self) -> f64 {
+        let sides = ["/produced/requests_per_s", "/consumed/requests_per_s"];
+        sides.into_iter().filter_map(|side| self.report.pointer(side)?.as_f64()).sum()
+    }
+
+    fn reports(&self) -> impl Iterator<Item = &Value> {
+        let parts = self.report.as_array().map(Vec::as_slice).unwrap_or_default();
+        let one = parts.is_empty().then_some(&self.report);
+        one.into_iter().chain(parts.iter().filter_map(|part| part.get("report")))
+    }
+
     /// The number at `pointer` (RFC 6901) of the report.
     pub fn number(&self, pointer: &str) -> Result<f64, Failure> {
         self.report.pointer(pointer).and_then(Value::as_f64).ok_or_else(|| Failure::Loadgen {
@@ -93,14 +127,18 @@ impl Load {
     }
 }
 
-/// What the report says is wrong with the run.
+/// What the report says is wrong with the run, or with one of its runs.
 fn complaints(report: &Value) -> String {
+    if let Some(parts) = report.as_array() {
+        let reports = parts.iter().filter_map(|part| part.get("report"));
+        return reports.map(complaints).filter(|said| said != NOTHING_SAID).collect::<Vec<_>>().join("; ");
+    }
     let invalid = report.pointer("/outcome/invalid").and_then(Value::as_array).into_iter().flatten();
     let invalid = invalid.filter_map(Value::as_str).map(str::to_owned);
     let errors = report.pointer("/outcome/errors").and_then(Value::as_object).into_iter().flatten();
     let errors = errors.map(|(name, count)| format!("{count} x {name}"));
     let all: Vec<String> = invalid.chain(errors).collect();
-    if all.is_empty() { "it failed and its report does not say why".to_owned() } else { all.join("; ") }
+    if all.is_empty() { NOTHING_SAID.to_owned() } else { all.join("; ") }
 }
 
 fn last_line(path: &Path) -> String {

@@ -4,6 +4,7 @@
 //! ```text
 //! bench list
 //! bench run baseline [--smoke] [--rounds N] [--json FILE] [--data DIR] [--set SCENARIO.KNOB=VALUE]
+//! bench curves [--seconds S] [--out DIR]
 //! bench compare BEFORE.json AFTER.json
 //! ```
 
@@ -13,6 +14,7 @@ mod ceilings;
 mod client;
 mod clock;
 mod compare;
+mod curves;
 mod device;
 mod failure;
 mod load;
@@ -21,7 +23,9 @@ mod process;
 mod report;
 mod scenarios;
 mod stats;
+mod syscalls;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -44,6 +48,9 @@ enum Command {
     List,
     /// Runs scenarios one after the other. A missed target is a result: the exit code is 0 unless something failed to run.
     Run(RunFlags),
+    /// Measures how cost grows with partitions, producers, message and batch size, connections and the size of the log, and
+    /// writes curves.md, curves.svg and curves.json. A few minutes.
+    Curves(CurveFlags),
     /// Puts two JSON files of runs beside each other, figure by figure.
     Compare {
         /// From `bench run --json`.
@@ -80,6 +87,28 @@ struct RunFlags {
     no_build: bool,
 }
 
+#[derive(clap::Args)]
+struct CurveFlags {
+    /// Where the three files go.
+    #[arg(long, default_value = "bench/results")]
+    out: PathBuf,
+    /// How long each step is loaded.
+    #[arg(long, default_value_t = 2.0)]
+    seconds: f64,
+    /// Two steps of each curve only: shows that every path works.
+    #[arg(long)]
+    smoke: bool,
+    /// Directory for the data, on the disk to be measured [default: bench-data in the target directory].
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Cores of the broker.
+    #[arg(long, default_value = "0,1")]
+    cores: String,
+    /// Take the binaries as they are, without asking cargo.
+    #[arg(long)]
+    no_build: bool,
+}
+
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::List => {
@@ -87,6 +116,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         Command::Run(flags) => run(&flags),
+        Command::Curves(flags) => curves(&flags),
         Command::Compare { before, after } => compare::compare(&before, &after).map(|text| print!("{text}")),
     };
     match done {
@@ -127,5 +157,21 @@ fn run(flags: &RunFlags) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(&reports).expect("reports are plain data");
         std::fs::write(path, text).map_err(Failure::machine(format!("writing {}", path.display())))?;
     }
+    Ok(())
+}
+
+fn curves(flags: &CurveFlags) -> Result<(), Failure> {
+    let binaries = binaries::locate(!flags.no_build)?;
+    let data_dir = flags.data.clone().unwrap_or_else(|| binaries.target_dir.join("bench-data"));
+    let (cores, smoke, knobs) = (flags.cores.clone(), flags.smoke, BTreeMap::new());
+    let settings = Settings { binaries, data_dir, cores, rounds: 1, smoke, knobs };
+    let curves = scenarios::curves::run(&settings, flags.seconds)?;
+    let json = serde_json::to_string_pretty(&curves).expect("curves are plain data") + "\n";
+    std::fs::create_dir_all(&flags.out).map_err(Failure::machine(format!("making {}", flags.out.display())))?;
+    for (name, text) in [("curves.md", curves.page()), ("curves.svg", curves.svg()), ("curves.json", json)] {
+        let path = flags.out.join(name);
+        std::fs::write(&path, text).map_err(Failure::machine(format!("writing {}", path.display())))?;
+    }
+    print!("{}", curves.page());
     Ok(())
 }

@@ -83,6 +83,12 @@ pub struct Cost {
     pub broker_resident_mib: f64,
     /// What the disk did meanwhile, for all processes.
     pub device: Counts,
+    /// Requests that were answered, of producers and consumers.
+    #[serde(default)]
+    pub requests: f64,
+    /// System calls of the broker for each of them; none where the kernel does not say.
+    #[serde(default)]
+    pub syscalls_per_request: Option<f64>,
 }
 
 impl Cost {
@@ -93,6 +99,8 @@ impl Cost {
         self.loadgen_cpu_s += other.loadgen_cpu_s;
         self.broker_resident_mib = self.broker_resident_mib.max(other.broker_resident_mib);
         self.device = self.device.plus(other.device);
+        self.requests += other.requests;
+        self.syscalls_per_request = other.syscalls_per_request.or(self.syscalls_per_request);
     }
 }
 
@@ -198,10 +206,16 @@ impl Report {
             "syncs",
             "reads",
             "read MB",
+            "requests",
+            "syscalls/request",
+            "disk writes/request",
+            "syncs/request",
         ];
         let mut cells = vec![header(&titles)];
         for cost in &self.costs {
             let per_second = |value: f64| number(value / cost.wall_s);
+            let per_request =
+                |value: f64| if cost.requests > 0.0 { number(value / cost.requests) } else { "-".to_owned() };
             let Counts { reads, read_bytes, writes, written_bytes, syncs } = cost.device;
             cells.push(vec![
                 cost.case.clone(),
@@ -214,6 +228,10 @@ impl Report {
                 per_second(syncs as f64),
                 per_second(reads as f64),
                 per_second(read_bytes as f64 / 1e6),
+                per_second(cost.requests),
+                cost.syscalls_per_request.map_or("-".to_owned(), number),
+                per_request(writes as f64),
+                per_request(syncs as f64),
             ]);
         }
         cells

@@ -5,21 +5,20 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use batch::{Batches, DecompressLimit};
-use hdrhistogram::Histogram;
 use wire::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic};
 use wire::{ApiKey, Reader, Records, Uuid};
 
 use crate::arrival::{Arrival, Arrivals};
 use crate::clock::now_ns;
 use crate::connection::Connection;
-use crate::payload::Stamp;
+use crate::payload::Mark;
 use crate::progress::Progress;
-use crate::tally::{Tally, Window, histogram};
+use crate::tally::{Tally, Window};
 
 /// How long a connection rests after an answer with an error, so that a broker in trouble is not flooded.
 const ERROR_PAUSE_NS: u64 = 100_000_000;
-/// Records with stamps are not compressed, so nothing has to be unpacked.
-const NO_DECOMPRESSION: DecompressLimit = DecompressLimit(0);
+/// The records of one batch; the producers' own limit is lower.
+const RECORDS_BYTES_MAX: DecompressLimit = DecompressLimit(256 << 20);
 
 /// What all consumers of a run do alike.
 #[derive(Clone, Debug)]
@@ -32,6 +31,8 @@ pub(crate) struct ConsumePlan {
     pub(crate) bytes_max: i32,
     pub(crate) partition_bytes_max: i32,
     pub(crate) verify: bool,
+    /// The producers of the records are part of this run.
+    pub(crate) timed: bool,
     pub(crate) window: Window,
     /// Stop once all consumers together have this many records.
     pub(crate) records_max: Option<u64>,
@@ -69,7 +70,8 @@ pub(crate) struct Consumer {
     progress: Arc<Progress>,
     links: Vec<Link>,
     arrivals: Option<Arrivals>,
-    interval: Histogram<u64>,
+    /// Consumers that share the partitions are one reader.
+    reader: usize,
 }
 
 /// What one fetch answer held.
@@ -89,6 +91,7 @@ impl Consumer {
         progress: Arc<Progress>,
         links: Vec<(Connection, Vec<Position>)>,
         arrivals: Option<Arrivals>,
+        reader: usize,
     ) -> Self {
         let links = links.into_iter().map(|(connection, positions)| Link {
             connection,
@@ -98,7 +101,7 @@ impl Consumer {
             turn: 0,
             lost: false,
         });
-        Consumer { plan, progress, links: links.collect(), arrivals, interval: histogram() }
+        Consumer { plan, progress, links: links.collect(), arrivals, reader }
     }
 
     pub(crate) fn connections(&self) -> impl Iterator<Item = &Connection> {
@@ -131,10 +134,12 @@ impl Consumer {
         have_enough || self.links.iter().all(|link| link.lost || link.positions.iter().all(Position::is_done))
     }
 
-    /// Hands the latencies since the last call to the progress line.
-    pub(crate) fn publish(&mut self) {
-        if !self.interval.is_empty() {
-            self.progress.publish(&mut self.interval);
+    /// Adds what has arrived to the counts, once all has.
+    pub(crate) fn count_arrivals(&self, tally: &mut Tally) {
+        let Some(arrivals) = &self.arrivals else { return };
+        match self.plan.timed {
+            true => tally.delivery.add_arrivals(self.reader, arrivals),
+            false => tally.records_gaps += arrivals.gaps(),
         }
     }
 
@@ -164,7 +169,7 @@ impl Consumer {
 
     fn on_answer(&mut self, link: usize, frame: std::ops::Range<usize>, tally: &mut Tally) -> Result<(), String> {
         let now_ns = now_ns();
-        let Consumer { plan, arrivals, interval, .. } = self;
+        let Consumer { plan, arrivals, .. } = self;
         let Link { connection, positions, correlation_id, pause_until_ns, .. } = &mut self.links[link];
         let frame_bytes = frame.len() as u64;
         let mut reader = Reader::new(&connection.input()[frame]);
@@ -188,7 +193,8 @@ impl Consumer {
             let Records::Bytes(bytes) = partition.records else { continue };
             let index = partition.partition_index as usize;
             let Some(position) = positions.iter_mut().find(|position| position.partition == index) else { continue };
-            let mut opened = Opened { now_ns, window: plan.window, arrivals: arrivals.as_mut(), interval, tally };
+            let mut opened =
+                Opened { now_ns, timed: plan.timed, window: plan.window, arrivals: arrivals.as_mut(), tally };
             let arrived_before = opened.tally.records_arrived;
             walk(bytes, position, plan, &mut opened, &mut haul)?;
             haul.arrived += opened.tally.records_arrived - arrived_before;
@@ -205,6 +211,7 @@ impl Consumer {
         self.progress.consumed_records.fetch_add(haul.records, Relaxed);
         self.progress.consumed_bytes.fetch_add(haul.batch_bytes, Relaxed);
         self.progress.arrived_records.fetch_add(haul.arrived, Relaxed);
+        tally.requests += 1;
         if haul.records > 0 {
             tally.consumed_last_ns = now_ns;
         }
@@ -220,9 +227,10 @@ impl Consumer {
 /// What opening records needs.
 struct Opened<'a> {
     now_ns: u64,
+    /// Whether the records are of this run, so that their times say something.
+    timed: bool,
     window: Window,
     arrivals: Option<&'a mut Arrivals>,
-    interval: &'a mut Histogram<u64>,
     tally: &'a mut Tally,
 }
 
@@ -267,22 +275,29 @@ fn walk(
 /// Follows the stamps of a batch's records.
 fn open(view: &batch::BatchView<'_>, position: &Position, opened: &mut Opened<'_>) -> Result<(), String> {
     let Some(arrivals) = opened.arrivals.as_deref_mut() else { return Ok(()) };
-    let records = view.records(NO_DECOMPRESSION).map_err(|error| error.to_string())?;
+    let records = view.records(RECORDS_BYTES_MAX).map_err(|error| error.to_string())?;
     for record in &records {
         let record = record.map_err(|error| error.to_string())?;
-        let stamp = record.value.and_then(Stamp::read);
-        let Some(stamp) = stamp.filter(|_| record.offset.0 >= position.offset) else { continue };
-        match arrivals.on_record(position.partition, &stamp) {
-            Arrival::Foreign => {}
-            Arrival::Repeated => opened.tally.records_repeated += 1,
-            Arrival::New => {
+        if record.offset.0 < position.offset {
+            continue;
+        }
+        let mark = record.value.map_or(Mark::None, Mark::read);
+        let arrival = arrivals.on_record(position.partition, mark);
+        opened.tally.records_overtaken += u64::from(arrival == Arrival::Overtaken);
+        match (arrival, mark) {
+            (Arrival::Foreign, _) => {}
+            (Arrival::Corrupt, _) => opened.tally.records_corrupt += 1,
+            (Arrival::Repeated, _) => opened.tally.records_repeated += 1,
+            // The clock of another run is not ours.
+            (_, Mark::Sound(stamp)) if opened.timed => {
                 let latency_ns = opened.now_ns.saturating_sub(stamp.due_ns);
                 opened.tally.records_arrived += 1;
-                opened.interval.saturating_record(latency_ns);
-                if opened.window.contains(stamp.due_ns) {
-                    opened.tally.arrival.saturating_record(latency_ns);
-                }
+                let latencies = &mut opened.tally.latencies;
+                let counted = opened.window.contains(stamp.due_ns);
+                let latencies = if counted { &mut latencies.arrival } else { &mut latencies.outside };
+                latencies.saturating_record(latency_ns);
             }
+            _ => opened.tally.records_arrived += 1,
         }
     }
     Ok(())

@@ -23,6 +23,8 @@ pub enum Failure {
     Embedded(String),
     #[error("cannot write {}: {source}", path.display())]
     Output { path: PathBuf, source: std::io::Error },
+    #[error("another run that belongs to this one could not be prepared")]
+    NotTogether,
     #[error("a worker thread ended early")]
     Worker,
 }

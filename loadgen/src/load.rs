@@ -1,6 +1,5 @@
 //! P: which of a producer's records go into which batches.
 
-use crate::payload::Template;
 use crate::schedule::{Lane, Schedule};
 
 /// Which records go into which partition's batches.
@@ -29,26 +28,44 @@ pub(crate) struct Sent {
     pub(crate) partition: usize,
     /// The place of its lane in a keyed load.
     pub(crate) lane: usize,
-    /// The lane's number of its first record.
+    /// The lane's number of its first record; at rate max, `number`.
     pub(crate) first: u64,
     pub(crate) records: u64,
+    /// The number of its first record among those of its producer in the partition.
+    pub(crate) number: u64,
     pub(crate) batch_bytes: u64,
+    /// Of keys and values.
+    pub(crate) payload_bytes: u64,
+}
+
+impl Sent {
+    /// A batch of which only the records are known.
+    pub(crate) fn draft(partition: usize, lane: usize, first: u64, records: u64) -> Sent {
+        Sent { partition, lane, first, records, number: 0, batch_bytes: 0, payload_bytes: 0 }
+    }
 }
 
 impl Load {
-    /// A load at a fixed rate. `key_partitions` says to which partition each key goes; empty means no keys.
-    pub(crate) fn scheduled(schedule: Schedule, key_partitions: &[usize], batch: &[Template], linger_ns: u64) -> Load {
+    /// A load at a fixed rate. `key_partitions` says to which partition the record at each place of the cycle of keys goes;
+    /// empty means no keys. `batch_records` says how many records fill a batch of a partition.
+    pub(crate) fn scheduled(
+        schedule: Schedule,
+        key_partitions: &[usize],
+        partitions: usize,
+        batch_records: impl Fn(usize) -> u64,
+        linger_ns: u64,
+    ) -> Load {
         if key_partitions.is_empty() {
             return Load::InTurn(Lane::new(schedule, 1, vec![0]));
         }
-        let mut places = vec![Vec::new(); batch.len()];
+        let mut places = vec![Vec::new(); partitions];
         for (place, &partition) in key_partitions.iter().enumerate() {
             places[partition].push(place as u32);
         }
         let lanes =
             places.into_iter().enumerate().filter(|(_, places)| !places.is_empty()).map(|(partition, places)| {
-                let lane = Lane::new(schedule, key_partitions.len() as u64, places);
-                let ready_ns = lane.ready_ns(batch[partition].records_max(), linger_ns);
+                let lane = Lane::new(schedule.clone(), key_partitions.len() as u64, places);
+                let ready_ns = lane.ready_ns(batch_records(partition), linger_ns);
                 KeyedLane { partition, lane, ready_ns }
             });
         Load::Keyed(lanes.collect())

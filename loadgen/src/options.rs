@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use crate::Failure;
+use batch::Compression;
+
+use crate::gate::Gate;
+use crate::{Failure, Sizes};
 
 /// Which side of the broker is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,12 +46,26 @@ impl Acks {
 }
 
 /// Whether records have keys, and how many different ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Keys {
     /// Batches go to the partitions in turn.
     None,
-    /// Records go where Kafka's own partitioner puts their key.
+    /// So many keys in turn. Records go where Kafka's own partitioner puts their key.
     Count(u32),
+    /// So many keys, drawn one as often as the other.
+    Uniform(u32),
+    /// So many keys, the n-th drawn with the weight 1 / n^exponent.
+    Zipf { count: u32, exponent: f64 },
+}
+
+impl Keys {
+    /// How many different keys there are; 0 for none.
+    pub(crate) fn count(self) -> u32 {
+        match self {
+            Keys::None => 0,
+            Keys::Count(count) | Keys::Uniform(count) | Keys::Zipf { count, .. } => count,
+        }
+    }
 }
 
 /// Where consumers start.
@@ -99,15 +116,26 @@ pub struct Options {
     /// Settings for a topic that does not exist yet.
     pub topic_configs: Vec<(String, String)>,
     /// Bytes of a record's value.
-    pub record_bytes: usize,
+    pub sizes: Sizes,
+    pub compression: Compression,
+    /// The part of a value that no codec makes smaller, 0 to 1.
+    pub random_share: f64,
+    /// Records carry a number and a checksum also where nobody consumes them in this run.
+    pub stamp: bool,
     pub producers: usize,
     pub consumers: usize,
+    /// Every consumer reads everything, instead of its share of the partitions.
+    pub fan_out: bool,
     /// Threads of the generator; producers and consumers are spread over them.
     pub threads: usize,
     pub rate: Rate,
+    /// Other rates from these times on, counted from the start of the measured time; ascending.
+    pub rate_steps: Vec<(Duration, u64)>,
     /// Measured time, after the warm-up.
     pub duration: Duration,
     pub warm_up: Duration,
+    /// How long what is in flight at the end may take to be answered and consumed.
+    pub drain: Duration,
     pub acks: Acks,
     /// Producers have ids and number their batches, as Kafka's clients do by default.
     pub idempotent: bool,
@@ -126,20 +154,25 @@ pub struct Options {
     pub fetch_wait: Duration,
     pub from: From,
     pub until: Until,
-    /// Whether consumers check the checksum of every batch.
+    /// Whether consumers check the checksum of every batch, and the stamps of records that have them.
     pub verify: bool,
+    /// Where HdrHistogram's interval log goes, a line a second.
+    pub hdr_log: Option<PathBuf>,
     /// Whether a line per second goes to standard error.
     pub progress: bool,
+    /// Waited at when everything is prepared.
+    pub gate: Option<Arc<Gate>>,
     /// Set it to end the run early; the report is then invalid and says so.
     pub stop: Arc<AtomicBool>,
 }
 
-/// Room that an end-to-end record needs: run, due time, sequence.
-pub(crate) const STAMP_BYTES: usize = 8 + 8 + 8;
+/// Room that a stamp needs: magic, length, run, due time, sequence, checksum.
+pub(crate) const STAMP_BYTES: usize = 4 + 4 + 8 + 8 + 8 + 4;
 const BATCH_BYTES_MAX: usize = 64 << 20;
 const CONNECTIONS_MAX: usize = 10_000;
 /// Batches of a producer that a broker remembers.
 const IDEMPOTENT_IN_FLIGHT_MAX: usize = 5;
+const KEYS_MAX: u32 = 10_000_000;
 const RECORDS_PER_SECOND_MAX: u64 = 1_000_000_000;
 
 impl Options {
@@ -152,13 +185,19 @@ impl Options {
             partitions: 16,
             replication_factor: 1,
             topic_configs: Vec::new(),
-            record_bytes: 1024,
+            sizes: Sizes::Fixed(1024),
+            compression: Compression::None,
+            random_share: 1.0,
+            stamp: false,
             producers: 8,
             consumers: 2,
+            fan_out: false,
             threads: 1,
             rate: Rate::Max,
+            rate_steps: Vec::new(),
             duration: Duration::from_secs(5),
             warm_up: Duration::from_secs(2),
+            drain: Duration::from_secs(10),
             acks: Acks::All,
             idempotent: false,
             batch_bytes: 64 << 10,
@@ -173,7 +212,9 @@ impl Options {
             from: From::Earliest,
             until: Until::Duration,
             verify: false,
+            hdr_log: None,
             progress: false,
+            gate: None,
             stop: Arc::new(AtomicBool::new(false)),
         }
     }
@@ -192,18 +233,25 @@ impl Options {
         if self.partitions > 1_000_000 || self.threads > 1024 {
             return refuse("at most 1000000 partitions and 1024 threads are possible");
         }
-        if matches!(self.rate, Rate::PerSecond(rate) if rate == 0 || rate > RECORDS_PER_SECOND_MAX) {
-            return refuse("a rate is 1 to 1000000000 records per second, or max");
-        }
-        if self.record_bytes > BATCH_BYTES_MAX || self.batch_bytes > BATCH_BYTES_MAX {
+        if self.sizes.max() > BATCH_BYTES_MAX || self.batch_bytes > BATCH_BYTES_MAX {
             return refuse("a record or batch has at most 64 MiB");
         }
-        if self.mode == Mode::EndToEnd && self.record_bytes < STAMP_BYTES {
-            return refuse("an end-to-end record carries its due time and needs at least 24 bytes");
+        if let Some(fault) = self.sizes.fault() {
+            return refuse(fault);
         }
-        if matches!(self.keys, Keys::Count(0 | 10_000_001..)) {
+        if self.has_stamps() && self.sizes.min() < STAMP_BYTES {
+            return refuse("a record that carries its due time, number and checksum needs at least 36 bytes");
+        }
+        if self.keys != Keys::None && !(1..=KEYS_MAX).contains(&self.keys.count()) {
             return refuse("there are 1 to 10000000 keys, or none");
         }
+        if matches!(self.keys, Keys::Zipf { exponent, .. } if !(0.0..=10.0).contains(&exponent)) {
+            return refuse("the exponent of zipf lies between 0 and 10");
+        }
+        if !(0.0..=1.0).contains(&self.random_share) {
+            return refuse("the random share of a value lies between 0 and 1");
+        }
+        self.check_rate()?;
         if self.fetch_bytes_max > 1 << 30 || self.fetch_partition_bytes_max > 1 << 30 || self.fetch_bytes_max == 0 {
             return refuse("a fetch asks for 1 byte to 1 GiB");
         }
@@ -214,6 +262,32 @@ impl Options {
             return refuse("the duration must be more than nothing");
         }
         Ok(())
+    }
+
+    fn check_rate(&self) -> Result<(), Failure> {
+        let refuse = |reason: &str| Err(Failure::Options(reason.to_owned()));
+        if matches!(self.rate, Rate::PerSecond(rate) if rate == 0 || rate > RECORDS_PER_SECOND_MAX) {
+            return refuse("a rate is 1 to 1000000000 records per second, or max");
+        }
+        if self.rate == Rate::Max && !self.rate_steps.is_empty() {
+            return refuse("a rate that changes must not begin with max");
+        }
+        let rise = self.rate_steps.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        let starts = self.rate_steps.first().is_none_or(|(at, _)| !at.is_zero());
+        if !rise || !starts || self.rate_steps.iter().any(|(_, rate)| *rate > RECORDS_PER_SECOND_MAX) {
+            return refuse("the times of a changing rate rise from above 0, and each rate is at most 1000000000");
+        }
+        Ok(())
+    }
+
+    /// Whether the records carry stamps.
+    pub(crate) fn has_stamps(&self) -> bool {
+        self.mode == Mode::EndToEnd || (self.stamp && self.has_producers())
+    }
+
+    /// How many readers there are that read everything.
+    pub(crate) fn readers(&self) -> usize {
+        if self.fan_out { self.consumers } else { 1 }
     }
 
     pub(crate) fn has_producers(&self) -> bool {

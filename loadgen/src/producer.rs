@@ -8,18 +8,19 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use hdrhistogram::Histogram;
 use wire::produce::{PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData};
 use wire::{ApiKey, ErrorCode, Reader};
 
 use crate::arrival;
 use crate::clock::now_ns;
+use crate::composer::Order;
 use crate::connection::Connection;
 use crate::load::{KeyedLane, Load, Sent};
-use crate::payload::{Stamp, Template};
+use crate::maker::Maker;
+use crate::payload::Stamp;
 use crate::progress::Progress;
 use crate::sequences::Sequences;
-use crate::tally::{Tally, Window, histogram};
+use crate::tally::{Tally, Window};
 
 /// What all producers of a run do alike.
 #[derive(Clone, Debug)]
@@ -30,8 +31,6 @@ pub(crate) struct ProducePlan {
     pub(crate) linger_ns: u64,
     pub(crate) in_flight_max: usize,
     pub(crate) request_batches_max: usize,
-    /// Bytes of a record's key and value.
-    pub(crate) payload_bytes: u64,
     /// Whether records carry stamps, and the run's mark on them.
     pub(crate) run: Option<u64>,
     pub(crate) window: Window,
@@ -69,19 +68,16 @@ pub(crate) struct Producer {
     progress: Arc<Progress>,
     number: u64,
     load: Load,
-    /// One for each partition with keys; otherwise one for each batch of a request.
-    templates: Vec<Template>,
+    maker: Maker,
     links: Vec<Link>,
     /// The connection to each partition's leader.
     link_of: Vec<usize>,
     /// Whose turn it is: a partition, or a lane.
     turn: usize,
-    /// Sequence of the next record with a stamp.
-    sequence: u64,
+    /// The number of the next record in each partition.
+    numbers: Vec<u64>,
     /// The numbers of its batches, if it is idempotent.
     sequences: Option<Sequences>,
-    /// Latencies not yet shown in a progress line.
-    interval: Histogram<u64>,
     /// Room for the batches of the request that is being made.
     drafts: Vec<Sent>,
 }
@@ -92,7 +88,7 @@ pub(crate) struct ProducerParts {
     pub(crate) progress: Arc<Progress>,
     pub(crate) number: u64,
     pub(crate) load: Load,
-    pub(crate) templates: Vec<Template>,
+    pub(crate) maker: Maker,
     /// Connections with the partitions that are led behind them.
     pub(crate) links: Vec<(Connection, Vec<usize>)>,
     pub(crate) partitions: usize,
@@ -123,13 +119,12 @@ impl Producer {
             progress: parts.progress,
             number: parts.number,
             load: parts.load,
-            templates: parts.templates,
+            maker: parts.maker,
             links: links.collect(),
             link_of,
             turn: parts.turn,
-            sequence: 0,
+            numbers: vec![0; parts.partitions],
             sequences: parts.sequences,
-            interval: histogram(),
             drafts: Vec::new(),
         }
     }
@@ -179,13 +174,6 @@ impl Producer {
         }
     }
 
-    /// Hands the latencies since the last call to the progress line.
-    pub(crate) fn publish(&mut self) {
-        if !self.interval.is_empty() {
-            self.progress.publish(&mut self.interval);
-        }
-    }
-
     fn drive_unbounded(&mut self, tally: &mut Tally) -> u64 {
         for link in 0..self.links.len() {
             while self.links[link].has_room(&self.plan) {
@@ -198,8 +186,10 @@ impl Producer {
                     let partitions = &self.links[link].partitions;
                     let partition = partitions[self.turn % partitions.len()];
                     self.turn = self.turn.wrapping_add(1);
-                    let records = self.templates[self.template_of(partition, self.drafts.len())].records_max();
-                    self.drafts.push(Sent { partition, lane: 0, first: 0, records, batch_bytes: 0 });
+                    let first = self.numbers[partition];
+                    let most = self.maker.batch_records(partition, self.drafts.len());
+                    let records = self.maker.fitting(partition, first, most);
+                    self.drafts.push(Sent::draft(partition, 0, first, records));
                 }
                 self.send(link, 0, tally);
             }
@@ -211,7 +201,7 @@ impl Producer {
         loop {
             let Load::InTurn(lane) = &self.load else { unreachable!("checked by the caller") };
             let now_ns = now_ns();
-            match lane.ready_ns(self.templates[0].records_max(), self.plan.linger_ns) {
+            match lane.ready_ns(self.maker.batch_records(0, 0), self.plan.linger_ns) {
                 None => return u64::MAX,
                 Some(ready_ns) if ready_ns > now_ns => return ready_ns,
                 Some(ready_ns) => {
@@ -228,15 +218,15 @@ impl Producer {
     fn draft_in_turn(&mut self, first_partition: usize, now_ns: u64) {
         let Load::InTurn(lane) = &mut self.load else { unreachable!("checked by the caller") };
         let partitions = &self.links[self.link_of[first_partition]].partitions;
-        let batch_records = self.templates[0].records_max();
+        let batch_records = self.maker.batch_records(0, 0);
         let batches_max = self.plan.request_batches_max.min(partitions.len());
         let start = partitions.binary_search(&first_partition).expect("the connection leads to its leader");
         self.drafts.clear();
         while self.drafts.is_empty() || (self.drafts.len() < batches_max && lane.pending(now_ns) >= batch_records) {
             let partition = partitions[(start + self.drafts.len()) % partitions.len()];
-            let taken = lane.take(now_ns, batch_records);
-            let records = taken.end - taken.start;
-            self.drafts.push(Sent { partition, lane: 0, first: taken.start, records, batch_bytes: 0 });
+            let most = lane.pending(now_ns).min(batch_records);
+            let taken = lane.take(now_ns, self.maker.fitting(partition, lane.next(), most));
+            self.drafts.push(Sent::draft(partition, 0, taken.start, taken.end - taken.start));
         }
         self.turn = first_partition + self.drafts.len();
     }
@@ -278,12 +268,12 @@ impl Producer {
                 self.turn = index;
                 break;
             }
-            let batch_records = self.templates[*partition].records_max();
-            let taken = lane.take(now_ns, batch_records);
+            let batch_records = self.maker.batch_records(*partition, 0);
+            let most = lane.pending(now_ns).min(batch_records);
+            let taken = lane.take(now_ns, self.maker.fitting(*partition, lane.next(), most));
             *ready = lane.ready_ns(batch_records, self.plan.linger_ns);
             oldest_ns = oldest_ns.min(ready_ns);
-            let records = taken.end - taken.start;
-            self.drafts.push(Sent { partition: *partition, lane: index, first: taken.start, records, batch_bytes: 0 });
+            self.drafts.push(Sent::draft(*partition, index, taken.start, taken.end - taken.start));
         }
         (oldest_ns, next_ns)
     }
@@ -296,24 +286,19 @@ impl Producer {
         Some(self.turn)
     }
 
-    fn template_of(&self, partition: usize, batch: usize) -> usize {
-        if self.templates.len() == self.link_of.len() { partition } else { batch }
-    }
-
     /// Makes a request of the drafts and gives it to the kernel. `ready_ns` is when it should have left.
     fn send(&mut self, link: usize, ready_ns: u64, tally: &mut Tally) {
         let sent_ns = now_ns();
         if ready_ns > 0 {
             tally.sent_late_by(sent_ns.saturating_sub(ready_ns.max(self.links[link].room_since_ns)));
         }
-        self.fill_templates(sent_ns);
         let mut drafts = std::mem::take(&mut self.drafts);
-        let mut partition_data = Vec::with_capacity(drafts.len());
-        for (index, draft) in drafts.iter_mut().enumerate() {
-            let batch = self.templates[self.template_of(draft.partition, index)].cut_again(draft.records);
-            draft.batch_bytes = batch.len() as u64;
-            partition_data.push(PartitionProduceData { index: draft.partition as i32, records: Some(batch) });
-        }
+        self.make_batches(&mut drafts, sent_ns);
+        let partition_data = drafts.iter().enumerate().map(|(place, draft)| PartitionProduceData {
+            index: draft.partition as i32,
+            records: Some(self.maker.batch(draft, place)),
+        });
+        let partition_data = partition_data.collect();
         let plan = &self.plan;
         let request = ProduceRequest {
             transactional_id: None,
@@ -331,22 +316,21 @@ impl Producer {
         self.flush(link, tally);
     }
 
-    fn fill_templates(&mut self, sent_ns: u64) {
-        for index in 0..self.drafts.len() {
-            let draft = self.drafts[index];
-            let template = self.template_of(draft.partition, index);
-            if let Some(run) = self.plan.run {
-                for record in 0..draft.records {
-                    let due_ns = self.load.due_ns(&draft, draft.first + record).unwrap_or(sent_ns);
-                    let sequence = arrival::sequence(self.number, self.sequence);
-                    self.sequence += 1;
-                    self.templates[template].stamp(record as usize, &Stamp { run, due_ns, sequence });
-                }
-            }
-            let due_ns = self.load.due_ns(&draft, draft.first).unwrap_or(sent_ns);
-            let timestamp_ms = (due_ns as i64 + self.plan.wall_offset_ns) / 1_000_000;
-            let sequence = self.sequences.as_mut().map(|next| next.take(draft.partition, draft.records));
-            self.templates[template].cut(draft.records, timestamp_ms, sequence);
+    fn make_batches(&mut self, drafts: &mut [Sent], sent_ns: u64) {
+        for (place, draft) in drafts.iter_mut().enumerate() {
+            draft.number = self.numbers[draft.partition];
+            self.numbers[draft.partition] += draft.records;
+            let Sent { partition, first, records, number, .. } = *draft;
+            let (run, producer, load, drafted) = (self.plan.run, self.number, &self.load, *draft);
+            let due_ns = |index| load.due_ns(&drafted, first + index).unwrap_or(sent_ns);
+            let timestamp_ms = (due_ns(0) as i64 + self.plan.wall_offset_ns) / 1_000_000;
+            let sequence = self.sequences.as_mut().map(|next| next.take(partition, records));
+            let order = Order { partition, first, records, timestamp_ms, sequence };
+            let stamp = |index| {
+                let sequence = arrival::sequence(producer, number + index);
+                run.map(|run| Stamp { run, due_ns: due_ns(index), sequence })
+            };
+            self.maker.make(draft, place, order, stamp);
         }
     }
 
@@ -432,6 +416,7 @@ impl Producer {
         let request = in_flight.pop_front().expect("the caller has seen one");
         let service_ns = now_ns - request.sent_ns;
         let completed_in_window = self.plan.window.contains(now_ns);
+        tally.requests += 1;
         if completed_in_window {
             tally.produced.requests += 1;
             tally.produced.request_bytes += request.request_bytes;
@@ -445,25 +430,30 @@ impl Producer {
             }
             tally.records_acked += batch.records;
             self.progress.acked_records.fetch_add(batch.records, Relaxed);
-            self.progress.acked_bytes.fetch_add(batch.records * self.plan.payload_bytes, Relaxed);
+            self.progress.acked_bytes.fetch_add(batch.payload_bytes, Relaxed);
+            if self.plan.run.is_some() {
+                let numbers = batch.number..batch.number + batch.records;
+                tally.delivery.on_acked(self.number, batch.partition, numbers);
+            }
             if completed_in_window {
                 tally.produced.records += batch.records;
-                tally.produced.payload_bytes += batch.records * self.plan.payload_bytes;
+                tally.produced.payload_bytes += batch.payload_bytes;
                 tally.produced.batch_bytes += batch.batch_bytes;
             }
             if matches!(self.load, Load::Unbounded) {
-                self.interval.saturating_record_n(service_ns, batch.records);
-                if self.plan.window.contains(request.sent_ns) {
-                    tally.latency.saturating_record_n(service_ns, batch.records);
-                }
+                let counted = self.plan.window.contains(request.sent_ns);
+                let latencies = &mut tally.latencies;
+                let latencies = if counted { &mut latencies.ack } else { &mut latencies.outside };
+                latencies.saturating_record_n(service_ns, batch.records);
                 continue;
             }
             for index in batch.first..batch.first + batch.records {
                 let due_ns = self.load.due_ns(&batch, index).expect("a scheduled record has a due time");
-                self.interval.saturating_record(now_ns - due_ns);
                 if self.plan.window.contains(due_ns) {
-                    tally.latency.saturating_record(now_ns - due_ns);
-                    tally.service.saturating_record(service_ns);
+                    tally.latencies.ack.saturating_record(now_ns - due_ns);
+                    tally.latencies.service.saturating_record(service_ns);
+                } else {
+                    tally.latencies.outside.saturating_record(now_ns - due_ns);
                 }
             }
         }

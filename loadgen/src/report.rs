@@ -8,8 +8,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use crate::tally::{Flow, LAG_NS_TOLERATED, LagCount, Tally};
-use crate::{Acks, Keys, Mode, Options, Rate, Until, figures};
+use crate::tally::{Flow, LAG_NS_TOLERATED, LagCount, Latencies, Tally};
+use crate::timeline::Slice;
+use crate::{Acks, Keys, Mode, Options, Rate, Sizes, Until, figures};
 
 /// A share of late sends above this makes a run invalid.
 const LATE_SHARE_MAX: f64 = 0.01;
@@ -31,7 +32,11 @@ pub struct Workload {
     pub mode: &'static str,
     pub topic: String,
     pub partitions: usize,
+    /// On average, where sizes vary.
     pub record_bytes: usize,
+    /// The sizes in words.
+    pub sizes: String,
+    pub compression: &'static str,
     pub producers: usize,
     pub consumers: usize,
     pub threads: usize,
@@ -46,6 +51,12 @@ pub struct Workload {
     pub linger_ms: f64,
     /// Number of different keys, 0 for none.
     pub keys: u32,
+    /// How a record gets its key: none, in turn, uniform, or zipf with its exponent.
+    pub key_order: String,
+    /// Every consumer reads everything.
+    pub fan_out: bool,
+    /// Other rates from these seconds of the measured time on.
+    pub rate_steps: Vec<(f64, u64)>,
     pub warm_up_s: f64,
 }
 
@@ -82,17 +93,29 @@ pub struct Lag {
     pub sends: u64,
     /// Share of sends that left more than 100 us late through the generator's own fault.
     pub late_share: f64,
+    pub lag_ns_p50: u64,
+    pub lag_ns_p99: u64,
     pub lag_ns_max: u64,
 }
 
 /// What became of the records of the whole run, warm-up included.
 #[derive(Clone, Debug, Serialize)]
 pub struct Records {
+    /// Requests that carried them and were answered.
+    pub requests: u64,
     pub sent: u64,
     pub acked: u64,
-    /// End to end: those that reached a consumer.
+    /// Those that reached a consumer; with fan-out, counted for each of them.
     pub arrived: u64,
+    /// Those that reached the same consumer again.
     pub repeated: u64,
+    /// Those that came behind others that their producer sent later.
+    pub overtaken: u64,
+    /// Those whose own checksum does not hold.
+    pub corrupt: u64,
+    /// Acknowledged ones that did not reach a consumer, number by number. Where the producers are not part of the run: numbers
+    /// missing between others.
+    pub lost: u64,
 }
 
 /// Whether the figures can be believed.
@@ -135,12 +158,28 @@ pub struct Report {
     /// The generator's threads alone, within the measured time.
     pub cpu_s: f64,
     pub outcome: Outcome,
+    /// When it started, in milliseconds of the Unix epoch.
+    pub started_unix_ms: i64,
+    /// The run about second by second, warm-up included.
+    pub timeline: Vec<Slice>,
     #[serde(skip)]
-    tally: Box<Tally>,
+    stopped: bool,
+    #[serde(skip)]
+    latencies: Box<Latencies>,
+}
+
+/// What a run has measured.
+pub(crate) struct Measured {
+    pub(crate) tally: Tally,
+    pub(crate) latencies: Latencies,
+    pub(crate) timeline: Vec<Slice>,
+    pub(crate) epoch_ns: i64,
+    pub(crate) measured_ns: u64,
 }
 
 impl Report {
-    pub(crate) fn new(options: Options, broker: Broker, partitions: usize, tally: Tally, measured_ns: u64) -> Report {
+    pub(crate) fn new(options: Options, broker: Broker, partitions: usize, measured: Measured) -> Report {
+        let Measured { tally, latencies, timeline, epoch_ns, measured_ns } = measured;
         let measured_s = measured_ns as f64 / 1e9;
         let throughput = |wanted: bool, flow: &Flow| {
             let bytes = if flow.payload_bytes > 0 { flow.payload_bytes } else { flow.batch_bytes };
@@ -154,26 +193,41 @@ impl Report {
                 batch_bytes: flow.batch_bytes,
             })
         };
+        let records = records(&options, &tally);
         Report {
             produced: throughput(options.has_producers(), &tally.produced),
             consumed: throughput(options.has_consumers(), &tally.consumed),
-            latency: latency(&tally.latency),
-            service: latency(&tally.service),
-            end_to_end: latency(&tally.arrival),
-            lag: lag(&tally.lag),
-            records: Records {
-                sent: tally.records_sent,
-                acked: tally.records_acked,
-                arrived: tally.records_arrived,
-                repeated: tally.records_repeated,
-            },
+            latency: latency(&latencies.ack),
+            service: latency(&latencies.service),
+            end_to_end: latency(&latencies.arrival),
+            lag: lag(&tally.lag, &latencies.lag),
             cpu_s: tally.cpu_ns as f64 / 1e9,
-            outcome: Outcome { invalid: complaints(&options, &tally), errors: tally.errors.clone() },
+            outcome: Outcome { invalid: complaints(&options, &tally, &records), errors: tally.errors.clone() },
+            records,
             workload: workload(&options, partitions),
             broker,
             measured_s,
-            tally: Box::new(tally),
+            started_unix_ms: epoch_ns / 1_000_000,
+            timeline,
+            stopped: options.stop.load(Relaxed),
+            latencies: Box::new(latencies),
         }
+    }
+
+    /// What became of the records, in a line.
+    pub(crate) fn counted(&self) -> String {
+        struct Counted<'a>(&'a Report);
+        impl fmt::Display for Counted<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.write_records(f)
+            }
+        }
+        Counted(self).to_string()
+    }
+
+    /// Whether somebody ended the run before its time.
+    pub(crate) fn was_stopped(&self) -> bool {
+        self.stopped
     }
 
     pub fn to_json(&self) -> String {
@@ -187,7 +241,7 @@ impl Report {
             Some(_) => (".ack", ""),
             None => ("", ".arrival"),
         };
-        [(latency, &self.tally.latency), (arrival, &self.tally.arrival), (".service", &self.tally.service)]
+        [(latency, &self.latencies.ack), (arrival, &self.latencies.arrival), (".service", &self.latencies.service)]
             .into_iter()
             .filter(|(_, histogram)| !histogram.is_empty())
             .map(|(suffix, histogram)| (suffix, percentile_text(histogram)))
@@ -234,9 +288,11 @@ impl fmt::Display for Report {
         if let Some(lag) = &self.lag {
             writeln!(
                 f,
-                "generator   {:.2} % of {} sends left more than 100 us late by its own fault, at most {}",
+                "generator   {:.2} % of {} sends left more than 100 us late by its own fault; lag p50 {}, p99 {}, max {}",
                 lag.late_share * 100.0,
                 lag.sends,
+                figures::duration(lag.lag_ns_p50),
+                figures::duration(lag.lag_ns_p99),
                 figures::duration(lag.lag_ns_max),
             )?;
         }
@@ -247,41 +303,52 @@ impl fmt::Display for Report {
         }
         self.outcome.errors.iter().try_for_each(|(name, count)| writeln!(f, "errors      {count} x {name}"))?;
         self.outcome.invalid.iter().try_for_each(|reason| writeln!(f, "INVALID     {reason}"))?;
-        let shown = if self.end_to_end.is_some() { &self.tally.arrival } else { &self.tally.latency };
+        let shown = if self.end_to_end.is_some() { &self.latencies.arrival } else { &self.latencies.ack };
         write_bars(f, shown)
     }
 }
 
 impl Report {
     fn write_records(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Records { sent, acked, arrived, repeated } = self.records;
+        let Records { sent, acked, arrived, repeated, overtaken, corrupt, lost, .. } = self.records;
+        let arrivals = format!("{lost} lost, {repeated} repeated, {overtaken} out of order, {corrupt} corrupt");
         match (&self.consumed, &self.produced) {
+            (Some(consumed), None) if arrived > 0 => {
+                writeln!(f, "records     {} consumed, {arrived} of them numbered: {arrivals}", consumed.records)
+            }
             (Some(consumed), None) => writeln!(f, "records     {} consumed", consumed.records),
             (None, _) => writeln!(f, "records     {sent} sent, {acked} acknowledged, warm-up included"),
             (Some(_), Some(_)) => {
+                let each = if self.workload.fan_out { ", counted for each reader" } else { "" };
                 writeln!(
                     f,
-                    "records     {acked} acknowledged, {arrived} arrived, {repeated} repeated, warm-up included"
+                    "records     {sent} sent, {acked} acknowledged, {arrived} arrived{each}: {arrivals}, warm-up included"
                 )
             }
         }
     }
 
     fn write_heading(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Workload { mode, topic, partitions, record_bytes, producers, consumers, .. } = &self.workload;
+        let Workload { mode, topic, partitions, sizes, producers, consumers, .. } = &self.workload;
         write!(f, "{mode} {}", self.broker.address)?;
         if let Some(directory) = &self.broker.embedded_in {
             write!(f, " (in this process, data in {})", directory.display())?;
         }
         writeln!(f, ", topic {topic}, {partitions} partitions")?;
         if self.produced.is_some() {
-            let keys = if self.workload.keys == 0 { "no".to_owned() } else { self.workload.keys.to_string() };
+            let keys = match self.workload.keys {
+                0 => "no keys".to_owned(),
+                count => format!("{count} keys ({})", self.workload.key_order),
+            };
+            let compression = match self.workload.compression {
+                "none" => String::new(),
+                codec => format!(", {codec}"),
+            };
             let acks = if self.workload.acks == -1 { "all".to_owned() } else { self.workload.acks.to_string() };
             let idempotent = if self.workload.idempotent { ", idempotent" } else { "" };
             writeln!(
                 f,
-                "  {producers} producers, records of {}, {keys} keys, acks={acks}{idempotent}, batches up to {}, linger {} ms",
-                figures::bytes(*record_bytes as f64),
+                "  {producers} producers, records of {sizes}, {keys}, acks={acks}{idempotent}, batches up to {}{compression}, linger {} ms",
                 figures::bytes(self.workload.batch_bytes as f64),
                 self.workload.linger_ms,
             )?;
@@ -298,7 +365,8 @@ impl Report {
             }
         }
         if self.consumed.is_some() {
-            writeln!(f, "  {consumers} consumers")?;
+            let fan_out = if self.workload.fan_out { ", each of which reads everything" } else { "" };
+            writeln!(f, "  {consumers} consumers{fan_out}")?;
         }
         writeln!(f, "  measured {:.1} s after {:.1} s of warm-up", self.measured_s, self.workload.warm_up_s)
     }
@@ -313,9 +381,11 @@ fn workload(options: &Options, partitions: usize) -> Workload {
         },
         topic: options.topic.clone(),
         partitions,
-        record_bytes: options.record_bytes,
+        record_bytes: options.sizes.mean().round() as usize,
+        sizes: sizes(&options.sizes),
+        compression: options.compression.name(),
         producers: options.producers,
-        consumers: options.consumers.min(partitions),
+        consumers: if options.fan_out { options.consumers } else { options.consumers.min(partitions) },
         threads: options.threads,
         rate_records_per_s: match options.rate {
             Rate::Max => None,
@@ -327,21 +397,55 @@ fn workload(options: &Options, partitions: usize) -> Workload {
         idempotent: options.idempotent,
         batch_bytes: options.batch_bytes,
         linger_ms: options.linger.as_secs_f64() * 1e3,
-        keys: match options.keys {
-            Keys::None => 0,
-            Keys::Count(count) => count,
+        keys: options.keys.count(),
+        key_order: match options.keys {
+            Keys::None => "none".to_owned(),
+            Keys::Count(_) => "in turn".to_owned(),
+            Keys::Uniform(_) => "uniform".to_owned(),
+            Keys::Zipf { exponent, .. } => format!("zipf {exponent}"),
         },
+        fan_out: options.fan_out,
+        rate_steps: options.rate_steps.iter().map(|(at, rate)| (at.as_secs_f64(), *rate)).collect(),
         warm_up_s: if options.until == Until::Duration { options.warm_up.as_secs_f64() } else { 0.0 },
     }
 }
 
+fn sizes(sizes: &Sizes) -> String {
+    match sizes {
+        Sizes::Fixed(bytes) => figures::bytes(*bytes as f64),
+        Sizes::Uniform { min, max } => format!("{min} to {max} B"),
+        Sizes::Weighted(sizes) => {
+            let parts = sizes.iter().map(|(bytes, weight)| format!("{weight} x {bytes}"));
+            format!("{} B", parts.collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+fn records(options: &Options, tally: &Tally) -> Records {
+    Records {
+        requests: tally.requests,
+        sent: tally.records_sent,
+        acked: tally.records_acked,
+        arrived: tally.records_arrived,
+        repeated: tally.records_repeated,
+        overtaken: tally.records_overtaken,
+        corrupt: tally.records_corrupt,
+        lost: match options.mode {
+            // What a stop cuts off is not lost.
+            _ if options.stop.load(Relaxed) => 0,
+            Mode::EndToEnd => tally.delivery.lost(options.readers()),
+            _ => tally.records_gaps,
+        },
+    }
+}
+
 /// Why the figures do not say what they seem to.
-fn complaints(options: &Options, tally: &Tally) -> Vec<String> {
+fn complaints(options: &Options, tally: &Tally, records: &Records) -> Vec<String> {
     let mut complaints = Vec::new();
     if options.stop.load(Relaxed) {
         complaints.push("the run was stopped before its end".to_owned());
     }
-    let LagCount { sends, sends_late, .. } = tally.lag;
+    let LagCount { sends, sends_late } = tally.lag;
     if sends_late as f64 > sends as f64 * LATE_SHARE_MAX {
         complaints.push(format!(
             "the generator itself fell behind: {sends_late} of {sends} sends left more than {} us late; give it more CPU \
@@ -352,12 +456,18 @@ fn complaints(options: &Options, tally: &Tally) -> Vec<String> {
     if options.has_producers() && options.acks != Acks::None && tally.records_acked == 0 {
         complaints.push("no record was acknowledged".to_owned());
     }
-    let missing = tally.records_acked.saturating_sub(tally.records_arrived);
-    if options.mode == Mode::EndToEnd && missing > 0 {
-        complaints.push(format!("{missing} acknowledged records did not reach a consumer"));
-    }
-    if tally.records_repeated > 0 {
-        complaints.push(format!("{} records reached a consumer twice or out of order", tally.records_repeated));
+    if options.acks != Acks::None || options.mode == Mode::Consume {
+        let Records { repeated, overtaken, corrupt, lost, .. } = *records;
+        for (count, what) in [
+            (lost, "acknowledged records did not reach a consumer"),
+            (repeated, "records reached a consumer twice"),
+            (overtaken, "records reached a consumer out of order"),
+            (corrupt, "records are not what was sent: their checksum does not hold"),
+        ] {
+            if count > 0 {
+                complaints.push(format!("{count} {what}"));
+            }
+        }
     }
     match options.until {
         Until::Messages(count) if tally.consumed.records < count => {
@@ -386,16 +496,18 @@ fn latency(histogram: &Histogram<u64>) -> Option<Latency> {
     })
 }
 
-fn lag(count: &LagCount) -> Option<Lag> {
+fn lag(count: &LagCount, lags: &Histogram<u64>) -> Option<Lag> {
     (count.sends > 0).then(|| Lag {
         sends: count.sends,
         late_share: count.sends_late as f64 / count.sends as f64,
-        lag_ns_max: count.lag_ns_max,
+        lag_ns_p50: lags.value_at_quantile(0.5),
+        lag_ns_p99: lags.value_at_quantile(0.99),
+        lag_ns_max: lags.max(),
     })
 }
 
 /// The format of HdrHistogram's outputPercentileDistribution with 5 steps per half distance, in milliseconds.
-fn percentile_text(histogram: &Histogram<u64>) -> String {
+pub(crate) fn percentile_text(histogram: &Histogram<u64>) -> String {
     let mut text = format!("{:>12} {:>14} {:>10} {:>14}\n\n", "Value", "Percentile", "TotalCount", "1/(1-Percentile)");
     let ms = |ns: f64| ns / 1e6;
     let mut total = 0;

@@ -19,6 +19,8 @@ pub enum Limit {
     Loopback,
     /// A round trip over loopback and one small durable write.
     DurableRoundTrip,
+    /// One small durable write after the other, per second.
+    FlushRate,
     /// The median of another case of the same run.
     Case(&'static str),
 }
@@ -88,16 +90,19 @@ pub fn bound(limit: Limit, ceilings: &[Ceiling], samples: &Samples) -> Option<Bo
     let best = |wanted: &dyn Fn(&str) -> bool| best(ceilings, wanted);
     let network = best(&loopback::is_rate);
     let slower = |a: Option<Bound>, b: Option<Bound>| a.zip(b).map(|(a, b)| if a.value <= b.value { a } else { b });
+    let only = |name: &str| best(&|found| found == name).map(|bound| bound.value);
+    let small_write_us = || disk::SMALL_WRITES_P50.into_iter().filter_map(only).min_by(f64::total_cmp);
     match limit {
         Limit::None => None,
         Limit::Loopback => network,
         Limit::DurableWrite => slower(network, best(&disk::is_write_rate)),
         Limit::DiskRead => slower(network, best(&disk::is_read_rate)),
         Limit::DurableRoundTrip => {
-            let only = |name: &str| best(&|found| found == name).map(|bound| bound.value);
-            let write = disk::SMALL_WRITES_P50.into_iter().filter_map(only).min_by(f64::total_cmp)?;
-            let value = only(loopback::SMALL_ECHO_P50)? + write;
+            let value = only(loopback::SMALL_ECHO_P50)? + small_write_us()?;
             Some(Bound { name: "round trip + durable write".to_owned(), value })
+        }
+        Limit::FlushRate => {
+            Some(Bound { name: "durable writes, one after the other".to_owned(), value: 1e6 / small_write_us()? })
         }
         Limit::Case(case) => {
             stats::spread(samples.of(case)).map(|spread| Bound { name: case.to_owned(), value: spread.median })

@@ -2,7 +2,8 @@
 //! one round. [`run`] does the rest for all of them alike, so that each prints ours, the ceiling of the same run and the
 //! ratio, what it cost, and on which machine.
 //!
-//! A new scenario is a file with a `pub const SCENARIO: Scenario`, and its line in [`ALL`]. Its round gets a [`TestBed`]:
+//! A new scenario is a `Scenario` constant and its line in [`ALL`]; one that only puts loads on brokers is a list of them for
+//! [`loads::round`]. Its round gets a [`TestBed`]:
 //! `bed.start_broker`, `bed.load` (which counts the cost), `bed.note(CASE, value)`. A comparison of two ways of doing
 //! something (A B A B) is a case of its own whose samples are ratios within a round; its target stands in its [`Aim`].
 
@@ -14,13 +15,17 @@ mod bypass;
 mod ceilings_alone;
 mod cold_read;
 mod compaction;
+pub mod curves;
 mod density;
 mod filling;
 mod idempotence;
+mod loads;
+mod produce;
 mod recovery;
 mod retention;
 mod rolls;
 mod run_dir;
+mod serve;
 mod test_bed;
 
 use std::collections::BTreeMap;
@@ -82,11 +87,23 @@ pub const ALL: &[Scenario] = &[
     ceilings_alone::SCENARIO,
     cold_read::SCENARIO,
     compaction::SCENARIO,
+    produce::COMPRESSION,
+    serve::CONNECTIONS,
     density::SCENARIO,
+    serve::FANOUT,
     idempotence::SCENARIO,
+    produce::KEYED,
+    serve::LATENCY,
+    produce::MESSAGE_SIZE,
+    produce::DURABLE,
+    produce::RELAXED,
     recovery::SCENARIO,
     retention::SCENARIO,
     rolls::SCENARIO,
+    produce::SINGLE,
+    produce::SMALL_PRODUCERS,
+    serve::SOAK,
+    serve::TAIL_CONSUME,
 ];
 
 /// Runs all rounds of a scenario.

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::aim::{self, Aim, Samples};
 use super::run_dir::RunDir;
@@ -15,10 +16,14 @@ use crate::load::{Load, Loadgen, RunningLoad};
 use crate::machine::Machine;
 use crate::process::{Broker, ServeOptions};
 use crate::report::{Ceiling, Cost, Report, Row};
+use crate::syscalls::Counter;
 
 /// In the target directory.
 const BROKER_TRACE: &str = "bench-ringmain.log";
 const LOADGEN_TRACE: &str = "bench-loadgen.log";
+/// System calls are counted so long after the start of a load, and so long.
+const SYSCALLS_AFTER: Duration = Duration::from_millis(1200);
+const SYSCALLS_FOR: Duration = Duration::from_millis(250);
 /// A run never takes the last of a disk: others, and the broker's own reserve, need it.
 const FREE_RESERVE_BYTES: u64 = 8 << 30;
 
@@ -153,7 +158,10 @@ impl<'a> TestBed<'a> {
     /// Runs the load generator to its end and counts what that cost, under the name `case`.
     pub fn load(&mut self, broker: &Broker, case: &str, arguments: &[&str]) -> Result<Load, Failure> {
         let (watch, cpu_before_s, device_before) = (Stopwatch::start(), broker.cpu_seconds()?, self.device.counts());
-        let load = self.start_load("main", broker, arguments)?.finish()?;
+        let mut running = self.start_load("main", broker, arguments)?;
+        let syscalls_per_s = syscalls_per_s(broker, &mut running);
+        let load = running.finish()?;
+        let requests_per_s = load.requests_per_s();
         let cost = Cost {
             case: case.to_owned(),
             wall_s: watch.seconds(),
@@ -161,6 +169,8 @@ impl<'a> TestBed<'a> {
             loadgen_cpu_s: load.loadgen_cpu_s,
             broker_resident_mib: broker.resident_mib()?,
             device: self.device.counts().since(device_before),
+            requests: load.requests(),
+            syscalls_per_request: syscalls_per_s.filter(|_| requests_per_s > 0.0).map(|rate| rate / requests_per_s),
         };
         match self.costs.iter_mut().find(|found| found.case == case) {
             Some(found) => found.add(&cost),
@@ -219,4 +229,16 @@ impl<'a> TestBed<'a> {
         let row = Row::new(aim.case.clone(), aim.unit, aim.better, self.samples.of(&aim.case).to_vec());
         row.bounded(aim::bound(aim.limit, &self.ceilings, &self.samples)).aimed(target)
     }
+}
+
+/// System calls of the broker per second, counted over a part of the load: counting costs each of them a little.
+fn syscalls_per_s(broker: &Broker, load: &mut RunningLoad) -> Option<f64> {
+    if load.ended_within(SYSCALLS_AFTER) {
+        return None;
+    }
+    let mut counter = Counter::start(broker.pid())?;
+    let watch = Stopwatch::start();
+    let ended = load.ended_within(SYSCALLS_FOR);
+    let rate = counter.count() as f64 / watch.seconds();
+    (!ended).then_some(rate)
 }

@@ -1,4 +1,4 @@
-//! The load generator against a broker of a few lines whose behaviour is known, so that its figures can be checked.
+//! A broker of a few lines whose behaviour is known.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use batch::{LeaderEpoch, Offset};
-use loadgen::{Acks, Keys, Mode, Options, Rate, Report, Until};
 use wire::api_versions::ApiVersionsResponse;
 use wire::create_topics::{CreatableTopicResult, CreateTopicsRequest, CreateTopicsResponse};
 use wire::fetch::{FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData};
@@ -21,29 +20,51 @@ use wire::{ApiKey, ErrorCode, Reader, Records, RequestHeader, frame};
 
 /// How the broker misbehaves.
 #[derive(Clone, Copy, Default)]
-struct Temper {
+pub struct Temper {
     /// The produce request with this number keeps its connection waiting this long.
-    stall: Option<(u64, Duration)>,
+    pub stall: Option<(u64, Duration)>,
     /// Every so many produce requests one is refused.
-    refuse_every: Option<u64>,
+    pub refuse_every: Option<u64>,
+    /// What is done, behind a good answer, to the batch of the produce request with this number.
+    pub deceit: Option<(u64, Deceit)>,
+}
+
+/// What no broker may do to a batch that it has acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deceit {
+    Lose,
+    Repeat,
+    /// The next batch of the partition comes before it.
+    Overtake,
+    /// A byte of its last value is another, and the batch's checksum is made anew.
+    Alter,
 }
 
 /// A broker in memory: one topic, and a thread for each connection.
-struct Broker {
-    address: SocketAddr,
+pub struct Broker {
+    pub address: SocketAddr,
     temper: Temper,
-    partitions: Mutex<Vec<Partition>>,
+    pub partitions: Mutex<Vec<Partition>>,
     produced: AtomicU64,
 }
 
 #[derive(Clone, Default)]
-struct Partition {
-    next_offset: i64,
+pub struct Partition {
+    pub next_offset: i64,
     batches: BTreeMap<i64, Vec<u8>>,
+    held_back: Option<Vec<u8>>,
+}
+
+impl Partition {
+    fn append(&mut self, mut bytes: Vec<u8>, records: i32) {
+        batch::stamp(&mut bytes, Offset(self.next_offset), LeaderEpoch(0));
+        self.batches.insert(self.next_offset, bytes);
+        self.next_offset += i64::from(records);
+    }
 }
 
 impl Broker {
-    fn start(temper: Temper) -> Arc<Broker> {
+    pub fn start(temper: Temper) -> Arc<Broker> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let broker = Arc::new(Broker { address, temper, partitions: Mutex::default(), produced: AtomicU64::new(0) });
@@ -155,10 +176,26 @@ impl Broker {
             let mut bytes = data.records.unwrap().to_vec();
             let records = batch::check(&bytes).expect("only sound batches are sent").info.record_count;
             let base_offset = partition.next_offset;
-            if !refused {
-                batch::stamp(&mut bytes, Offset(base_offset), LeaderEpoch(0));
-                partition.batches.insert(base_offset, bytes);
-                partition.next_offset += i64::from(records);
+            let deceit = self.temper.deceit.filter(|(at, _)| *at == number).map(|(_, deceit)| deceit);
+            match deceit {
+                _ if refused => {}
+                Some(Deceit::Lose) => {}
+                Some(Deceit::Overtake) => partition.held_back = Some(bytes),
+                deceit => {
+                    if deceit == Some(Deceit::Alter) {
+                        let last = bytes.len() - 2;
+                        bytes[last] ^= 1;
+                        batch::reseal(&mut bytes);
+                    }
+                    if deceit == Some(Deceit::Repeat) {
+                        partition.append(bytes.clone(), records);
+                    }
+                    partition.append(bytes, records);
+                    if let Some(held_back) = partition.held_back.take() {
+                        let records = batch::check(&held_back).unwrap().info.record_count;
+                        partition.append(held_back, records);
+                    }
+                }
             }
             let error_code = if refused { ErrorCode::NOT_ENOUGH_REPLICAS } else { ErrorCode::NONE };
             PartitionProduceResponse { index: data.index, error_code, base_offset, ..Default::default() }
@@ -203,123 +240,4 @@ impl Broker {
         let gaps = FetchResponse { responses: vec![topic], ..Default::default() }.encode(version, out);
         assert!(gaps.is_empty());
     }
-}
-
-fn options(mode: Mode, broker: &Broker) -> Options {
-    let mut options = Options::new(mode);
-    options.bootstrap = Some(broker.address.to_string());
-    options.partitions = 4;
-    options.record_bytes = 100;
-    options.producers = 2;
-    options.warm_up = Duration::ZERO;
-    options.duration = Duration::from_millis(1000);
-    options
-}
-
-fn assert_no_errors(report: &Report) {
-    assert!(report.outcome.errors.is_empty(), "{:?}", report.outcome);
-}
-
-#[test]
-fn a_stall_shows_in_every_record_that_was_due_meanwhile() {
-    let stall = Duration::from_millis(400);
-    let broker = Broker::start(Temper { stall: Some((100, stall)), ..Temper::default() });
-    let mut options = options(Mode::Produce, &broker);
-    options.rate = Rate::PerSecond(1_000);
-    options.producers = 1;
-    options.in_flight_max = 1;
-    let report = loadgen::run(options).unwrap();
-    assert_no_errors(&report);
-    let latency = report.latency.unwrap();
-    assert_eq!(latency.records, 1_000, "every record that was due is counted once");
-    // About 400 of the 1,000 records were due during the stall; their mean wait is half of it.
-    assert!(latency.max_ns >= stall.as_nanos() as u64);
-    assert!(latency.p90_ns > 200_000_000, "p90 {} ns hides the stall", latency.p90_ns);
-    // One request alone met the stall, which is all that the time from the send would show.
-    assert!(report.service.unwrap().p50_ns < 100_000_000);
-}
-
-#[test]
-fn all_records_of_the_schedule_are_sent_with_and_without_keys() {
-    for keys in [Keys::None, Keys::Count(10)] {
-        let broker = Broker::start(Temper::default());
-        let mut options = options(Mode::Produce, &broker);
-        options.rate = Rate::PerSecond(20_000);
-        options.keys = keys;
-        let report = loadgen::run(options).unwrap();
-        assert_no_errors(&report);
-        assert_eq!((report.records.sent, report.records.acked), (20_000, 20_000), "{keys:?}");
-        let stored: i64 = broker.partitions.lock().unwrap().iter().map(|partition| partition.next_offset).sum();
-        assert_eq!(stored, 20_000, "{keys:?}");
-    }
-}
-
-#[test]
-fn rate_max_is_a_closed_loop_and_says_so() {
-    let broker = Broker::start(Temper::default());
-    let mut options = options(Mode::Produce, &broker);
-    options.duration = Duration::from_millis(300);
-    let report = loadgen::run(options).unwrap();
-    assert_no_errors(&report);
-    assert!(report.records.acked > 0);
-    assert_eq!(report.records.sent, report.records.acked);
-    assert_eq!(report.workload.loop_kind, "closed");
-    assert!(report.to_string().contains("closed by 5 requests in flight"));
-}
-
-#[test]
-fn end_to_end_every_acknowledged_record_arrives_once() {
-    let broker = Broker::start(Temper::default());
-    let mut options = options(Mode::EndToEnd, &broker);
-    options.rate = Rate::PerSecond(5_000);
-    options.threads = 2;
-    let report = loadgen::run(options).unwrap();
-    assert_no_errors(&report);
-    assert_eq!((report.records.acked, report.records.arrived, report.records.repeated), (5_000, 5_000, 0));
-    assert_eq!(report.end_to_end.unwrap().records, 5_000);
-}
-
-#[test]
-fn what_was_produced_is_consumed_to_the_end() {
-    let broker = Broker::start(Temper::default());
-    let mut produce = options(Mode::Produce, &broker);
-    produce.rate = Rate::PerSecond(3_000);
-    loadgen::run(produce).unwrap();
-    let mut consume = options(Mode::Consume, &broker);
-    consume.until = Until::End;
-    consume.verify = true;
-    let report = loadgen::run(consume).unwrap();
-    assert!(report.outcome.is_good(), "{:?}", report.outcome);
-    assert_eq!(report.consumed.unwrap().records, 3_000);
-}
-
-#[test]
-fn refusals_are_counted_by_their_code() {
-    let broker = Broker::start(Temper { refuse_every: Some(10), ..Temper::default() });
-    let mut options = options(Mode::Produce, &broker);
-    options.rate = Rate::PerSecond(2_000);
-    let report = loadgen::run(options).unwrap();
-    assert!(!report.outcome.is_good());
-    let refused = report.outcome.errors["NOT_ENOUGH_REPLICAS"];
-    assert!(refused > 0);
-    assert_eq!(report.records.acked + refused, 2_000);
-}
-
-#[test]
-fn without_acknowledgements_nothing_is_waited_for() {
-    let broker = Broker::start(Temper::default());
-    let mut options = options(Mode::Produce, &broker);
-    options.rate = Rate::PerSecond(2_000);
-    options.acks = Acks::None;
-    let report = loadgen::run(options).unwrap();
-    assert_no_errors(&report);
-    assert_eq!(report.records.sent, 2_000);
-}
-
-#[test]
-fn a_broker_that_is_not_there_is_one_sentence() {
-    let mut options = Options::new(Mode::Produce);
-    options.bootstrap = Some("127.0.0.1:1".to_owned());
-    let failure = loadgen::run(options).unwrap_err().to_string();
-    assert!(failure.starts_with("cannot connect to 127.0.0.1:1"), "{failure}");
 }
