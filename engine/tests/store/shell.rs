@@ -114,7 +114,8 @@ pub struct Shell {
     pub removals_failed: bool,
     /// Deleted logs whose files nobody will remove any more.
     pub abandoned: BTreeSet<LogId>,
-    pub checkpoints_written: u64,
+    /// The last checkpoint that this process has written.
+    pub newest_checkpoint: Option<u64>,
 }
 
 impl Shell {
@@ -136,7 +137,7 @@ impl Shell {
             unsynced_indexes: BTreeSet::new(),
             removals_failed: false,
             abandoned: BTreeSet::new(),
-            checkpoints_written: 0,
+            newest_checkpoint: None,
         }
     }
 
@@ -154,7 +155,7 @@ impl Shell {
         (
             count(|report| matches!(report, Report::Group(_))),
             count(|report| matches!(report, Report::Blocks { .. } | Report::Sealed { .. })),
-            count(|report| matches!(report, Report::Synced | Report::CheckpointWritten)),
+            count(|report| matches!(report, Report::Synced | Report::CheckpointWritten(_))),
         )
     }
 
@@ -233,8 +234,8 @@ impl Shell {
             Report::Blocks { log, segment, position, len } => store.on_blocks_written(log, segment, position, len),
             Report::Sealed { log, segment, partial_bytes } => store.on_sealed(log, segment, partial_bytes),
             Report::Synced => store.on_segments_synced(effects),
-            Report::CheckpointWritten => {
-                self.checkpoints_written += 1;
+            Report::CheckpointWritten(seq) => {
+                self.newest_checkpoint = Some(seq);
                 store.on_checkpoint_written(effects);
             }
             Report::LogRemoved(log) => store.on_log_removed(log),

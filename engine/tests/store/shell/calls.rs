@@ -54,7 +54,7 @@ pub(super) enum Report {
     Blocks { log: LogId, segment: Offset, position: u64, len: u64 },
     Sealed { log: LogId, segment: Offset, partial_bytes: u64 },
     Synced,
-    CheckpointWritten,
+    CheckpointWritten(u64),
     LogRemoved(LogId),
     Nothing,
 }
@@ -100,9 +100,11 @@ impl Shell {
             }
             Effect::WriteCheckpoint(mut checkpoint) if self.planted == Planted::CheckpointWithoutProducers => {
                 checkpoint.logs.iter_mut().for_each(|log| log.producers.clear());
-                (self.checkpoint(&checkpoint), Report::CheckpointWritten)
+                (self.checkpoint(&checkpoint), Report::CheckpointWritten(checkpoint.seq))
             }
-            Effect::WriteCheckpoint(checkpoint) => (self.checkpoint(&checkpoint), Report::CheckpointWritten),
+            Effect::WriteCheckpoint(checkpoint) => {
+                (self.checkpoint(&checkpoint), Report::CheckpointWritten(checkpoint.seq))
+            }
             Effect::ReadPiece(read) => unreachable!("the readers are not the shell's: {read:?}"),
             Effect::RemoveLog(log) => (vec![Call::RemoveLog(log)], Report::LogRemoved(log)),
             Effect::RemoveSegments { log, segments } => {

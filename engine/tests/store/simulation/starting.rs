@@ -32,7 +32,10 @@ impl Simulation {
         } else if self.shell.planted != Planted::LeaveOutCopies || of_older.is_empty() {
             spare_one(&mut self.random, &mut of_newest);
         }
+        let of_older_before = of_older.len();
         of_older.retain(|_| self.random.one_in(2));
+        // Before the older one there may be another, which a power cut has brought back, and nothing leads from it to here.
+        self.lives_on_one_checkpoint |= of_older_before > 0 && of_older.len() == of_older_before;
         for (name, bits) in of_newest.into_iter().chain(of_older) {
             self.shell.disk.flip(name, self.random.below(bits));
             self.counts.checkpoints_damaged += 1;
@@ -68,8 +71,11 @@ impl Simulation {
         self.compacting = None;
         self.effects.clear();
         let abandoned = std::mem::take(&mut self.shell.abandoned);
-        self.lives_on_one_checkpoint &= self.shell.checkpoints_written == 0;
+        let written = self.shell.newest_checkpoint;
+        self.lives_on_one_checkpoint &= written.is_none();
         self.shell = Shell::new(disk, planted, SHARD, self.world.journal_file_bytes);
+        let files = written.map(|seq| self.shell.sound_files_of(seq));
+        assert!(files.is_none_or(|files| files.len() == 2), "checkpoint {written:?} was written, and is not there twice");
         self.damage_checkpoint();
         self.damage_indexes();
         let unreadable = self.reopen_unreadable();
