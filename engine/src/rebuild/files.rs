@@ -1,5 +1,7 @@
 //! The segment files of one log, found without a checkpoint that names them: how far each is sound, and which of them are the log.
 
+use std::cmp::Reverse;
+
 use batch::{LeaderEpoch, Offset};
 
 use crate::checkpoint::{IndexEntry, SegmentCheckpoint};
@@ -135,11 +137,11 @@ impl SegmentScan {
 }
 
 /// Which files are the log, in order, and which are not. Of several with one base offset the one that compaction made last counts, if it is
-/// whole: what it replaced may be gone in part. A file that begins within another is left from a process before that rolled elsewhere.
+/// whole: what it replaced may be gone in part. If none is whole, the one that leads furthest counts. A file that begins within another is
+/// left from a process before that rolled elsewhere.
 pub(super) fn ladder(mut files: Vec<FoundSegment>) -> (Vec<FoundSegment>, Vec<FoundSegment>) {
     files.retain(|file| file.summary.bytes > 0 || file.fault.is_some());
-    // At each base offset the best one first.
-    files.sort_by_key(|file| (file.name.base, !file.is_whole(), std::cmp::Reverse(file.name.revision)));
+    files.sort_by_key(best_first);
     let mut rejected: Vec<FoundSegment> = Vec::new();
     loop {
         let (ladder, passed): (Vec<_>, Vec<_>) = climb(std::mem::take(&mut files));
@@ -152,10 +154,16 @@ pub(super) fn ladder(mut files: Vec<FoundSegment>) -> (Vec<FoundSegment>, Vec<Fo
                 files = ladder.into_iter().chain(passed).collect();
                 let at = files.iter().position(|file| file.name == name).expect("it is one of them");
                 rejected.push(files.remove(at));
-                files.sort_by_key(|file| (file.name.base, !file.is_whole(), std::cmp::Reverse(file.name.revision)));
+                files.sort_by_key(best_first);
             }
         }
     }
+}
+
+/// By base offset, and at each of them the best one first.
+fn best_first(file: &FoundSegment) -> (Offset, Reverse<(bool, Offset, u32)>) {
+    let sound_until = if file.is_whole() { Offset::MAX } else { file.summary.next_offset };
+    (file.name.base, Reverse((file.is_whole(), sound_until, file.name.revision)))
 }
 
 fn climb(files: Vec<FoundSegment>) -> (Vec<FoundSegment>, Vec<FoundSegment>) {
@@ -169,14 +177,15 @@ fn climb(files: Vec<FoundSegment>) -> (Vec<FoundSegment>, Vec<FoundSegment>) {
 }
 
 /// A compacted file that does not hold all that was to be compacted, since a file that it would replace goes on where it ends, and that
-/// need not count, since what it was made of is there.
+/// need not count, since what it was made of is there. That file may begin where it does: no checkpoint had named the compacted one, and
+/// the log went on in the file that it was made of.
 fn halfway(ladder: &[FoundSegment], passed: &[FoundSegment]) -> Option<SegmentName> {
     let is_halfway = |file: &&FoundSegment| {
         let (base, next) = (file.name.base, file.summary.next_offset);
         let older =
             || passed.iter().filter(|other| other.name.revision < file.name.revision && other.summary.bytes > 0);
         let goes_on =
-            older().any(|other| base < other.name.base && other.name.base < next && next < other.summary.next_offset);
+            older().any(|other| base <= other.name.base && other.name.base < next && next < other.summary.next_offset);
         file.is_compacted() && goes_on && older().any(|other| other.name.base == base)
     };
     ladder.iter().find(is_halfway).map(|file| file.name)

@@ -75,7 +75,10 @@ impl Simulation {
         self.lives_on_one_checkpoint &= written.is_none();
         self.shell = Shell::new(disk, planted, SHARD, self.world.journal_file_bytes);
         let files = written.map(|seq| self.shell.sound_files_of(seq));
-        assert!(files.is_none_or(|files| files.len() == 2), "checkpoint {written:?} was written, and is not there twice");
+        assert!(
+            files.is_none_or(|files| files.len() == 2),
+            "checkpoint {written:?} was written, and is not there twice"
+        );
         self.damage_checkpoint();
         self.damage_indexes();
         let unreadable = self.reopen_unreadable();
