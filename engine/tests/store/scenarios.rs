@@ -1,5 +1,6 @@
 //! What went wrong once, each on its own. The simulation found most of these, or would have.
 
+mod checkpoints;
 mod producers;
 
 use batch::{BatchBuilder, Compression, LeaderEpoch};

@@ -264,7 +264,16 @@ impl Shell {
                 let names = [Some(request.file()), old].into_iter().flatten().map(Name::Journal);
                 names.for_each(|name| self.unlink_if_there(name));
             }
-            (Effect::WriteCheckpoint(checkpoint), _) => self.unlink_if_there(Name::Temporary(checkpoint.seq)),
+            (Effect::WriteCheckpoint(checkpoint), call) => {
+                self.unlink_if_there(Name::Temporary(checkpoint.seq));
+                // The copy is new if its name is yet to be synced. A try that found it there would not sync it.
+                let is_new = task.calls.iter().any(|call| matches!(call, Call::SyncDir(Dir::Copies)));
+                if let Some(Call::Write { name, .. }) = call
+                    && is_new
+                {
+                    self.unlink_if_there(name);
+                }
+            }
             (_, Some(Call::Write { name, position, bytes })) => {
                 let written = random.below(bytes.len() / 512 + 1) * 512;
                 self.disk.write(name, position, &bytes[..written]);
