@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use batch::{LeaderEpoch, Offset};
 
+use super::producers::{FoundProducers, ProducerScan};
 use crate::checkpoint::{IndexEntry, SegmentCheckpoint};
 use crate::ids::{LogId, SegmentName};
 use crate::log::{Segment, SegmentWalk, WalkError, WalkFault};
@@ -17,6 +18,8 @@ pub struct FoundSegment {
     pub summary: SegmentCheckpoint,
     pub entries: Vec<IndexEntry>,
     pub leader_epochs: Vec<(LeaderEpoch, Offset)>,
+    /// Of the batches that are sound.
+    pub producers: FoundProducers,
     /// Its index says that the file is all of it.
     pub is_sealed: bool,
     /// Base offset and CRC of the first batch that was not to be walked, which the journal has.
@@ -33,6 +36,7 @@ impl FoundSegment {
             summary: Segment::new(base).to_checkpoint(),
             entries: Vec::new(),
             leader_epochs: Vec::new(),
+            producers: FoundProducers::default(),
             is_sealed: false,
             beyond: None,
             fault: None,
@@ -60,6 +64,7 @@ pub struct SegmentScan {
     name: SegmentName,
     until: Offset,
     walk: SegmentWalk,
+    producers: ProducerScan,
     index: Option<SegmentIndex>,
     fault: Option<WalkFault>,
     /// The walk goes on here.
@@ -82,7 +87,8 @@ impl SegmentScan {
             index.log == log && index.summary.name() == name && index.summary.bytes == file_bytes
         };
         let (index, walk) = (index.filter(is_its), SegmentWalk::until(name, until));
-        SegmentScan { name, until, walk, index, fault: None, seeks: None, position: 0, is_over: false }
+        let producers = ProducerScan::default();
+        SegmentScan { name, until, walk, producers, index, fault: None, seeks: None, position: 0, is_over: false }
     }
 
     /// Takes the bytes that follow those before. Returns whether more are wanted.
@@ -99,7 +105,7 @@ impl SegmentScan {
                 self.walk.skip_to(&entry);
                 self.seeks = None;
             }
-            match self.walk.on_bytes(rest) {
+            match self.walk.on_batches(rest, &mut |info| self.producers.on_batch(info)) {
                 Ok(()) => break,
                 Err(fault) if fault.what == WalkError::Enough => self.is_over = true,
                 // Behind damage the walk goes on at the next batch that the index knows, for the sake of leader epochs.
@@ -132,7 +138,8 @@ impl SegmentScan {
         }
         let leader_epochs = self.walk.leader_epochs().to_vec();
         let beyond = self.walk.beyond().map(|info| (info.base_offset, info.crc));
-        FoundSegment { name: self.name, summary, entries, leader_epochs, is_sealed, beyond, fault: self.fault }
+        let (producers, fault) = (self.producers.end(), self.fault);
+        FoundSegment { name: self.name, summary, entries, leader_epochs, producers, is_sealed, beyond, fault }
     }
 }
 
