@@ -3,16 +3,18 @@
 
 mod calls;
 mod opening;
+mod quarantine;
 
 use std::collections::{BTreeSet, VecDeque};
 
 use engine::journal::FileRequest;
 use engine::store::{Durable, Effect, Store};
-use engine::{LogId, Offset};
+use engine::{LogId, Offset, SegmentName};
 
 use crate::disk::{Dir, Disk, Name};
 use crate::random::Random;
 use calls::{Call, Report};
+pub use quarantine::QUARANTINED_MAX;
 
 const BLOCK_BYTES: usize = 4096;
 
@@ -63,6 +65,14 @@ pub enum Planted {
     CheckpointWithoutProducers,
     /// A batch that is known already counts as acknowledged, durable or not.
     AnswerDuplicatesAtOnce,
+    /// Whatever is known of a segment, its file goes when its time comes.
+    ForgetMarks,
+    SkipMarkSync,
+    /// A damaged segment is cut before it is taken into quarantine.
+    CutBeforeQuarantine,
+    OverfillQuarantine,
+    /// The deletion of a log leaves what is kept of its damaged segments.
+    LeaveQuarantine,
     /// What stays of some segments goes with what does not.
     LoseCompactedSegment,
 }
@@ -114,6 +124,10 @@ pub struct Shell {
     pub removals_failed: bool,
     /// Deleted logs whose files nobody will remove any more.
     pub abandoned: BTreeSet<LogId>,
+    /// Segments whose marks are on stable storage since somebody looked last.
+    pub marked: Vec<(LogId, SegmentName)>,
+    /// Damaged segments that were removed because the quarantine was full.
+    pub overflowed: BTreeSet<(LogId, SegmentName)>,
     /// The last checkpoint that this process has written.
     pub newest_checkpoint: Option<u64>,
 }
@@ -137,6 +151,8 @@ impl Shell {
             unsynced_indexes: BTreeSet::new(),
             removals_failed: false,
             abandoned: BTreeSet::new(),
+            marked: Vec::new(),
+            overflowed: BTreeSet::new(),
             newest_checkpoint: None,
         }
     }
@@ -215,6 +231,13 @@ impl Shell {
             match call {
                 Call::RemoveLeftovers(_) if self.planted == Planted::LeaveLeftovers => {}
                 Call::RemoveLeftovers(log) => self.remove_leftovers(store, log),
+                Call::TakeDamaged(log, segment) => {
+                    if self.take_damaged(log, segment) {
+                        let task = &mut self.tasks[index];
+                        task.calls.push_front(Call::SyncDir(Dir::Log(log)));
+                        task.calls.push_front(Call::SyncDir(Dir::Quarantine(log)));
+                    }
+                }
                 call => self.make(call, &mut dirs),
             }
             self.tasks[index].dirs = dirs;
@@ -239,6 +262,10 @@ impl Shell {
                 store.on_checkpoint_written(effects);
             }
             Report::LogRemoved(log) => store.on_log_removed(log),
+            Report::Marked(log, segment) => {
+                self.marked.push((log, segment));
+                store.on_mark_ended(log);
+            }
             Report::Nothing => {}
         }
         None
@@ -329,6 +356,7 @@ impl Shell {
             _ => {}
         }
         match task.report {
+            Report::Marked(log, _) => store.on_mark_ended(log),
             // Such a failure is told and forgotten.
             Report::Nothing => self.removals_failed = true,
             Report::LogRemoved(log) => {

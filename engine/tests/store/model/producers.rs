@@ -66,6 +66,11 @@ impl ModelLog {
         self.made_by(producer_id).next().map(|(_, batch)| batch.base)
     }
 
+    /// Whether this very batch was appended there.
+    pub fn is_made(&self, batch: &Made, base: i64) -> bool {
+        self.made_by(batch.producer_id).any(|(made, known)| made == *batch && known.base == base)
+    }
+
     pub fn expected(&self, batch: &Made) -> Expected {
         let Some((last, _)) = self.made_by(batch.producer_id).next() else { return Expected::Appended };
         if batch.epoch != last.epoch {

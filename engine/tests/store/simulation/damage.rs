@@ -204,7 +204,7 @@ fn kind_of(name: Name) -> usize {
     match name {
         Name::Journal(_) => 0,
         Name::Segment(..) => 1,
-        Name::Index(..) => 2,
+        Name::Index(..) | Name::Mark(..) | Name::Quarantined(..) => 2,
         Name::Checkpoint(_) | Name::Copy(_) | Name::Temporary(_) | Name::Damaged(_) => 3,
     }
 }

@@ -72,6 +72,7 @@ impl Simulation {
         self.effects.clear();
         let abandoned = std::mem::take(&mut self.shell.abandoned);
         let written = self.shell.newest_checkpoint;
+        let overflowed = std::mem::take(&mut self.shell.overflowed);
         self.lives_on_one_checkpoint &= written.is_none();
         self.shell = Shell::new(disk, planted, SHARD, self.world.journal_file_bytes);
         let files = written.map(|seq| self.shell.sound_files_of(seq));
@@ -108,6 +109,8 @@ impl Simulation {
         self.shell.abandoned = abandoned;
         self.shell.abandoned.extend(self.model.forgotten(&self.store, &second.dropped));
         self.model.on_reopened(&self.store);
+        self.shell.overflowed = overflowed;
+        self.check_quarantine();
         for id in self.model.alive() {
             // Some run on with the default of one gibibyte, as until somebody configures them.
             if self.random.one_in(2) {
