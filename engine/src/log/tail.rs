@@ -140,7 +140,9 @@ impl Tail {
         let bytes_max = self.chunk_bytes_max.clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
         let wanted = self.next_chunk_bytes.clamp(CHUNK_BYTES_MIN, bytes_max);
         let needed = (position - start) as usize + batch_bytes;
-        let mut buf = pool.take(wanted.max(needed.next_multiple_of(BLOCK_BYTES)));
+        // A chunk that has room for one batch of this size and not for another has no more than this one needs.
+        let fitting = if wanted >= 2 * needed { wanted } else { needed.next_multiple_of(BLOCK_BYTES) };
+        let mut buf = pool.take(fitting);
         // The pool may have given more than was asked for, and all of it is taken.
         let capacity = buf.capacity();
         buf.set_len(capacity);

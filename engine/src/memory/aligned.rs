@@ -1,77 +1,11 @@
 //! A 4096-aligned owned buffer.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
-use super::BUF_ALIGN_BYTES;
+use super::block::Block;
 use super::pool::PoolHome;
-
-/// Blocks of this size and more are mapped from the kernel instead of taken from the allocator, in bytes: mapped memory is
-/// zero without being touched, so what is never used costs no memory and no page faults.
-const MAPPED_BYTES_MIN: usize = 256 << 10;
-
-/// A block of memory of whole 4096-byte pages. Its bytes are always initialised.
-pub(super) struct Block {
-    address: NonNull<u8>,
-    bytes: usize,
-}
-
-// SAFETY: a block is the only owner of its memory, like a `Box<[u8]>`, and holds nothing tied to a thread.
-unsafe impl Send for Block {}
-// SAFETY: a shared reference to a block gives only its address and size.
-unsafe impl Sync for Block {}
-
-impl Block {
-    /// A zeroed block of at least `bytes` bytes (at least one aligned block).
-    pub(super) fn zeroed(bytes: usize) -> Block {
-        let bytes = bytes.max(1).checked_next_multiple_of(BUF_ALIGN_BYTES).expect("a buffer size fits in memory");
-        let layout = Block::layout(bytes);
-        let address = match bytes >= MAPPED_BYTES_MIN {
-            true => map(bytes),
-            // SAFETY: the layout's size is not zero, it is at least one aligned block.
-            false => NonNull::new(unsafe { alloc_zeroed(layout) }),
-        };
-        let Some(address) = address else { handle_alloc_error(layout) };
-        Block { address, bytes }
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    fn layout(bytes: usize) -> Layout {
-        Layout::from_size_align(bytes, BUF_ALIGN_BYTES).expect("a buffer size fits in memory")
-    }
-}
-
-impl Drop for Block {
-    fn drop(&mut self) {
-        if self.bytes >= MAPPED_BYTES_MIN {
-            // SAFETY: a block of this size came from `map` with this same length and is unmapped once, here.
-            let unmapped = unsafe { libc::munmap(self.address.as_ptr().cast(), self.bytes) };
-            assert_eq!(unmapped, 0, "a block's own mapping can be removed");
-        } else {
-            // SAFETY: a block of this size came from `alloc_zeroed` with this same layout and is freed once, here.
-            unsafe { dealloc(self.address.as_ptr(), Block::layout(self.bytes)) }
-        }
-    }
-}
-
-/// Fresh private pages, which read as zero.
-fn map(bytes: usize) -> Option<NonNull<u8>> {
-    let protection = libc::PROT_READ | libc::PROT_WRITE;
-    // SAFETY: a new anonymous mapping touches no memory that is in use.
-    let address =
-        unsafe { libc::mmap(ptr::null_mut(), bytes, protection, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0) };
-    if address == libc::MAP_FAILED {
-        return None;
-    }
-    let address = NonNull::new(address.cast::<u8>())?;
-    assert!(address.as_ptr().addr().is_multiple_of(BUF_ALIGN_BYTES), "pages are at least 4096 bytes");
-    Some(address)
-}
 
 /// An owned buffer of fixed length whose address is a multiple of 4096 and stays the same for its life, also when moved.
 ///
@@ -118,7 +52,7 @@ impl AlignedBuf {
 
     /// The first byte. Valid for reads and writes of `capacity` bytes while the buffer lives.
     pub(crate) fn address(&self) -> NonNull<u8> {
-        self.block().address
+        self.block().address()
     }
 
     fn block(&self) -> &Block {
