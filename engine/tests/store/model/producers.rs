@@ -34,7 +34,7 @@ impl Made {
     /// The batch as its producer sends it.
     pub fn info(&self) -> BatchInfo {
         let mut builder = BatchBuilder::new(Compression::None).producer(self.producer_id, self.epoch, self.sequence);
-        (0..self.records).for_each(|_| _ = builder.append(1, None, None, &[]));
+        (0..self.records).for_each(|_| builder.append(1, None, None, &[]));
         BatchInfo::peek(&builder.build()).expect("sound").expect("whole")
     }
 
