@@ -73,7 +73,11 @@ pub fn journal_run(shard: u32, found: &[FoundFile<'_>]) -> Result<JournalRun, Re
     }
     // Nothing can be read. Numbers go on behind all that were ever seen.
     let seen = bad().map(|head| head.context.seq).max().unwrap_or_default();
-    let from = ReplayFrom { shard, replay_from: seen.next(), durable_seq, before: Predecessor::NONE };
+    // All before may be free and gone. The first of those that are torn was under way, unless one says that it was durable.
+    let torn = bad().min_by_key(|head| head.context.seq).map(|head| head.context);
+    let before =
+        torn.map_or(Predecessor::NONE, |torn| Predecessor { seq: torn.previous_seq, checksum: torn.previous_checksum });
+    let from = ReplayFrom { shard, replay_from: seen.next(), durable_seq, before };
     match journal::recover(&scans, from).end {
         End::Corrupt { seq, reason } => Err(ReopenError::Corrupt { seq, reason }),
         End::Clean | End::TornTail { .. } => {

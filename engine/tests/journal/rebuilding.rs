@@ -66,3 +66,20 @@ fn a_group_that_a_recovery_has_cut_hides_none_that_came_after() {
     let run = run(&writer);
     assert_eq!((run.groups, run.replay_from), (1, last));
 }
+
+/// The simulation, seed 500365: of the journal nothing was left but a group that the power cut had torn, since all before it were free and
+/// had been recycled. The rebuild missed the groups that its mark speaks of, and refused.
+#[test]
+fn a_journal_of_which_only_a_torn_group_is_left_is_no_reason_to_refuse() {
+    let mut writer = Writer::new(FILES_MAX);
+    writer.write(&[100]);
+    writer.write(MOST_OF_A_FILE);
+    let torn = writer.seal(MOST_OF_A_FILE).expect("room");
+    let (_, write) = writer.in_flight.pop().expect("sealed just now");
+    writer.disk.write_torn(&write, |sector| sector == 0);
+    for freed in writer.history[..2].iter().map(|group| group.file).collect::<Vec<_>>() {
+        writer.disk.files.remove(&freed);
+    }
+    let run = run(&writer);
+    assert_eq!((run.groups, run.before.seq, run.replay_from), (0, GroupSeq(2), torn.next()));
+}
