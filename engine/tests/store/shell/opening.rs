@@ -92,6 +92,8 @@ impl Shell {
         self.disk.sync_dir(Dir::Journal);
         self.disk.sync_dir(Dir::Shard);
         self.disk.sync_dir(Dir::Copies);
+        let copies: Vec<Name> = self.disk.names().filter(|name| matches!(name, Name::Copy(_))).collect();
+        copies.into_iter().for_each(|name| self.disk.sync(name));
         if self.planted != Planted::TrustFoundJournalUnsynced {
             let journal: Vec<Name> = self.disk.names().filter(|name| matches!(name, Name::Journal(_))).collect();
             journal.into_iter().for_each(|name| self.disk.sync(name));

@@ -13,6 +13,9 @@ use crate::random::Random;
 use crate::shell::{Planted, Shell};
 
 impl Simulation {
+    /// Seeds 300633 and 600033 thought that a checkpoint was left which had rotted with its copy; seed 503517 lived on a copy that a killed
+    /// process had not synced.
+    ///
     /// Now and then checkpoints and their copies rot while the shard is down: never all that there is of the two newest, and not
     /// all of the newest again before another was written.
     pub(super) fn damage_checkpoint(&mut self) {
