@@ -64,6 +64,12 @@ pub const ANSWERS_POLLED_MAX: usize = 16;
 pub const SEND_COALESCE_BYTES: usize = MIB;
 /// Parts of ready answers that one send gathers; the kernel takes 1024 (`IOV_MAX`).
 pub const SEND_PARTS_MAX: usize = 256;
+/// The part of the files a process may have open that is for segment files ...
+pub const OPEN_SEGMENTS_SHARE: u64 = 2;
+/// ... and how many of them each shard keeps open, at least and at most: a write to one that is not open costs two calls more.
+pub const OPEN_SEGMENTS_MIN: usize = 64;
+pub const OPEN_SEGMENTS_MAX: usize = 8192;
+
 /// Connections waiting to be accepted, per listening socket.
 pub const ACCEPT_BACKLOG: i32 = 1024;
 /// Pause after `accept` failed for want of descriptors or memory, so that the shard does not spin on the error.

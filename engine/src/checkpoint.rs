@@ -8,9 +8,11 @@
 mod before_producers;
 mod producers;
 
+use std::sync::Arc;
+
 use batch::{LeaderEpoch, Offset};
 use rkyv::rancor::{Failure, Fallible};
-use rkyv::with::{ArchiveWith, DeserializeWith, Map, SerializeWith};
+use rkyv::with::{ArchiveWith, DeserializeWith, Map, SerializeWith, Unshare};
 use rkyv::{Archive, Archived, Deserialize, Place, Resolver, Serialize};
 
 use crate::archive::{self, ArchiveError, Kind};
@@ -42,7 +44,9 @@ pub struct Checkpoint {
     /// The newest journal file identity ever given, so that none is given twice even if files are lost.
     #[rkyv(with = JournalFileIdBytes)]
     pub last_file: JournalFileId,
-    pub logs: Vec<LogCheckpoint>,
+    /// Shared with the checkpoints before and after: most logs do not change between two.
+    #[rkyv(with = Map<Unshare>)]
+    pub logs: Vec<Arc<LogCheckpoint>>,
 }
 
 /// One partition's log.

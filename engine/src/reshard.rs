@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::checkpoint::{Checkpoint, LogCheckpoint};
 use crate::ids::{GroupSeq, JournalFileId, LogId};
@@ -51,7 +52,7 @@ pub fn deal(old: Vec<Settled>, shard_count: u16, owner: impl Fn(LogId) -> u16) -
         saved.replay_from.0.saturating_sub(1).max(saved.durable_seq.0).max(shard.last_group.0)
     }));
     let last_file = JournalFileId(newest(&|shard| shard.checkpoint.last_file.max(shard.last_file).0));
-    let mut hands: Vec<Vec<LogCheckpoint>> = (0..shard_count).map(|_| Vec::new()).collect();
+    let mut hands: Vec<Vec<Arc<LogCheckpoint>>> = (0..shard_count).map(|_| Vec::new()).collect();
     for (log, picture) in all_logs(old)? {
         let owner = owner(log);
         let hand = hands.get_mut(usize::from(owner));
@@ -71,8 +72,8 @@ pub fn deal(old: Vec<Settled>, shard_count: u16, owner: impl Fn(LogId) -> u16) -
     Ok(checkpoints.collect())
 }
 
-fn all_logs(old: Vec<Settled>) -> Result<BTreeMap<LogId, LogCheckpoint>, DealError> {
-    let mut logs: BTreeMap<LogId, (u32, LogCheckpoint)> = BTreeMap::new();
+fn all_logs(old: Vec<Settled>) -> Result<BTreeMap<LogId, Arc<LogCheckpoint>>, DealError> {
+    let mut logs: BTreeMap<LogId, (u32, Arc<LogCheckpoint>)> = BTreeMap::new();
     for Settled { checkpoint: Checkpoint { shard, logs: pictures, .. }, .. } in old {
         for picture in pictures {
             let log = picture.log;
@@ -135,7 +136,7 @@ mod tests {
                 last_group_checksum: 0,
                 durable_seq: GroupSeq(100 * (number + 1) - 1),
                 last_file: JournalFileId((9 - number) << 32),
-                logs: partitions.map(|partition| picture(5, partition)).collect(),
+                logs: partitions.map(|partition| Arc::new(picture(5, partition))).collect(),
             },
             last_file: JournalFileId((10 - number) << 32),
             last_group: GroupSeq(100 * (number + 1) + 1),
@@ -155,7 +156,7 @@ mod tests {
                 found.extend(checkpoint.logs.clone());
             }
             found.sort_by_key(|log| log.log);
-            assert_eq!(found, (0..50).map(|partition| picture(5, partition)).collect::<Vec<_>>());
+            assert_eq!(found, (0..50).map(|partition| Arc::new(picture(5, partition))).collect::<Vec<_>>());
         }
     }
 

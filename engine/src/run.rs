@@ -18,7 +18,7 @@ use crate::disk::segment_files::SegmentShelf;
 use crate::ids::{Generation, GroupSeq, LogId, SegmentName};
 use crate::limits::{
     COMPACTION_BYTES_PER_S_DEFAULT, COMPACTION_CHECK_MS_DEFAULT, GROUP_BYTES, JOURNAL_BYTES_DEFAULT,
-    PRODUCER_EXPIRY_MS, RETENTION_CHECK_MS_DEFAULT, SCRUB_BYTES_PER_S_DEFAULT,
+    OPEN_SEGMENTS_DEFAULT, PRODUCER_EXPIRY_MS, RETENTION_CHECK_MS_DEFAULT, SCRUB_BYTES_PER_S_DEFAULT,
 };
 use crate::log::producers::Producer;
 use crate::log::{ReadPlan, ReadRequest};
@@ -74,6 +74,8 @@ pub struct EngineConfig {
     pub compaction_check: Duration,
     /// What compaction reads and writes in a second at most.
     pub compaction_bytes_per_s: u64,
+    /// Segment files that the shard keeps open.
+    pub open_segments_max: usize,
     /// How fast the shard checks its sealed segments when it has nothing else to do; 0 for not at all.
     pub scrub_bytes_per_s: u64,
 }
@@ -96,6 +98,7 @@ impl EngineConfig {
             producer_expiry: Duration::from_millis(PRODUCER_EXPIRY_MS),
             compaction_check: Duration::from_millis(COMPACTION_CHECK_MS_DEFAULT),
             compaction_bytes_per_s: COMPACTION_BYTES_PER_S_DEFAULT,
+            open_segments_max: OPEN_SEGMENTS_DEFAULT,
             scrub_bytes_per_s: SCRUB_BYTES_PER_S_DEFAULT,
         }
     }

@@ -3,6 +3,7 @@
 mod context;
 pub mod directory;
 pub mod lifecycle;
+mod open_files;
 pub mod reshard;
 mod run;
 

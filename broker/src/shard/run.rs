@@ -17,6 +17,7 @@ use engine::{Engine, EngineConfig, Generation, OpenError, StorageError};
 use super::context::{Context, NodeInfo};
 use super::directory::Identity;
 use super::lifecycle::{Lifecycle, Watch};
+use super::open_files;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::controller;
@@ -187,6 +188,7 @@ pub(super) fn engine_config(config: &Config, generation: Generation, shard: Shar
         producer_expiry: config.producer_expiry,
         compaction_bytes_per_s: config.compaction_bytes_per_s_per_shard,
         scrub_bytes_per_s: config.scrub_bytes_per_s,
+        open_segments_max: open_files::segments_of_a_shard(config.shard_count()),
         ..EngineConfig::new(config.data_dir.clone(), shard.0)
     }
 }

@@ -3,6 +3,8 @@
 
 #![forbid(unsafe_code)]
 
+use std::sync::Arc;
+
 use batch::{LeaderEpoch, Offset};
 use rkyv::with::Map;
 use rkyv::{Archive, Deserialize, Serialize};
@@ -60,7 +62,7 @@ impl From<EarlierCheckpoint> for Checkpoint {
             last_group_checksum: earlier.last_group_checksum,
             durable_seq: earlier.durable_seq,
             last_file: earlier.last_file,
-            logs: earlier.logs.into_iter().map(LogCheckpoint::from).collect(),
+            logs: earlier.logs.into_iter().map(LogCheckpoint::from).map(Arc::new).collect(),
         }
     }
 }

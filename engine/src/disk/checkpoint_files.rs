@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 
+use super::beside;
 use super::free_space::is_exhausted;
 use super::journal_files::sync_dir;
 use super::layout::Layout;
@@ -14,6 +15,9 @@ use crate::ring::{DirectFile, Ring};
 
 /// Older checkpoints than this many are removed.
 const KEPT: usize = 2;
+
+/// A checkpoint of more logs is encoded beside the shard.
+const LOGS_ENCODED_AT_ONCE: usize = 256;
 
 /// Writes a checkpoint durably. Where there is no space for it, what there is of it is removed.
 pub async fn write(ring: &Ring, layout: &Layout, checkpoint: &Checkpoint) -> io::Result<()> {
@@ -29,7 +33,7 @@ pub async fn write(ring: &Ring, layout: &Layout, checkpoint: &Checkpoint) -> io:
 }
 
 async fn write_whole(ring: &Ring, layout: &Layout, checkpoint: &Checkpoint) -> io::Result<()> {
-    let bytes = checkpoint::encode(checkpoint);
+    let bytes = encode(ring, checkpoint).await?;
     let path = layout.checkpoint(checkpoint.seq);
     let temporary = path.with_extension("tmp");
     let file = ring.open(&temporary, libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC, 0o644).await?;
@@ -43,6 +47,15 @@ async fn write_whole(ring: &Ring, layout: &Layout, checkpoint: &Checkpoint) -> i
         ring.unlink(&old).await?;
     }
     Ok(())
+}
+
+/// The bytes of a checkpoint. Those of thousands of logs take some 10 ms to put together.
+async fn encode(ring: &Ring, checkpoint: &Checkpoint) -> io::Result<Vec<u8>> {
+    if checkpoint.logs.len() <= LOGS_ENCODED_AT_ONCE {
+        return Ok(checkpoint::encode(checkpoint));
+    }
+    let checkpoint = checkpoint.clone();
+    beside::compute(ring, move || checkpoint::encode(&checkpoint)).await
 }
 
 /// Writes the copy over that of the checkpoint before the last. A crash may leave it torn: then the checkpoint itself is whole, and so

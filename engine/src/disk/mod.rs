@@ -1,6 +1,7 @@
 //! SHELL: the files of one shard. What decides lives in `store`, `journal` and `log`; here it is carried out on the shard's
 //! ring. Everything lives on the shard's core.
 
+mod beside;
 pub mod checkpoint_files;
 pub mod compacted_file;
 pub mod free_space;

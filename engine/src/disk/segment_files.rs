@@ -18,8 +18,8 @@ use super::recency::{Key, Recency};
 use super::removal::Removal;
 use crate::ids::{LogId, SegmentName};
 use crate::limits::{
-    BLOCK_BYTES, OPEN_SEGMENTS_MAX, SEGMENT_PREALLOCATE_BYTES_MAX, SEGMENT_PREALLOCATE_BYTES_MIN,
-    SEGMENT_PREALLOCATE_SHARE, SYNCS_IN_FLIGHT_MAX,
+    BLOCK_BYTES, SEGMENT_PREALLOCATE_BYTES_MAX, SEGMENT_PREALLOCATE_BYTES_MIN, SEGMENT_PREALLOCATE_SHARE,
+    SYNCS_IN_FLIGHT_MAX,
 };
 use crate::log::{BlockWrite, SealWrite};
 use crate::memory::{AlignedBuf, BufPool};
@@ -49,10 +49,12 @@ pub struct SegmentShelf {
     leaving: RefCell<BTreeSet<Key>>,
     removal: Removal,
     quarantine: Quarantine,
+    /// Files kept open.
+    open_max: usize,
 }
 
 impl SegmentShelf {
-    pub fn new(ring: Ring, layout: Layout, pool: BufPool) -> Self {
+    pub fn new(ring: Ring, layout: Layout, pool: BufPool, open_max: usize) -> Self {
         let removal = Removal::new(ring.clone());
         let quarantine = Quarantine::new(ring.clone(), layout.clone());
         Self {
@@ -67,6 +69,7 @@ impl SegmentShelf {
             leaving: RefCell::default(),
             removal,
             quarantine,
+            open_max,
         }
     }
 
@@ -150,7 +153,7 @@ impl SegmentShelf {
         // Another task may have opened it meanwhile; its file is the one that counts.
         let open = self.open.borrow_mut().entry(key).or_insert_with(|| Rc::new(Open { file, allocated })).clone();
         self.recency.borrow_mut().on_use(key);
-        while self.recency.borrow().len() > OPEN_SEGMENTS_MAX {
+        while self.recency.borrow().len() > self.open_max {
             let oldest = self.recency.borrow().oldest().expect("there are more than none");
             self.close(oldest);
         }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use batch::{BatchBuilder, Compression, LeaderEpoch, Offset};
 
@@ -62,7 +63,7 @@ fn write_shard(data: &Path) -> Layout {
         last_group_checksum: 0,
         durable_seq: GroupSeq::NONE,
         last_file: FILE,
-        logs: vec![log],
+        logs: vec![Arc::new(log)],
     };
     fs::write(layout.checkpoint(3), checkpoint::encode(&saved)).unwrap();
     layout

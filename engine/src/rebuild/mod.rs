@@ -20,6 +20,8 @@ pub mod run;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use batch::{LeaderEpoch, Offset};
 
 pub use files::{FoundSegment, SegmentScan};
@@ -179,6 +181,6 @@ pub fn checkpoint(
         last_group_checksum: run.before.checksum,
         durable_seq: run.durable_seq,
         last_file,
-        logs,
+        logs: logs.into_iter().map(Arc::new).collect(),
     }
 }

@@ -25,8 +25,9 @@ use crate::store::recovery::{self, FoundFile, ReopenError, Reopened};
 const POOL_FREE_BYTES_MAX: usize = 64 << 20;
 
 /// A checkpoint is taken after so large a part of the journal's bound. The journal is kept as far as the older of two
-/// checkpoints needs it, so two such parts; the rest is room for what comes while one is taken.
-const CHECKPOINT_SHARE: u64 = 6;
+/// checkpoints needs it, so two such parts; the rest is room for what comes while one is taken. The rarer they are, the more each log
+/// has gathered when it is written.
+const CHECKPOINT_SHARE: u64 = 4;
 
 /// What was found at start.
 #[derive(Debug, Clone)]
@@ -108,7 +109,7 @@ pub(super) async fn open(ring: Ring, config: EngineConfig) -> Result<(Inner, Rec
     if groups_cut > 0 {
         tracing::warn!(shard, groups_cut, "write groups that were under way at the stop are cut");
     }
-    let segments = SegmentShelf::new(ring.clone(), layout.clone(), pool);
+    let segments = SegmentShelf::new(ring.clone(), layout.clone(), pool, config.open_segments_max);
     for log in dropped {
         segments.remove(log).await.map_err(io_error(format!("removing the deleted log {log}")))?;
     }

@@ -3,8 +3,9 @@
 //! ```text
 //!   Idle -> Flushing -> Syncing -> Writing -> Idle
 //! ```
-//! Pictures are taken at one moment, behind a closed group, so the checkpoint says exactly what groups before `replay_from`
-//! have brought. Appends go on meanwhile.
+//! Pictures show one moment, behind a closed group, so the checkpoint says exactly what groups before `replay_from` have brought. Appends go
+//! on meanwhile: a picture is taken a few logs at a time, and of a log that is about to change, before it does. All of thousands at once
+//! would hold up everybody else for 10 ms and more.
 //!
 //! Two checkpoints are kept, and whatever the older one needs is kept with it: journal files and segments. So one that is
 //! damaged costs nothing: the other and the journal come to the same.
@@ -18,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use batch::Offset;
 
@@ -29,12 +31,19 @@ use crate::log::Log;
 #[derive(Debug, PartialEq, Eq)]
 enum Phase {
     Idle,
-    /// Logs whose files do not hold what their pictures show.
-    Flushing(BTreeSet<LogId>),
+    Flushing(Flushing),
     /// The pictures that will be written. A log that is dropped from now on stays among them: its deletion may not be durable
     /// when they are, and is replayed on top when it is.
-    Syncing(Vec<LogCheckpoint>),
+    Syncing(Vec<Arc<LogCheckpoint>>),
     Writing,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Flushing {
+    /// Logs whose pictures are still to be taken, and which have not changed since the moment that they show.
+    undrawn: BTreeSet<LogId>,
+    /// Logs whose files do not hold what their pictures show.
+    waiting: BTreeSet<LogId>,
 }
 
 /// One shard's checkpoint.
@@ -50,14 +59,16 @@ pub struct Checkpointing {
     /// The last group that deleted a log. A checkpoint without the log must not become durable before it.
     last_drop: GroupSeq,
     /// The newest picture of every log.
-    pictures: BTreeMap<LogId, LogCheckpoint>,
+    pictures: BTreeMap<LogId, Arc<LogCheckpoint>>,
+    /// The logs whose pictures were taken for the checkpoint under way.
+    drawn: Vec<LogId>,
     /// Segment files written to since they were last synced.
     unsynced: BTreeSet<(LogId, Offset)>,
 }
 
 impl Checkpointing {
     /// Goes on after the checkpoint that recovery began with.
-    pub fn new(shard: u32, seq: u64, replay_from: GroupSeq, logs: Vec<LogCheckpoint>) -> Self {
+    pub fn new(shard: u32, seq: u64, replay_from: GroupSeq, logs: Vec<Arc<LogCheckpoint>>) -> Self {
         let pictures = logs.into_iter().map(|log| (log.log, log)).collect();
         Self {
             shard,
@@ -68,6 +79,7 @@ impl Checkpointing {
             left_out: Vec::new(),
             last_drop: GroupSeq::NONE,
             pictures,
+            drawn: Vec::new(),
             unsynced: BTreeSet::new(),
         }
     }
@@ -86,35 +98,54 @@ impl Checkpointing {
         self.replay_from
     }
 
-    /// Takes the pictures. Every group before `replay_from` is in them, none from it on.
-    pub fn begin<'a>(&mut self, replay_from: GroupSeq, logs: impl Iterator<Item = &'a mut Log>) {
+    /// Begins with the logs that have changed. Every group before `replay_from` is in their pictures, none from it on.
+    pub fn begin(&mut self, replay_from: GroupSeq, changed: BTreeSet<LogId>) {
         assert!(self.is_idle());
         self.seq += 1;
         self.replay_from = replay_from;
-        let mut waiting = BTreeSet::new();
-        for log in logs.filter(|log| log.is_dirty()) {
-            let picture = log.to_checkpoint();
-            if !log.has_reached(&picture) {
-                waiting.insert(log.id());
-            }
-            self.pictures.insert(log.id(), picture);
-        }
-        self.phase = Phase::Flushing(waiting);
+        self.drawn.clear();
+        self.phase = Phase::Flushing(Flushing { undrawn: changed, waiting: BTreeSet::new() });
     }
 
-    /// Logs whose blocks must reach their files, however few they are, before the checkpoint can go on.
-    pub fn waiting(&self) -> impl Iterator<Item = LogId> + '_ {
-        let waiting = if let Phase::Flushing(waiting) = &self.phase { Some(waiting) } else { None };
-        waiting.into_iter().flatten().copied()
+    /// A log whose picture is still to be taken.
+    pub fn next_undrawn(&self) -> Option<LogId> {
+        self.flushing()?.undrawn.first().copied()
+    }
+
+    /// Takes the log's picture, if it is still to be taken, and says whether its files do not hold yet what it shows. To be called before
+    /// anything changes that the picture shows.
+    pub fn draw(&mut self, log: &mut Log) -> bool {
+        let Phase::Flushing(flushing) = &mut self.phase else { return false };
+        if !flushing.undrawn.remove(&log.id()) {
+            return false;
+        }
+        let picture = log.to_checkpoint();
+        let is_waiting = !log.has_reached(&picture);
+        if is_waiting {
+            flushing.waiting.insert(log.id());
+        }
+        self.pictures.insert(log.id(), Arc::new(picture));
+        self.drawn.push(log.id());
+        is_waiting
+    }
+
+    fn flushing(&self) -> Option<&Flushing> {
+        if let Phase::Flushing(flushing) = &self.phase { Some(flushing) } else { None }
+    }
+
+    /// Logs whose blocks must reach their files, however few they are, before the checkpoint can go on; those without a picture
+    /// are counted too.
+    pub fn waiting(&self) -> usize {
+        self.flushing().map_or(0, |flushing| flushing.waiting.len() + flushing.undrawn.len())
     }
 
     pub fn waits_for(&self, id: LogId) -> bool {
-        matches!(&self.phase, Phase::Flushing(waiting) if waiting.contains(&id))
+        self.flushing().is_some_and(|flushing| flushing.waiting.contains(&id))
     }
 
     pub fn on_file_written(&mut self, log: &Log, segment: Offset) {
         self.unsynced.insert((log.id(), segment));
-        if let Phase::Flushing(waiting) = &mut self.phase
+        if let Phase::Flushing(Flushing { waiting, .. }) = &mut self.phase
             && waiting.contains(&log.id())
             && self.pictures.get(&log.id()).is_none_or(|picture| log.has_reached(picture))
         {
@@ -125,17 +156,21 @@ impl Checkpointing {
     pub fn on_log_dropped(&mut self, id: LogId, group: GroupSeq) {
         self.last_drop = self.last_drop.max(group);
         self.pictures.remove(&id);
-        self.unsynced.retain(|(log, _)| *log != id);
-        if let Phase::Flushing(waiting) = &mut self.phase {
-            waiting.remove(&id);
+        let of_log = self.unsynced.range((id, Offset(i64::MIN))..=(id, Offset::MAX)).copied().collect::<Vec<_>>();
+        for file in of_log {
+            self.unsynced.remove(&file);
+        }
+        if let Phase::Flushing(flushing) = &mut self.phase {
+            flushing.undrawn.remove(&id);
+            flushing.waiting.remove(&id);
         }
     }
 
     /// The files to sync, once they hold everything that the pictures show, and the journal has every group before
     /// `replay_from`: a checkpoint never runs ahead of the journal's own chain.
     pub fn next_sync(&mut self, settled: GroupSeq) -> Option<Vec<(LogId, Offset)>> {
-        let flushed = matches!(&self.phase, Phase::Flushing(waiting) if waiting.is_empty());
-        if !flushed || settled.next() < self.replay_from || settled < self.last_drop {
+        let is_flushed = self.flushing().is_some_and(|flushing| *flushing == Flushing::default());
+        if !is_flushed || settled.next() < self.replay_from || settled < self.last_drop {
             return None;
         }
         self.phase = Phase::Syncing(self.pictures.values().cloned().collect());
@@ -159,14 +194,9 @@ impl Checkpointing {
         }
     }
 
-    /// The segment with which a log begins in the newest pictures.
-    pub fn first_segments(&self) -> impl Iterator<Item = (LogId, Offset)> + '_ {
-        self.pictures.values().map(|picture| (picture.log, picture.segments[0].base_offset))
-    }
-
-    /// The newest pictures: those of the checkpoint that was written last, while none is under way.
-    pub fn pictures(&self) -> impl Iterator<Item = &LogCheckpoint> {
-        self.pictures.values()
+    /// The pictures that the checkpoint which was just written did not share with the one before.
+    pub fn new_pictures(&self) -> impl Iterator<Item = &LogCheckpoint> {
+        self.drawn.iter().filter_map(|log| self.pictures.get(log)).map(Arc::as_ref)
     }
 
     /// The checkpoint is on stable storage: groups before the returned one are needed neither by it nor by the one before.

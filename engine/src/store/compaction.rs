@@ -71,6 +71,7 @@ impl Store {
     /// Lets the log take the new segments; false if it does not, because it has changed or is gone.
     #[must_use]
     pub fn replace_segments(&mut self, id: LogId, replacement: &Replacement) -> bool {
+        self.draw(id);
         let Some(slot) = self.logs.get_mut(&id) else { return false };
         let (memory_before, bytes_before) = (slot.log.memory_bytes(), slot.log.bytes());
         if !slot.log.replace_segments(replacement, &mut self.leaving) {
@@ -123,7 +124,7 @@ impl Store {
     /// The checkpoint that was written does not name files that were replaced: they can go with the next one.
     pub(super) fn forget_retired(&mut self) {
         let mut gone = Vec::new();
-        for picture in self.checkpointing.pictures() {
+        for picture in self.checkpointing.new_pictures() {
             let Some(slot) = self.logs.get_mut(&picture.log) else { continue };
             gone.push((picture.log, slot.log.forget_retired(picture)));
         }

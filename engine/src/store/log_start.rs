@@ -40,6 +40,7 @@ impl Store {
         let group = self.groups.reserve(&self.pool, 0, now_ms);
         self.groups.push(&FrameFields::log_start(id, start), &[], true);
         self.groups.note_start(id, start);
+        self.draw(id);
         self.logs.get_mut(&id).expect("found above").log.want_start(start);
         Ok(group)
     }
@@ -76,7 +77,8 @@ impl Store {
             segments.retain(|segment| self.is_unnamed(log, *segment));
             effects.push(Effect::RemoveSegments { log, segments });
         }
-        let firsts: Vec<(LogId, Offset)> = self.checkpointing.first_segments().collect();
+        let pictures = self.checkpointing.new_pictures();
+        let firsts: Vec<(LogId, Offset)> = pictures.map(|log| (log.log, log.segments[0].base_offset)).collect();
         for (id, first) in firsts {
             let Some(slot) = self.logs.get_mut(&id) else { continue };
             if slot.log.segments()[0].base_offset < first {

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod checkpointing;
+mod checkpoints;
 mod cold_read;
 mod compaction;
 mod continuity;
@@ -419,6 +420,7 @@ impl Store {
             return Err(AppendError::Busy);
         }
         let chunk_bytes_max = self.chunk_bytes_max();
+        self.draw(id);
         let slot = self.logs.get_mut(&id).ok_or(AppendError::UnknownLog)?;
         let group = self.groups.reserve(&self.pool, batch.info.length, now_ms);
         let (memory_before, producers_before) = (slot.log.memory_bytes(), slot.log.producers().len());
@@ -489,44 +491,14 @@ impl Store {
     /// When `poll` should be called even if nothing else happens.
     pub fn deadline_ms(&self) -> Option<u64> {
         let mark = self.groups.idle_since_ms().map(|since| since + IDLE_MARK_DELAY_MS);
-        let leaving = (!self.leaving.is_empty()).then_some(0);
+        let is_at_work = !self.leaving.is_empty() || self.checkpointing.next_undrawn().is_some();
+        let soon = is_at_work.then_some(0);
         let deadlines = self.groups.due_ms().into_iter().chain(mark).chain(self.resting.deadline_ms());
-        deadlines.chain(self.read_ahead.deadline_ms()).chain(leaving).min()
-    }
-
-    /// Asks for a checkpoint as soon as none is under way.
-    pub fn want_checkpoint(&mut self) {
-        self.checkpoint_wanted = true;
-    }
-
-    pub fn is_checkpointing(&self) -> bool {
-        self.checkpoint_wanted || !self.checkpointing.is_idle()
-    }
-
-    fn poll_checkpoint(&mut self, effects: &mut Vec<Effect>) {
-        let due =
-            self.journalled_bytes >= self.limits.checkpoint_after_bytes || self.files.runs_short() || self.files_lag();
-        if (due || self.checkpoint_wanted) && self.checkpointing.is_idle() {
-            self.checkpoint_wanted = false;
-            self.journalled_bytes = 0;
-            let replay_from = self.groups.close_for_checkpoint();
-            self.checkpointing.begin(replay_from, self.logs.values_mut().map(|slot| &mut slot.log));
-            for id in self.checkpointing.waiting() {
-                let slot = self.logs.get_mut(&id).expect("a dropped log is waited for no more");
-                if !std::mem::replace(&mut slot.queued, true) {
-                    self.write_queue.push_back(id);
-                }
-            }
-        }
-        if self.removals.are_done_before(self.checkpointing.replay_from())
-            && let Some(files) = self.checkpointing.next_sync(self.groups.settled_seq())
-        {
-            effects.push(Effect::SyncSegments { files });
-        }
+        deadlines.chain(self.read_ahead.deadline_ms()).chain(soon).min()
     }
 
     fn poll_segments(&mut self, effects: &mut Vec<Effect>) {
-        let many = self.checkpointing.waiting().nth(SMALL_WRITES_LOGS_MIN).is_some();
+        let many = self.checkpointing.waiting() >= SMALL_WRITES_LOGS_MIN;
         let in_flight_max = if many { SMALL_WRITES_IN_FLIGHT_MAX } else { SEGMENT_WRITES_IN_FLIGHT_MAX };
         while self.writes_in_flight < in_flight_max {
             let Some(id) = self.write_queue.pop_front() else { break };
@@ -617,25 +589,6 @@ impl Store {
         if hurried && !std::mem::replace(&mut slot.queued, true) {
             self.write_queue.push_back(id);
         }
-    }
-
-    pub fn on_segments_synced(&mut self, effects: &mut Vec<Effect>) {
-        if self.failure.is_none() {
-            let checkpoint = self.checkpointing.on_synced(
-                self.groups.durable_seq(),
-                self.groups.before_checkpoint(),
-                self.files.newest(),
-            );
-            effects.push(Effect::WriteCheckpoint(checkpoint));
-        }
-    }
-
-    pub fn on_checkpoint_written(&mut self, effects: &mut Vec<Effect>) {
-        self.space.on_written();
-        let needed_from = self.checkpointing.on_written();
-        self.files.needed_from(needed_from);
-        self.forget_segments(effects);
-        self.forget_retired();
     }
 
     /// The files of a deleted log are gone, or could not be removed and stay.

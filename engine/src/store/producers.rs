@@ -35,6 +35,7 @@ impl Store {
 
     /// Forgets the log's producers that have been silent for too long.
     pub fn expire_producers(&mut self, id: LogId, now_ms: u64) {
+        self.draw(id);
         let Some(slot) = self.logs.get_mut(&id) else { return };
         let unix_ms = self.producers.unix_ms(now_ms);
         let producers = slot.log.producers_mut();
@@ -75,6 +76,7 @@ impl Store {
         assert_eq!(uses.len(), count, "producers are counted right");
         let mut left = count - count_max + count_max / PRODUCERS_EVICTED_SHARE;
         let (_, silent_since_ms, _) = uses.select_nth_unstable(left.min(count) - 1);
+        self.draw_all();
         for slot in self.logs.values_mut() {
             left -= slot.log.producers_mut().evict(*silent_since_ms, left);
         }

@@ -263,6 +263,8 @@ mod tests {
     use batch::{BatchBuilder, Compression, LeaderEpoch};
 
     use super::*;
+    use std::sync::Arc;
+
     use crate::checkpoint::{Checkpoint, LogCheckpoint, SegmentCheckpoint};
     use crate::ids::{GroupSeq, JournalFileId};
     use crate::journal::{ChainEnd, FilesConfig, JournalFiles};
@@ -319,7 +321,7 @@ mod tests {
             last_group_checksum: 0,
             durable_seq: GroupSeq(0),
             last_file: JournalFileId(0),
-            logs: logs.collect(),
+            logs: logs.map(Arc::new).collect(),
         };
         let config = FilesConfig { file_bytes: 1 << 20, bytes_max: 4 << 20, salt: 1 };
         let files = JournalFiles::new(config, &[], JournalFileId(0));

@@ -3,8 +3,9 @@
 #![forbid(unsafe_code)]
 
 use crate::limits::{
-    GROUP_BYTES, INDEX_CACHE_BYTES_MAX, PRODUCER_EXPIRY_MS, PRODUCERS_MAX, READ_AHEAD_BYTES_MAX, READ_MEMORY_BYTES_MAX,
-    READ_MEMORY_SHARE, READ_PIECE_BYTES, REST_AFTER_MS, SEGMENT_WRITE_BYTES_MIN, UNFLUSHED_BYTES_MAX,
+    GROUP_BYTES, INDEX_CACHE_BYTES_MAX, PICTURES_AT_ONCE, PRODUCER_EXPIRY_MS, PRODUCERS_MAX, READ_AHEAD_BYTES_MAX,
+    READ_MEMORY_BYTES_MAX, READ_MEMORY_SHARE, READ_PIECE_BYTES, REST_AFTER_MS, SEGMENT_WRITE_BYTES_MIN,
+    UNFLUSHED_BYTES_MAX,
 };
 
 /// Bounds that the node's configuration sets for a shard.
@@ -23,6 +24,8 @@ pub struct StoreLimits {
     pub group_bytes: usize,
     /// See [`crate::limits::SEGMENT_WRITE_BYTES_MIN`].
     pub segment_write_bytes_min: u64,
+    /// See [`crate::limits::PICTURES_AT_ONCE`].
+    pub pictures_at_once: usize,
     /// See [`crate::limits::UNFLUSHED_BYTES_MAX`].
     pub unflushed_bytes_max: u64,
     /// See [`crate::limits::REST_AFTER_MS`].
@@ -51,6 +54,7 @@ impl StoreLimits {
             checkpoint_after_bytes,
             group_bytes: GROUP_BYTES,
             segment_write_bytes_min: SEGMENT_WRITE_BYTES_MIN as u64,
+            pictures_at_once: PICTURES_AT_ONCE,
             unflushed_bytes_max: UNFLUSHED_BYTES_MAX,
             rest_after_ms: REST_AFTER_MS,
             index_cache_bytes_max: INDEX_CACHE_BYTES_MAX,

@@ -2,6 +2,7 @@
 //! `RINGMAIN_WRITE_FIXTURES=1 cargo test -p engine` writes those that are missing; it never overwrites one.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use batch::{BatchBuilder, Compression, LeaderEpoch, Offset};
 use engine::checkpoint::{
@@ -111,7 +112,7 @@ pub fn sample_checkpoint() -> Checkpoint {
         last_group_checksum: 0,
         durable_seq: GroupSeq(1007),
         last_file: JournalFileId(0x0000_0012_ffff_ffff),
-        logs: vec![log],
+        logs: vec![Arc::new(log)],
     }
 }
 
@@ -256,7 +257,7 @@ fn a_checkpoint_of_the_first_version_is_refused_by_its_number() {
 #[test]
 fn a_checkpoint_from_before_there_were_producers_is_read_as_if_there_were_none() {
     let mut expected = sample_checkpoint();
-    expected.logs[0].producers = Vec::new();
+    Arc::make_mut(&mut expected.logs[0]).producers = Vec::new();
     assert_eq!(checkpoint::decode(include_bytes!("../fixtures/checkpoint-2.bin")), Ok(expected));
 }
 
@@ -271,7 +272,7 @@ fn producers_that_contradict_themselves_are_refused() {
     ];
     for spoil in spoilt {
         let mut bad = good.clone();
-        spoil(&mut bad.logs[0].producers);
+        spoil(&mut Arc::make_mut(&mut bad.logs[0]).producers);
         assert!(std::panic::catch_unwind(|| checkpoint::encode(&bad)).is_err(), "{:?}", bad.logs[0].producers);
     }
 }
@@ -280,7 +281,7 @@ fn producers_that_contradict_themselves_are_refused() {
 fn a_checkpoint_that_contradicts_itself_is_refused() {
     let good = sample_checkpoint();
     let mut bad = good.clone();
-    bad.logs[0].flushed_position = 4096;
+    Arc::make_mut(&mut bad.logs[0]).flushed_position = 4096;
     let written = std::panic::catch_unwind(|| checkpoint::encode(&bad));
     assert!(written.is_err(), "it is refused before it is written");
 }
@@ -293,8 +294,9 @@ fn ten_thousand_logs_fit_into_a_checkpoint() {
             log: LogId { partition, ..LOG },
             tail_block: vec![partition as u8; 3000],
             segments: vec![SegmentCheckpoint { bytes: 8192 + 3000, ..one.logs[0].segments[1] }],
-            ..one.logs[0].clone()
+            ..LogCheckpoint::clone(&one.logs[0])
         })
+        .map(Arc::new)
         .collect();
     let checkpoint = Checkpoint { logs, ..one };
     let bytes = checkpoint::encode(&checkpoint);
@@ -345,7 +347,7 @@ fn a_sealed_segment_takes_a_fixed_number_of_bytes_in_a_checkpoint() {
         bytes: i32::MAX as u64,
         ..one.logs[0].segments[0]
     });
-    many.logs[0].segments = segments.chain(one.logs[0].segments.clone()).collect();
+    Arc::make_mut(&mut many.logs[0]).segments = segments.chain(one.logs[0].segments.clone()).collect();
     let bytes = checkpoint::encode(&many).len() - checkpoint::encode(&one).len();
     assert!(bytes <= 1_000 * 64, "{bytes} bytes for 1000 segments");
 }

@@ -1,6 +1,7 @@
 //! Each effect as the system calls that it comes to, and what each of them does to the disk.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use engine::checkpoint::{self, Checkpoint};
 use engine::journal::{FileHeader, FileRequest};
@@ -102,7 +103,7 @@ impl Shell {
                 (names.map(Call::SyncSegment).chain([Call::SyncDirs]).collect(), Report::Synced)
             }
             Effect::WriteCheckpoint(mut checkpoint) if self.planted == Planted::CheckpointWithoutProducers => {
-                checkpoint.logs.iter_mut().for_each(|log| log.producers.clear());
+                checkpoint.logs.iter_mut().for_each(|log| Arc::make_mut(log).producers.clear());
                 (self.checkpoint(&checkpoint), Report::CheckpointWritten(checkpoint.seq))
             }
             Effect::WriteCheckpoint(checkpoint) => {

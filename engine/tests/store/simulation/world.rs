@@ -41,6 +41,7 @@ impl World {
         let limits = StoreLimits {
             group_bytes: [16usize, 32, 64][random.below(3)] << 10,
             segment_write_bytes_min: [4u64, 16, 64][random.below(3)] << 10,
+            pictures_at_once: [1, 2, 32][journal_file_bytes.ilog2() as usize % 3],
             unflushed_bytes_max: [128u64, 512, 4096][random.below(3)] << 10,
             rest_after_ms: [50, 400, 10_000][journal_files_max as usize % 3],
             disk_reserve_bytes: RESERVE_BYTES,
