@@ -85,6 +85,24 @@ pub struct Settings {
     pub group_session_ms_max: Option<i32>,
     #[serde(rename = "group.max.size")]
     pub group_size_max: Option<u32>,
+    #[serde(rename = "group.consumer.session.timeout.ms")]
+    pub consumer_session_ms: Option<u32>,
+    #[serde(rename = "group.consumer.min.session.timeout.ms")]
+    pub consumer_session_ms_min: Option<u32>,
+    #[serde(rename = "group.consumer.max.session.timeout.ms")]
+    pub consumer_session_ms_max: Option<u32>,
+    #[serde(rename = "group.consumer.heartbeat.interval.ms")]
+    pub consumer_interval_ms: Option<u32>,
+    #[serde(rename = "group.consumer.min.heartbeat.interval.ms")]
+    pub consumer_interval_ms_min: Option<u32>,
+    #[serde(rename = "group.consumer.max.heartbeat.interval.ms")]
+    pub consumer_interval_ms_max: Option<u32>,
+    #[serde(rename = "group.consumer.max.size")]
+    pub consumer_size_max: Option<u32>,
+    #[serde(rename = "group.consumer.assignors")]
+    pub consumer_assignors: Option<Vec<String>>,
+    #[serde(rename = "group.consumer.migration.policy")]
+    pub consumer_migration: Option<String>,
     #[serde(rename = "offset.metadata.max.bytes")]
     pub offset_metadata_bytes_max: Option<u32>,
     #[serde(rename = "offsets.retention.minutes")]
@@ -198,6 +216,15 @@ impl Settings {
             group_session_ms_min: self.group_session_ms_min.or(base.group_session_ms_min),
             group_session_ms_max: self.group_session_ms_max.or(base.group_session_ms_max),
             group_size_max: self.group_size_max.or(base.group_size_max),
+            consumer_session_ms: self.consumer_session_ms.or(base.consumer_session_ms),
+            consumer_session_ms_min: self.consumer_session_ms_min.or(base.consumer_session_ms_min),
+            consumer_session_ms_max: self.consumer_session_ms_max.or(base.consumer_session_ms_max),
+            consumer_interval_ms: self.consumer_interval_ms.or(base.consumer_interval_ms),
+            consumer_interval_ms_min: self.consumer_interval_ms_min.or(base.consumer_interval_ms_min),
+            consumer_interval_ms_max: self.consumer_interval_ms_max.or(base.consumer_interval_ms_max),
+            consumer_size_max: self.consumer_size_max.or(base.consumer_size_max),
+            consumer_assignors: self.consumer_assignors.or(base.consumer_assignors),
+            consumer_migration: self.consumer_migration.or(base.consumer_migration),
             offset_metadata_bytes_max: self.offset_metadata_bytes_max.or(base.offset_metadata_bytes_max),
             offsets_retention_minutes: self.offsets_retention_minutes.or(base.offsets_retention_minutes),
             offsets_retention_check_ms: self.offsets_retention_check_ms.or(base.offsets_retention_check_ms),

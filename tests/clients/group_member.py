@@ -16,24 +16,43 @@ def say(**what):
 
 def main():
     order = json.loads(sys.stdin.readline())
-    consumer = Consumer(
-        {
-            "bootstrap.servers": order["bootstrap"],
-            "group.id": order["group"],
-            "client.id": order["name"],
-            "partition.assignment.strategy": order["strategy"],
-            "session.timeout.ms": order["session_ms"],
-            "heartbeat.interval.ms": 500,
-            "enable.auto.commit": False,
-            "auto.offset.reset": "earliest",
-        }
-    )
+    config = {
+        "bootstrap.servers": order["bootstrap"],
+        "group.id": order["group"],
+        "client.id": order["name"],
+        "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
+        "topic.metadata.refresh.interval.ms": 1000,
+    }
+    if order["instance"]:
+        config["group.instance.id"] = order["instance"]
+    if order["protocol"] == "consumer":
+        # The broker says how often to send heartbeats and how long a session is.
+        config.update({"group.protocol": "consumer", "group.remote.assignor": order["strategy"]})
+    else:
+        config.update(
+            {
+                "partition.assignment.strategy": order["strategy"],
+                "session.timeout.ms": order["session_ms"],
+                "heartbeat.interval.ms": 500,
+            }
+        )
+    consumer = Consumer(config)
+    owned = set()
 
     def on_assign(_consumer, partitions):
-        say(assigned=sorted(partition.partition for partition in partitions))
+        if order["protocol"] == "consumer":
+            owned.update((partition.topic, partition.partition) for partition in partitions)
+            say(assigned=sorted(partition for _, partition in owned))
+        else:
+            say(assigned=sorted(partition.partition for partition in partitions))
 
     def on_revoke(_consumer, partitions):
-        say(revoked=sorted(partition.partition for partition in partitions))
+        if order["protocol"] == "consumer":
+            owned.difference_update((partition.topic, partition.partition) for partition in partitions)
+            say(assigned=sorted(partition for _, partition in owned))
+        else:
+            say(revoked=sorted(partition.partition for partition in partitions))
 
     consumer.subscribe([order["topic"]], on_assign=on_assign, on_revoke=on_revoke)
     ended = threading.Event()

@@ -1,11 +1,12 @@
 //! Members of a consumer group as processes of their own, so that one can be killed.
 
 use crate::clock::Stopwatch;
+use crate::java_client::java;
 use crate::process;
 use crate::real_clients::python;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
@@ -21,9 +22,21 @@ pub struct Membership {
     /// The assignor, by librdkafka's name for it.
     pub strategy: &'static str,
     pub session_ms: u32,
+    pub protocol: Protocol,
+    /// The member's own permanent id, if it is to be a static one.
+    pub instance: Option<String>,
 }
 
-/// A confluent-kafka consumer in a process of its own.
+/// The protocol of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// The members assign.
+    Classic,
+    /// The broker assigns (KIP-848).
+    Consumer,
+}
+
+/// A consumer in a process of its own.
 pub struct Member {
     child: Child,
     stdin: Option<ChildStdin>,
@@ -35,18 +48,33 @@ pub struct Member {
 }
 
 impl Member {
-    /// Starts a member. It joins in its own time.
+    /// Starts a member that is a consumer of confluent-kafka. It joins in its own time.
     pub fn start(name: &str, membership: &Membership) -> Member {
         let mut command = python("group_member.py");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        process::die_with_parent(&mut command);
-        let mut child = command.spawn().expect("python starts");
         let order = json!({
             "bootstrap": membership.bootstrap, "group": membership.group, "topic": membership.topic, "name": name,
-            "strategy": membership.strategy, "session_ms": membership.session_ms,
+            "strategy": membership.strategy, "session_ms": membership.session_ms, "instance": membership.instance,
+            "protocol": match membership.protocol { Protocol::Classic => "classic", Protocol::Consumer => "consumer" },
         });
-        let mut stdin = child.stdin.take().expect("standard input is piped");
+        let mut member = Member::spawn(&mut command);
+        let stdin = member.stdin.as_mut().expect("standard input is piped");
         writeln!(stdin, "{order}").expect("the member reads its order");
+        member
+    }
+
+    /// Starts a member that is a consumer of the Java client, for the consumer protocol; none where there is no Java.
+    pub fn start_java(membership: &Membership) -> Option<Member> {
+        assert_eq!(membership.protocol, Protocol::Consumer, "the other clients speak the classic protocol");
+        let mut command = java("GroupMember.java")?;
+        command.args([&membership.bootstrap, &membership.group, &membership.topic, membership.strategy]);
+        Some(Member::spawn(&mut command))
+    }
+
+    fn spawn(command: &mut Command) -> Member {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        process::die_with_parent(command);
+        let mut child = command.spawn().expect("a member starts");
+        let stdin = child.stdin.take().expect("standard input is piped");
         let stdout = BufReader::new(child.stdout.take().expect("standard output is piped"));
         let (sender, lines) = mpsc::channel();
         std::thread::spawn(move || {
@@ -60,7 +88,7 @@ impl Member {
     }
 
     /// Takes what the member has said, waiting for the first of it at most this long.
-    fn listen(&mut self, wait: Duration) {
+    pub fn listen(&mut self, wait: Duration) {
         let first = self.lines.recv_timeout(wait).ok();
         let said: Vec<Value> = first.into_iter().chain(self.lines.try_iter()).collect();
         for said in said {

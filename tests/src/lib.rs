@@ -11,6 +11,7 @@ pub mod configs;
 pub mod cutting_proxy;
 pub mod directory;
 pub mod group_member;
+pub mod java_client;
 pub mod jobs;
 pub mod kafka;
 pub mod loop_disk;

@@ -265,7 +265,8 @@ fn node(script: &str) -> Command {
     command
 }
 
-fn scripts_dir() -> PathBuf {
+/// Where the clients' programs are.
+pub fn scripts_dir() -> PathBuf {
     workspace_dir().join("tests/clients")
 }
 

@@ -6,7 +6,7 @@ use kafka_protocol::protocol::StrBytes;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tests::calls::{partition, topic_name};
-use tests::group_member::{Member, Membership, wait_for_records, wait_for_shares};
+use tests::group_member::{Member, Membership, Protocol, wait_for_records, wait_for_shares};
 use tests::jobs::Job;
 use tests::kafka::Client;
 use tests::real_clients::{RealClient, assert_success, has_kcat, kcat, run_with_input};
@@ -24,6 +24,8 @@ fn orders(server: &Server) -> Membership {
         topic: "orders".to_owned(),
         strategy: "range",
         session_ms: SESSION_MS,
+        protocol: Protocol::Classic,
+        instance: None,
     }
 }
 

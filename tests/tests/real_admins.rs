@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use tests::calls::partition;
-use tests::group_member::{Member, Membership, wait_for_records, wait_for_shares};
+use tests::group_member::{Member, Membership, Protocol, wait_for_records, wait_for_shares};
 use tests::kafka::Client;
 use tests::real_clients::RealClient;
 use tests::records;
@@ -216,6 +216,8 @@ fn the_command_line_leads_groups() {
         topic: "orders".to_owned(),
         strategy: "range",
         session_ms: 6_000,
+        protocol: Protocol::Classic,
+        instance: None,
     };
     let mut members = [Member::start("reader", &membership)];
     wait_for_shares(&mut members, &[&[0, 1, 2]]);
@@ -246,6 +248,16 @@ fn the_command_line_leads_groups() {
     assert!(worked && said == "group billing deleted\n", "{said}");
     assert_eq!(ringmain_json(&server, &["group", "list"]), json!([]));
     assert_refused(&server, &["group", "delete", "billing"], "`ringmain group list` shows the groups");
+
+    let newer = Membership { group: "newer".to_owned(), protocol: Protocol::Consumer, ..membership };
+    let mut members = [Member::start("reader", &newer)];
+    wait_for_shares(&mut members, &[&[0, 1, 2]]);
+    let line = json!({"group": "newer", "type": "consumer", "state": "Stable", "protocol_type": "consumer"});
+    assert_eq!(ringmain_json(&server, &["group", "list"]), json!([line]));
+    let described = &ringmain_json(&server, &["group", "describe", "newer"])[0];
+    assert_eq!((&described["assignor"], &described["members"][0]["assigned"]), (&json!("range"), &share));
+    assert_eq!(described["partitions"][2]["owner"], described["members"][0]["member"]);
+    assert_refused(&server, &["group", "delete", "newer"], "stop its consumers first");
 }
 
 /// Moves the offsets of a group that is at 4 of 5 and at 1 of 1.

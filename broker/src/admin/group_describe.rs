@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use wire::consumer_group_describe::{ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, TopicPartitions};
 use wire::describe_groups::{DescribeGroupsRequest, DescribeGroupsResponse, DescribedGroupMember};
 use wire::list_offsets::LATEST_TIMESTAMP;
 use wire::metadata::MetadataResponse;
@@ -15,7 +16,7 @@ use super::report_group::{Assigned, GroupDescribed, GroupOffset, MemberLine};
 
 /// The state of a group that is not there.
 pub(super) const DEAD: &str = "Dead";
-/// The protocol type of groups whose members are consumers.
+/// The protocol type of groups whose members are consumers, and the type of groups for which the broker assigns.
 const CONSUMER: &str = "consumer";
 
 pub(super) fn describe(bootstrap: &str, names: &[String]) -> Result<Report, AdminError> {
@@ -67,6 +68,9 @@ pub(super) fn members(groups: &mut Groups, group: &str) -> Result<GroupDescribed
         let listed = groups.listed_by(coordinator)?.into_iter().find(|line| line.group == group);
         let Some(state) = listed.as_ref().and_then(|line| line.state.clone()) else { return Ok(nameless) };
         let kind = listed.and_then(|line| line.kind).unwrap_or_else(|| "unknown".to_owned());
+        if kind.eq_ignore_ascii_case(CONSUMER) {
+            return consumers(groups, group, nameless);
+        }
         let note = Some(format!("a group of type {kind}, whose members this program cannot show"));
         return Ok(GroupDescribed { state, note, ..nameless });
     }
@@ -80,6 +84,40 @@ pub(super) fn members(groups: &mut Groups, group: &str) -> Result<GroupDescribed
         protocol_type: told(&found.protocol_type),
         assignor: told(&found.protocol_data),
         members: members.map_err(not_understood)?,
+        ..nameless
+    })
+}
+
+/// A group of the consumer protocol, which has a request of its own.
+fn consumers(groups: &mut Groups, group: &str, nameless: GroupDescribed) -> Result<GroupDescribed, AdminError> {
+    let request = ConsumerGroupDescribeRequest { group_ids: vec![group], ..Default::default() };
+    let (_, node) = groups.coordinator(group)?;
+    let body = node.call(ApiKey::ConsumerGroupDescribe, |version, out| request.encode(version, out))?;
+    let answer = body.read(ConsumerGroupDescribeResponse::decode)?;
+    // It was there a moment ago.
+    let Some(found) = answer.groups.first() else { return Ok(nameless) };
+    refused(found.error_code, group)?;
+    let assigned = |topics: &[TopicPartitions<'_>]| {
+        let topic = |topic: &TopicPartitions<'_>| Assigned {
+            topic: topic.topic_name.to_string(),
+            partitions: topic.partitions.clone(),
+        };
+        let mut assigned: Vec<Assigned> = topics.iter().map(topic).collect();
+        assigned.sort_by(|one, other| one.topic.cmp(&other.topic));
+        assigned
+    };
+    let members = found.members.iter().map(|member| MemberLine {
+        member: member.member_id.to_string(),
+        instance: member.instance_id.as_deref().map(str::to_owned),
+        client: member.client_id.to_string(),
+        host: member.client_host.to_string(),
+        assigned: assigned(&member.assignment.topic_partitions),
+    });
+    Ok(GroupDescribed {
+        state: found.group_state.to_string(),
+        protocol_type: Some(CONSUMER.to_owned()),
+        assignor: Some(found.assignor_name.to_string()),
+        members: members.collect(),
         ..nameless
     })
 }

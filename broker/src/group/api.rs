@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 
+use super::consumer::{Assignment, Profile};
 use super::offsets::Committed;
+use crate::controller::TopicId;
 
 /// Somebody who waits for an answer. Numbers are never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,10 +26,12 @@ pub enum GroupRequest {
     Sync(Sync),
     Heartbeat(Heartbeat),
     Leave(Leave),
+    ConsumerBeat(Box<ConsumerBeat>),
     Commit(Commit),
     Fetch(FetchOffsets),
     DeleteOffsets(DeleteOffsets),
     Describe { group: String },
+    DescribeConsumer { group: String },
     Delete { group: String },
 }
 
@@ -39,10 +43,11 @@ impl GroupRequest {
             Self::Sync(sync) => &sync.group,
             Self::Heartbeat(heartbeat) => &heartbeat.group,
             Self::Leave(leave) => &leave.group,
+            Self::ConsumerBeat(beat) => &beat.group,
             Self::Commit(commit) => &commit.group,
             Self::Fetch(fetch) => &fetch.group,
             Self::DeleteOffsets(delete) => &delete.group,
-            Self::Describe { group } | Self::Delete { group } => group,
+            Self::Describe { group } | Self::DescribeConsumer { group } | Self::Delete { group } => group,
         }
     }
 }
@@ -58,12 +63,14 @@ pub enum GroupAnswer {
     Beat,
     /// For each member, in order.
     Left(Vec<Result<(), GroupFault>>),
+    ConsumerBeaten(Box<ConsumerBeaten>),
     /// For each offset, in order.
     Committed(Vec<Result<(), GroupFault>>),
     Fetched(FetchedOffsets),
     /// For each partition, in order.
     OffsetsDeleted(Vec<Result<(), GroupFault>>),
     Described(DescribedGroup),
+    DescribedConsumer(Box<DescribedConsumer>),
     Deleted,
 }
 
@@ -88,6 +95,22 @@ pub enum GroupFault {
     InvalidSessionTimeout,
     #[error("there is no such group")]
     NotFound,
+    #[error("the group is of another protocol")]
+    OtherProtocol,
+    #[error("{0}")]
+    Invalid(String),
+    #[error("{0}")]
+    UnsupportedAssignor(String),
+    #[error("the regular expression is not understood: {0}")]
+    InvalidPattern(String),
+    #[error("the member has another epoch; it has to give its partitions up and join again")]
+    FencedEpoch,
+    #[error("the member has another epoch")]
+    StaleEpoch,
+    #[error("another member has this group instance id and has not left")]
+    UnreleasedInstance,
+    #[error("members of this protocol need a newer version of the request")]
+    OldVersion,
     #[error("the group has members")]
     NonEmpty,
     #[error("members of the group subscribe to the topic")]
@@ -189,6 +212,40 @@ pub struct Heartbeat {
     pub generation: i32,
 }
 
+/// A member of the consumer protocol says what it wants and owns (KIP-848). None is "as I said before".
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConsumerBeat {
+    pub group: String,
+    pub member: String,
+    /// 0 to join, -1 to leave, -2 from a static member that will come back.
+    pub epoch: i32,
+    pub instance: Option<String>,
+    pub rack: Option<String>,
+    pub client_id: String,
+    pub client_host: String,
+    /// Negative for as before.
+    pub rebalance_timeout_ms: i32,
+    pub topics: Option<Vec<String>>,
+    /// A regular expression; an empty one is none.
+    pub pattern: Option<String>,
+    pub assignor: Option<String>,
+    pub owned: Option<Assignment>,
+    /// The client chooses its member id (KIP-1082).
+    pub makes_own_id: bool,
+    /// The id of a member that has none. Random; whoever asks draws it.
+    pub fresh: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsumerBeaten {
+    pub member: String,
+    pub epoch: i32,
+    /// When the next heartbeat is expected.
+    pub interval_ms: i32,
+    /// What the member is to own; none for as before.
+    pub assignment: Option<Assignment>,
+}
+
 /// Members go.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Leave {
@@ -224,6 +281,10 @@ pub struct NewOffset {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FetchOffsets {
     pub group: String,
+    /// Who asks, if it says so (KIP-848).
+    pub member: Option<String>,
+    /// Negative from whoever is no member.
+    pub epoch: i32,
     /// None for all that the group has.
     pub wanted: Option<Vec<(String, Vec<i32>)>>,
 }
@@ -256,6 +317,28 @@ pub struct DescribedMember {
     pub metadata: Bytes,
     pub assignment: Bytes,
 }
+
+/// A group of the consumer protocol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DescribedConsumer {
+    pub state: &'static str,
+    pub epoch: i32,
+    pub target_epoch: i32,
+    pub assignor: &'static str,
+    pub members: Vec<DescribedConsumerMember>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DescribedConsumerMember {
+    pub id: String,
+    pub epoch: i32,
+    pub profile: Profile,
+    pub assigned: NamedAssignment,
+    pub target: NamedAssignment,
+}
+
+/// Topics with their names, and partitions.
+pub type NamedAssignment = Vec<(TopicId, String, Vec<i32>)>;
 
 /// Which groups to list. Empty lists let all through.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -30,7 +30,7 @@ use super::member::Member;
 use super::records::{ClassicValue, GroupRecord};
 
 /// The kind of the protocols of consumers.
-const CONSUMER_PROTOCOL: &str = "consumer";
+pub(super) const CONSUMER_PROTOCOL: &str = "consumer";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum State {
@@ -337,6 +337,30 @@ impl Classic {
             classic.leader = Some(leader.clone());
         }
         classic
+    }
+
+    /// A group that was of the consumer protocol: all its members have to join.
+    pub(super) fn taken_over(value: &ClassicValue, now: Now) -> Self {
+        let mut classic = Self::loaded(value);
+        let ids: Vec<String> = classic.members.keys().cloned().collect();
+        ids.iter().for_each(|id| classic.renew_session(id, now));
+        if classic.state == State::Stable {
+            classic.state = State::PreparingRebalance;
+            let at_ms = now.mono_ms + classic.rebalance_timeout_ms();
+            classic.join_deadline = Some(JoinDeadline { at_ms, extendable: None });
+            classic.wake_at(at_ms);
+        }
+        classic
+    }
+
+    /// The group becomes one of the consumer protocol: whoever waits is to ask again.
+    pub(super) fn dismiss(&mut self, turn: &mut Turn<'_>) {
+        let ids: Vec<String> = self.members.keys().cloned().collect();
+        for id in ids {
+            let mut waiting = Vec::new();
+            self.change(&id, |member| waiting.extend([member.joining.take(), member.syncing.take()]));
+            waiting.into_iter().flatten().for_each(|waiter| turn.refuse(waiter, GroupFault::RebalanceInProgress));
+        }
     }
 
     /// Panics where the invariants do not hold.

@@ -1,8 +1,7 @@
 //! Deleting a group.
 
 use super::api::{GroupAnswer, GroupFault, Waiter};
-use super::classic::State;
-use super::coordinator::{Coordinator, Group, Turn};
+use super::coordinator::{Coordinator, Group, Membership, Turn};
 use super::offsets::tombstone;
 use super::records::GroupRecord;
 
@@ -11,7 +10,7 @@ impl Coordinator {
     pub(super) fn delete(&mut self, turn: &mut Turn<'_>, waiter: Waiter) {
         match self.groups.get(turn.group) {
             None => turn.refuse(waiter, GroupFault::NotFound),
-            Some(group) if group.classic.state != State::Empty => turn.refuse(waiter, GroupFault::NonEmpty),
+            Some(group) if !group.is_empty() => turn.refuse(waiter, GroupFault::NonEmpty),
             Some(group) => {
                 turn.outcome.records.extend(group.deletion(turn.group));
                 turn.answer(waiter, Ok(GroupAnswer::Deleted));
@@ -24,6 +23,19 @@ impl Group {
     /// The records after which the group is no more. The offsets go first: a group with offsets is one.
     pub(super) fn deletion(&self, id: &str) -> Vec<GroupRecord> {
         let offsets = self.offsets.iter().map(|(topic, partition, _)| tombstone(id, topic, partition));
-        offsets.chain([GroupRecord::Classic { group: id.to_owned(), value: None }]).collect()
+        offsets.chain(self.membership.deletion(id)).collect()
+    }
+}
+
+impl Membership {
+    /// The records after which nobody is in the group.
+    pub(super) fn deletion(&self, id: &str) -> Vec<GroupRecord> {
+        match self {
+            Self::Classic(_) => vec![GroupRecord::Classic { group: id.to_owned(), value: None }],
+            Self::Consumer(consumer) => {
+                let changes = consumer.deletion().into_iter();
+                changes.map(|change| GroupRecord::Consumer { group: id.to_owned(), change }).collect()
+            }
+        }
     }
 }

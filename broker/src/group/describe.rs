@@ -3,17 +3,34 @@
 use bytes::Bytes;
 
 use super::api::{DescribedGroup, DescribedMember, GroupAnswer, GroupFault, GroupFilter, GroupReply, ListedGroup};
-use super::classic::{Classic, DEAD, State};
-use super::coordinator::Coordinator;
+use super::classic::{CONSUMER_PROTOCOL, Classic, DEAD, State};
+use super::coordinator::{Coordinator, Membership};
+use crate::controller::image::Image;
 
 /// Kafka's name for groups of the classic protocol, and for those that only store offsets.
 const CLASSIC_KIND: &str = "classic";
+/// Kafka's name for groups of the consumer protocol.
+const CONSUMER_KIND: &str = "consumer";
 
 impl Coordinator {
     /// State and members of a group.
     pub(super) fn describe(&self, id: &str) -> GroupReply {
-        let group = self.groups.get(id).ok_or(GroupFault::NotFound)?;
-        Ok(GroupAnswer::Described(group.classic.describe()))
+        match self.groups.get(id).map(|group| &group.membership) {
+            None => Err(GroupFault::NotFound),
+            Some(Membership::Consumer(_)) => Err(GroupFault::OtherProtocol),
+            Some(Membership::Classic(classic)) => Ok(GroupAnswer::Described(classic.describe())),
+        }
+    }
+
+    /// State and members of a group of the consumer protocol.
+    pub(super) fn describe_consumer(&self, id: &str, topics: &Image) -> GroupReply {
+        match self.groups.get(id).map(|group| &group.membership) {
+            None => Err(GroupFault::NotFound),
+            Some(Membership::Classic(_)) => Err(GroupFault::OtherProtocol),
+            Some(Membership::Consumer(consumer)) => {
+                Ok(GroupAnswer::DescribedConsumer(Box::new(consumer.describe(&self.config, topics))))
+            }
+        }
     }
 
     /// The groups that a filter lets through.
@@ -21,18 +38,27 @@ impl Coordinator {
         let is_wanted = |wanted: &[String], name: &str| {
             wanted.is_empty() || wanted.iter().any(|wanted| wanted.eq_ignore_ascii_case(name))
         };
-        if !is_wanted(&filter.types, CLASSIC_KIND) {
-            return Vec::new();
-        }
-        let groups = self.groups.iter().filter(|(_, group)| is_wanted(&filter.states, group.classic.state.name()));
-        groups
-            .map(|(id, group)| ListedGroup {
-                group: id.to_string(),
-                protocol_type: group.classic.protocol_type.clone().unwrap_or_default(),
-                state: group.classic.state.name(),
+        let listed = self.groups.iter().map(|(id, group)| group.membership.list(id));
+        listed.filter(|one| is_wanted(&filter.types, one.kind) && is_wanted(&filter.states, one.state)).collect()
+    }
+}
+
+impl Membership {
+    fn list(&self, id: &str) -> ListedGroup {
+        match self {
+            Self::Classic(classic) => ListedGroup {
+                group: id.to_owned(),
+                protocol_type: classic.protocol_type.clone().unwrap_or_default(),
+                state: classic.state.name(),
                 kind: CLASSIC_KIND,
-            })
-            .collect()
+            },
+            Self::Consumer(consumer) => ListedGroup {
+                group: id.to_owned(),
+                protocol_type: CONSUMER_PROTOCOL.to_owned(),
+                state: consumer.phase().name(),
+                kind: CONSUMER_KIND,
+            },
+        }
     }
 }
 

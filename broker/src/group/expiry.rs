@@ -5,10 +5,9 @@ use std::rc::Rc;
 
 use super::api::Now;
 use super::classic::{Classic, State};
-use super::coordinator::{Coordinator, Group, Outcome};
+use super::coordinator::{Coordinator, Group, Membership, Outcome};
 use super::limits::EXPIRED_GROUPS_PER_TURN_MAX;
 use super::offsets::{Committed, tombstone};
-use super::records::GroupRecord;
 use super::subscription::Subscription;
 
 /// From when on an offset's age counts.
@@ -46,8 +45,8 @@ fn as_str(bound: &Bound<Rc<str>>) -> Bound<&str> {
 
 impl Group {
     fn expire(&self, id: &str, now: Now, retention_ms: i64, outcome: &mut Outcome) {
-        let since = AgeSince::of(&self.classic);
-        let subscription = Subscription::of(&self.classic);
+        let since = AgeSince::of(&self.membership);
+        let subscription = Subscription::of(&self.membership);
         let mut keeps_any = false;
         for (topic, partition, committed) in self.offsets.iter() {
             if !subscription.covers(topic) && since.is_over(committed, now.wall_ms, retention_ms) {
@@ -57,14 +56,22 @@ impl Group {
             }
         }
         // Somebody who was given an id is about to join.
-        if !keeps_any && self.classic.state == State::Empty && self.classic.pending.is_empty() {
-            outcome.records.push(GroupRecord::Classic { group: id.to_owned(), value: None });
+        let is_awaited = matches!(&self.membership, Membership::Classic(classic) if !classic.pending.is_empty());
+        if !keeps_any && self.is_empty() && !is_awaited {
+            outcome.records.extend(self.membership.deletion(id));
         }
     }
 }
 
 impl AgeSince {
-    fn of(classic: &Classic) -> Self {
+    fn of(membership: &Membership) -> Self {
+        match membership {
+            Membership::Classic(classic) => Self::of_classic(classic),
+            Membership::Consumer(_) => Self::Commit,
+        }
+    }
+
+    fn of_classic(classic: &Classic) -> Self {
         match classic.state {
             _ if classic.protocol_type.is_none() => Self::Commit,
             State::Empty => classic.since_ms.map_or(Self::Commit, Self::Empty),

@@ -2,13 +2,15 @@
 
 use super::api::{GroupAnswer, GroupFault, Heartbeat, Now, Waiter};
 use super::classic::{Classic, State};
-use super::coordinator::{Coordinator, Turn};
+use super::coordinator::{Coordinator, Membership, Turn};
 
 impl Coordinator {
     pub(super) fn heartbeat(&mut self, turn: &mut Turn<'_>, waiter: Waiter, heartbeat: &Heartbeat) {
-        let group = self.groups.get_mut(turn.group);
-        let beat =
-            group.map_or(Err(GroupFault::UnknownMember), |group| group.classic.on_heartbeat(turn.now, heartbeat));
+        let beat = match self.groups.get_mut(turn.group).map(|group| &mut group.membership) {
+            None => Err(GroupFault::UnknownMember),
+            Some(Membership::Classic(classic)) => classic.on_heartbeat(turn.now, heartbeat),
+            Some(Membership::Consumer(consumer)) => consumer.on_classic_heartbeat(turn, heartbeat),
+        };
         turn.answer(waiter, beat.map(|()| GroupAnswer::Beat));
     }
 }

@@ -1,8 +1,8 @@
 //! Joining a group.
 
-use super::api::{GroupFault, Join, Waiter};
+use super::api::{GroupAnswer, GroupFault, Join, Waiter};
 use super::classic::{Classic, State};
-use super::coordinator::{Coordinator, Turn};
+use super::coordinator::{Coordinator, Membership, Turn};
 use super::limits::{MEMBER_METADATA_BYTES_MAX, NEW_MEMBER_MS_MAX, PENDING_MEMBERS_MAX, PROTOCOLS_PER_MEMBER_MAX};
 use super::member::Member;
 
@@ -23,7 +23,25 @@ impl Coordinator {
         if is_new && !turn.has_room {
             return turn.refuse(waiter, GroupFault::Full);
         }
-        self.with_group(turn.group, |group| group.classic.on_join(turn, waiter, join));
+        self.with_group(turn.group, |group| {
+            if let Membership::Consumer(consumer) = &group.membership
+                && consumer.members.is_empty()
+            {
+                // Nobody is in it, so it becomes what the next one speaks. The records only say so.
+                turn.outcome.records.extend(group.membership.deletion(turn.group));
+                group.membership = Membership::default();
+            }
+            match &mut group.membership {
+                Membership::Classic(classic) => classic.on_join(turn, waiter, join),
+                Membership::Consumer(consumer) => {
+                    let joined = consumer.on_classic_join(turn, &join);
+                    if let Ok(joined) = &joined {
+                        consumer.on_classic_joined(turn, &joined.member);
+                    }
+                    turn.answer(waiter, joined.map(|joined| GroupAnswer::Joined(Box::new(joined))));
+                }
+            }
+        });
     }
 }
 

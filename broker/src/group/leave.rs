@@ -2,12 +2,15 @@
 
 use super::api::{GroupAnswer, GroupFault, Identity, Leave, Waiter};
 use super::classic::Classic;
-use super::coordinator::{Coordinator, Turn};
+use super::coordinator::{Coordinator, Membership, Turn};
 
 impl Coordinator {
     pub(super) fn leave(&mut self, turn: &mut Turn<'_>, waiter: Waiter, leave: &Leave) {
         let results = if self.groups.contains_key(turn.group) {
-            self.with_group(turn.group, |group| group.classic.on_leave(turn, &leave.members))
+            self.with_group(turn.group, |group| match &mut group.membership {
+                Membership::Classic(classic) => classic.on_leave(turn, &leave.members),
+                Membership::Consumer(consumer) => consumer.on_classic_leave(turn, leave),
+            })
         } else {
             leave.members.iter().map(|_| Err(GroupFault::UnknownMember)).collect()
         };

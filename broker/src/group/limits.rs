@@ -22,6 +22,23 @@ pub const SESSION_MS_MAX_DEFAULT: i32 = 1_800_000;
 /// offsets topic, and it would never become stable.
 pub const GROUP_SIZE_MAX_DEFAULT: u32 = 10_000;
 
+/// Kafka's default for `group.consumer.session.timeout.ms`.
+pub const CONSUMER_SESSION_MS_DEFAULT: u32 = 45_000;
+/// Kafka's defaults for `group.consumer.min.session.timeout.ms` and `group.consumer.max.session.timeout.ms`.
+pub const CONSUMER_SESSION_MS_BOUNDS_DEFAULT: (u32, u32) = (45_000, 60_000);
+/// Kafka's default for `group.consumer.heartbeat.interval.ms`.
+pub const CONSUMER_INTERVAL_MS_DEFAULT: u32 = 5_000;
+/// Kafka's defaults for `group.consumer.min.heartbeat.interval.ms` and `group.consumer.max.heartbeat.interval.ms`.
+pub const CONSUMER_INTERVAL_MS_BOUNDS_DEFAULT: (u32, u32) = (5_000, 15_000);
+/// Default for `group.consumer.max.size`. Kafka has none in effect; making the targets of a larger group would hold its shard up.
+pub const CONSUMER_SIZE_MAX_DEFAULT: u32 = 10_000;
+
+/// Memory that a compiled regular expression may take. Longer ones are refused: they are compiled on the shard.
+pub const PATTERN_COMPILED_BYTES_MAX: usize = 1024 * 1024;
+/// A group matches its regular expressions against all topics again after at least this time.
+pub const PATTERN_REFRESH_MS_MIN: u64 = 1_000;
+/// Members whose removal could not be stored are looked at again after this time.
+pub const MEMBER_RETRY_MS: u64 = 1_000;
 /// How long a new member may wait in its first JoinGroup; then its client is taken to be gone. Kafka's own number: such a
 /// member cannot send heartbeats, and its connection tells nothing as long as it waits.
 pub const NEW_MEMBER_MS_MAX: u64 = 5 * 60 * 1000;

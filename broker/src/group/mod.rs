@@ -8,16 +8,17 @@
 //!                              '-- when durable --> answers to who waits
 //! ```
 //! Pure but [`run`]: an operation looks at the state and gives records and answers; [`Coordinator::replay`] alone changes what
-//! lasts (offsets, the last complete generation of a group), here and at the next start. What does not last (who waits, who has
+//! lasts (offsets, the last complete generation of a classic group, all of a group of the consumer protocol), here and at the next start. What does not last (who waits, who has
 //! joined so far, deadlines) operations change themselves. One operation, one file.
 //!
-//! Model: Kafka's group coordinator (KIP-62, KIP-345, KIP-394, KIP-496, KIP-559, KIP-814).
+//! Model: Kafka's group coordinator (KIP-62, KIP-345, KIP-394, KIP-496, KIP-559, KIP-814, KIP-848).
 
 #![forbid(unsafe_code)]
 
 pub mod api;
 mod classic;
 pub mod config;
+pub mod consumer;
 mod coordinator;
 mod delete;
 mod describe;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::api::{Commit, DeleteOffsets, FetchOffsets, FetchedOffsets, GroupAnswer, GroupFault, GroupReply, Waiter};
 use super::classic::{Classic, State};
-use super::coordinator::{Coordinator, Turn};
+use super::coordinator::{Coordinator, Group, Membership, Turn};
 use super::records::GroupRecord;
 use super::subscription::Subscription;
 
@@ -115,7 +115,8 @@ impl Coordinator {
     /// Stores offsets. A group that does not exist is made by whoever has no generation: such a client only wants its offsets kept.
     pub(super) fn commit(&mut self, turn: &mut Turn<'_>, waiter: Waiter, commit: Commit) {
         let judged = match self.groups.get_mut(commit.group.as_str()) {
-            Some(group) => group.classic.judge_commit(turn, &commit),
+            Some(Group { membership: Membership::Classic(classic), .. }) => classic.judge_commit(turn, &commit),
+            Some(Group { membership: Membership::Consumer(consumer), .. }) => consumer.judge_commit(&commit),
             None if commit.generation < 0 => Ok(()),
             None if commit.knows_not_found => Err(GroupFault::NotFound),
             None => Err(GroupFault::IllegalGeneration),
@@ -156,7 +157,11 @@ impl Coordinator {
     /// Looks offsets up. A group that does not exist has none.
     pub(super) fn fetch(&self, fetch: FetchOffsets) -> GroupReply {
         let nothing = Offsets::default();
-        let offsets = self.groups.get(fetch.group.as_str()).map_or(&nothing, |group| &group.offsets);
+        let group = self.groups.get(fetch.group.as_str());
+        if let Some(Group { membership: Membership::Consumer(consumer), .. }) = group {
+            consumer.judge_fetch(&fetch)?;
+        }
+        let offsets = group.map_or(&nothing, |group| &group.offsets);
         Ok(GroupAnswer::Fetched(offsets.fetch(fetch.wanted)))
     }
 
@@ -165,11 +170,11 @@ impl Coordinator {
         let Some(group) = self.groups.get(delete.group.as_str()) else {
             return turn.answer(waiter, Err(GroupFault::NotFound));
         };
-        let classic = &group.classic;
-        if classic.state != State::Empty && !classic.is_of_consumers() {
+        let is_opaque = matches!(&group.membership, Membership::Classic(classic) if !classic.is_of_consumers());
+        if !group.is_empty() && is_opaque {
             return turn.answer(waiter, Err(GroupFault::NonEmpty));
         }
-        let subscription = Subscription::of(classic);
+        let subscription = Subscription::of(&group.membership);
         let results = delete.partitions.iter().map(|(topic, partition)| {
             if subscription.covers(topic) {
                 return Err(GroupFault::Subscribed);

@@ -5,6 +5,7 @@
 //!        version i16: 2    | group string                                       a group of the classic protocol
 //! value  version i16 | fields of that version; none where the key is deleted
 //! ```
+//! The records of groups of the consumer protocol are in `consumer/records.rs`.
 //! Strings have a length of 16 bits and bytes one of 32; version 4 of a value has compact ones and tagged fields. Versions 3 of
 //! both values are written, as Kafka does, and version 1 of an offset where the client said how long to keep it. The fields are those
 //! of Kafka's `OffsetCommitValue.json` and `GroupMetadataValue.json`.
@@ -12,6 +13,7 @@
 use bytes::Bytes;
 use wire::{DecodeError, Reader, Writer};
 
+use super::consumer::records::ConsumerChange;
 use super::offsets::Committed;
 
 const OFFSET_KEY_VERSIONS: std::ops::RangeInclusive<i16> = 0..=1;
@@ -32,6 +34,8 @@ pub enum GroupRecord {
     Offset { group: String, topic: String, partition: i32, value: Option<Committed> },
     /// What a group of the classic protocol is; none where it is no more.
     Classic { group: String, value: Option<ClassicValue> },
+    /// Something of a group of the consumer protocol.
+    Consumer { group: String, change: ConsumerChange },
 }
 
 /// A generation of a group, and what its members are assigned.
@@ -88,6 +92,7 @@ impl GroupRecord {
                 writer.string(group, false);
                 (key, value.as_ref().map(encode_classic))
             }
+            Self::Consumer { group, change } => change.encode(group),
         }
     }
 
@@ -107,7 +112,17 @@ impl GroupRecord {
                 let value = value.map(decode_classic).transpose()?;
                 Ok(Some(Self::Classic { group, value }))
             }
-            _ => Ok(None),
+            version => {
+                let decoded = ConsumerChange::decode(version, &mut reader, value)?;
+                Ok(decoded.map(|(group, change)| Self::Consumer { group, change }))
+            }
+        }
+    }
+
+    /// The group that it is about.
+    pub fn group(&self) -> &str {
+        match self {
+            Self::Offset { group, .. } | Self::Classic { group, .. } | Self::Consumer { group, .. } => group,
         }
     }
 }
@@ -296,7 +311,7 @@ mod tests {
 
     #[test]
     fn records_of_another_kind_are_skipped_and_damaged_ones_are_not() {
-        assert_eq!(GroupRecord::decode(Some(&[0, 3, 0, 1, b'g']), Some(b"?")), Ok(None));
+        assert_eq!(GroupRecord::decode(Some(&[0, 4, 0, 1, b'g']), Some(b"?")), Ok(None));
         assert_eq!(GroupRecord::decode(None, Some(b"?")), Err(RecordError::NoKey));
         let (key, value) = classic().encode();
         let value = value.expect("a value");

@@ -184,6 +184,11 @@ pub fn on_topic_deleted(ctx: &Rc<Context>, topic: &str) {
     }
 }
 
+/// Topics were created or deleted, or have more partitions.
+pub fn on_topics_changed(ctx: &Rc<Context>) {
+    ctx.groups.borrow_mut().hosted.values_mut().for_each(Hosted::on_topics_changed);
+}
+
 /// Nothing more will be stored on this shard.
 pub fn on_storage_failed(ctx: &Rc<Context>) {
     let groups = &mut *ctx.groups.borrow_mut();
@@ -340,7 +345,7 @@ fn on_time(ctx: &Rc<Context>) -> Option<Duration> {
 fn begin_to_serve(ctx: &Rc<Context>, partition: u32, coordinator: Coordinator) {
     let groups = &mut *ctx.groups.borrow_mut();
     let Some(hosted) = groups.hosted.get_mut(&partition) else { return };
-    hosted.phase = Phase::Ready(coordinator);
+    hosted.phase = Phase::Ready(Box::new(coordinator));
     let mut released = Released::new();
     hosted.carry_out(ctx, Held::Loaded, now(ctx, groups.origin), &mut released);
     groups.deliver(released);

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use wire::{DecodeError, Reader};
 
 use super::classic::Classic;
+use super::coordinator::Membership;
 
 /// What a group is known to subscribe to.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,7 +22,14 @@ pub(super) enum Subscription {
 }
 
 impl Subscription {
-    pub(super) fn of(classic: &Classic) -> Self {
+    pub(super) fn of(membership: &Membership) -> Self {
+        match membership {
+            Membership::Classic(classic) => Self::of_classic(classic),
+            Membership::Consumer(consumer) => Self::Topics(consumer.subscribed().map(str::to_owned).collect()),
+        }
+    }
+
+    fn of_classic(classic: &Classic) -> Self {
         if !classic.is_of_consumers() || classic.members.is_empty() {
             return Self::Nothing;
         }

@@ -6,14 +6,20 @@ use bytes::Bytes;
 
 use super::api::{GroupAnswer, GroupFault, GroupReply, Sync, Synced, Waiter};
 use super::classic::{Classic, State};
-use super::coordinator::{Coordinator, Turn};
+use super::coordinator::{Coordinator, Membership, Turn};
 
 impl Coordinator {
     pub(super) fn sync(&mut self, turn: &mut Turn<'_>, waiter: Waiter, sync: Sync) {
         if !self.groups.contains_key(turn.group) {
             return turn.refuse(waiter, GroupFault::UnknownMember);
         }
-        self.with_group(turn.group, |group| group.classic.on_sync(turn, waiter, sync));
+        self.with_group(turn.group, |group| match &mut group.membership {
+            Membership::Classic(classic) => classic.on_sync(turn, waiter, sync),
+            Membership::Consumer(consumer) => {
+                let synced = consumer.on_classic_sync(turn, &sync);
+                turn.answer(waiter, synced.map(GroupAnswer::Synced));
+            }
+        });
     }
 }
 

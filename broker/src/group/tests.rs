@@ -1,6 +1,11 @@
 //! The coordinator in virtual time: what single members meet, in the order of Kafka's own rules.
 
+mod consumer_lives;
+mod consumers;
 mod lives;
+mod migration;
+
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
@@ -8,6 +13,8 @@ use super::api::*;
 use super::config::GroupConfig;
 use super::records::GroupRecord;
 use super::{Coordinator, Outcome};
+use crate::controller::image::Image;
+use crate::controller::{MetadataRecord, TopicId};
 
 const GROUP: &str = "orders";
 const SESSION_MS: i32 = 10_000;
@@ -20,25 +27,43 @@ struct World {
     waiters: u64,
     answers: Vec<(Waiter, GroupReply)>,
     log: Vec<GroupRecord>,
+    topics: Image,
+}
+
+/// The topics that there are at first, with their partitions.
+const TOPICS: [(&str, u32); 3] = [("t", 6), ("u", 4), ("other", 1)];
+
+fn topics(known: &[(&str, u32)]) -> Image {
+    let mut image = Image::default();
+    for (&(name, partitions), id) in known.iter().zip(100..) {
+        image.replay(&MetadataRecord::Topic {
+            name: name.into(),
+            id: TopicId(id),
+            partitions,
+            configs: BTreeMap::new(),
+        });
+    }
+    image
 }
 
 impl World {
     fn new(config: GroupConfig) -> Self {
-        Self::replayed(config, Vec::new(), Now { mono_ms: 1_000_000, wall_ms: 1_700_000_000_000 })
+        let now = Now { mono_ms: 1_000_000, wall_ms: 1_700_000_000_000 };
+        Self::replayed(config, Vec::new(), now, topics(&TOPICS))
     }
 
     /// A coordinator after a start that found these records.
-    fn replayed(config: GroupConfig, log: Vec<GroupRecord>, now: Now) -> Self {
+    fn replayed(config: GroupConfig, log: Vec<GroupRecord>, now: Now, topics: Image) -> Self {
         let mut coordinator = Coordinator::new(config);
         log.iter().for_each(|record| coordinator.replay(record.clone()));
-        let mut world = Self { coordinator, now, waiters: 0, answers: Vec::new(), log };
-        let outcome = world.coordinator.on_loaded(now, |_| true);
+        let mut world = Self { coordinator, now, waiters: 0, answers: Vec::new(), log, topics };
+        let outcome = world.coordinator.on_loaded(now, &world.topics);
         world.carry_out(outcome);
         world
     }
 
     fn restarted(self, config: GroupConfig) -> Self {
-        Self::replayed(config, self.log, self.now)
+        Self::replayed(config, self.log, self.now, self.topics)
     }
 
     fn carry_out(&mut self, outcome: Outcome) {
@@ -56,7 +81,7 @@ impl World {
     fn send(&mut self, request: GroupRequest) -> Waiter {
         self.waiters += 1;
         let waiter = Waiter(self.waiters);
-        let outcome = self.coordinator.handle(waiter, request, self.now);
+        let outcome = self.coordinator.handle(waiter, request, self.now, &self.topics);
         self.carry_out(outcome);
         waiter
     }
@@ -67,7 +92,7 @@ impl World {
         while self.coordinator.deadline_ms() <= until_ms {
             let at_ms = self.coordinator.deadline_ms().max(self.now.mono_ms);
             self.go_to(at_ms);
-            let outcome = self.coordinator.on_time(self.now);
+            let outcome = self.coordinator.on_time(self.now, &self.topics);
             self.carry_out(outcome);
         }
         self.go_to(until_ms);
@@ -137,7 +162,7 @@ impl World {
 
     fn offset(&mut self, topic: &str) -> Option<i64> {
         let wanted = Some(vec![(topic.to_owned(), vec![0])]);
-        match self.ask(GroupRequest::Fetch(FetchOffsets { group: GROUP.into(), wanted })) {
+        match self.ask(GroupRequest::Fetch(FetchOffsets { group: GROUP.into(), member: None, epoch: -1, wanted })) {
             Ok(GroupAnswer::Fetched(fetched)) => fetched[0].1[0].1.as_ref().map(|committed| committed.offset),
             other => panic!("{other:?}"),
         }
@@ -522,7 +547,7 @@ fn a_topic_that_is_deleted_takes_its_offsets_along_now_or_at_the_next_start() {
     assert_eq!((world.offset("t"), world.offset("u")), (None, Some(4)));
     let mut coordinator = Coordinator::new(GroupConfig::default());
     world.log.iter().for_each(|record| coordinator.replay(record.clone()));
-    let outcome = coordinator.on_loaded(world.now, |topic| topic != "u");
+    let outcome = coordinator.on_loaded(world.now, &topics(&[("t", 6)]));
     assert_eq!(outcome.records.len(), 1, "the offset of the topic that is gone");
 }
 

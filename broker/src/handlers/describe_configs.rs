@@ -11,6 +11,7 @@ use wire::describe_configs::{
 use wire::{DecodeError, ErrorCode};
 
 use super::Request;
+use super::describe_group_configs::group_settings;
 use crate::config::Config;
 use crate::controller::config_keys::{ConfigKey, TOPIC_KEYS, ValueKind};
 use crate::controller::defaults::{Level, TopicDefaults};
@@ -22,11 +23,12 @@ use crate::shard::Context;
 
 // Kafka's numbers for types (`DescribeConfigsResponse.ConfigType`).
 const TYPE_BOOLEAN: i8 = 1;
-const TYPE_STRING: i8 = 2;
-const TYPE_INT: i8 = 3;
-const TYPE_LONG: i8 = 5;
+pub(super) const TYPE_STRING: i8 = 2;
+pub(super) const TYPE_INT: i8 = 3;
+pub(super) const TYPE_SHORT: i8 = 4;
+pub(super) const TYPE_LONG: i8 = 5;
 const TYPE_DOUBLE: i8 = 6;
-const TYPE_LIST: i8 = 7;
+pub(super) const TYPE_LIST: i8 = 7;
 
 type Refusal = (ErrorCode, String);
 
@@ -174,7 +176,8 @@ fn describe_node(
         let message = format!("Unexpected broker id, expected {own_id} or empty string, but received {name}");
         return Err((ErrorCode::INVALID_REQUEST, message));
     }
-    let read_once = node_settings(ctx).into_iter().map(|setting| setting.to_wire(body));
+    let read_once =
+        node_settings(ctx).into_iter().chain(group_settings(&ctx.config.groups)).map(|setting| setting.to_wire(body));
     let changeable = NODE_KEYS.iter().map(|key| changeable(body, key, image.defaults()));
     let mut settings: Vec<_> =
         read_once.chain(changeable).filter(|setting| is_wanted(resource, &setting.name)).collect();
@@ -221,11 +224,12 @@ fn node_value(
 }
 
 /// A setting that is read from the configuration file or a flag, once; it counts as static, whatever its value.
-struct NodeSetting {
-    name: &'static str,
-    value: String,
-    kind: i8,
-    documentation: &'static str,
+#[derive(Clone)]
+pub(super) struct NodeSetting {
+    pub(super) name: &'static str,
+    pub(super) value: String,
+    pub(super) kind: i8,
+    pub(super) documentation: &'static str,
 }
 
 fn node_settings(ctx: &Context) -> Vec<NodeSetting> {

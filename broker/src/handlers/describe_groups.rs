@@ -13,7 +13,7 @@ use crate::net::Answer;
 use crate::shard::Context;
 
 /// What anybody may do with a group, as bits of Kafka's `AclOperation`: read, delete, describe.
-const GROUP_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8;
+pub(super) const GROUP_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8;
 /// From this version on a group that does not exist is an error (KIP-1043).
 const NOT_FOUND_SINCE: i16 = 6;
 
@@ -38,7 +38,9 @@ fn judge(reply: GroupReply, version: i16) -> Result<api::DescribedGroup, GroupFa
     match reply {
         Ok(GroupAnswer::Described(described)) => Ok(described),
         Ok(other) => unreachable!("a group was to be described, not {other:?}"),
-        Err(GroupFault::NotFound) if version < NOT_FOUND_SINCE => Ok(api::DescribedGroup::dead()),
+        Err(GroupFault::NotFound | GroupFault::OtherProtocol) if version < NOT_FOUND_SINCE => {
+            Ok(api::DescribedGroup::dead())
+        }
         Err(fault) => Err(fault),
     }
 }
@@ -53,9 +55,13 @@ fn to_wire<'a>(
         Err(fault) => {
             let error_code = error_codes::of_group(fault);
             let is_missing = error_code == ErrorCode::GROUP_ID_NOT_FOUND;
+            let error_message = match fault {
+                GroupFault::OtherProtocol => Some(format!("Group {name} is not a classic group.").into()),
+                _ => is_missing.then(|| format!("Group {name} not found.").into()),
+            };
             return DescribedGroup {
                 error_code,
-                error_message: is_missing.then(|| format!("Group {name} not found.").into()),
+                error_message,
                 group_id: name.into(),
                 group_state: if is_missing { "Dead".into() } else { "".into() },
                 ..DescribedGroup::default()

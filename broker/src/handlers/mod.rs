@@ -8,6 +8,8 @@ mod alter_partition_reassignments;
 mod answer;
 mod api_versions;
 mod config_change;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 mod create_acls;
 mod create_partitions;
 mod create_topics;
@@ -18,6 +20,7 @@ mod delete_topics;
 mod describe_acls;
 mod describe_cluster;
 mod describe_configs;
+mod describe_group_configs;
 mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
@@ -147,6 +150,8 @@ fn dispatch(ctx: &Rc<Context>, request: Request<'_>) -> Result<Answer, DecodeErr
         ApiKey::AlterPartitionReassignments => alter_partition_reassignments::handle(ctx, request),
         ApiKey::ListPartitionReassignments => list_partition_reassignments::handle(request),
         ApiKey::DescribeCluster => describe_cluster::handle(ctx, request),
+        ApiKey::ConsumerGroupHeartbeat => consumer_group_heartbeat::handle(ctx, request),
+        ApiKey::ConsumerGroupDescribe => consumer_group_describe::handle(ctx, request),
         ApiKey::DescribeTopicPartitions => describe_topic_partitions::handle(ctx, request),
     }
 }

@@ -18,7 +18,7 @@ use crate::shard::Context;
 
 /// "Nothing was committed", which is no error.
 const NO_OFFSET: i64 = -1;
-/// "Unknown", for leader epochs.
+/// "Unknown", for epochs of leaders and members.
 const NO_EPOCH: i32 = -1;
 /// From this version on a request asks about several groups.
 const GROUPS_SINCE: i16 = 8;
@@ -32,7 +32,8 @@ pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answ
         let wanted = body.topics.map(|topics| {
             topics.into_iter().map(|topic| (topic.name.to_owned(), topic.partition_indexes)).collect::<Vec<_>>()
         });
-        let fetch = FetchOffsets { group: body.group_id.to_owned(), wanted: wanted.clone() };
+        let fetch =
+            FetchOffsets { group: body.group_id.to_owned(), member: None, epoch: NO_EPOCH, wanted: wanted.clone() };
         return Ok(groups::answer(ctx, request.reply_to, GroupRequest::Fetch(fetch), move |reply, version, out| {
             respond_to_one(reply, wanted, version, out);
         }));
@@ -52,7 +53,12 @@ fn to_fetch(group: OffsetFetchRequestGroup<'_>) -> GroupRequest {
     let wanted = group
         .topics
         .map(|topics| topics.into_iter().map(|topic| (topic.name.to_owned(), topic.partition_indexes)).collect());
-    GroupRequest::Fetch(FetchOffsets { group: group.group_id.to_owned(), wanted })
+    GroupRequest::Fetch(FetchOffsets {
+        group: group.group_id.to_owned(),
+        member: group.member_id.map(str::to_owned),
+        epoch: group.member_epoch,
+        wanted,
+    })
 }
 
 fn to_offsets(reply: GroupReply) -> Result<FetchedOffsets, ErrorCode> {

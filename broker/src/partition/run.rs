@@ -172,9 +172,10 @@ async fn watch_for_failure(ctx: Rc<Context>) {
 /// Replays durable metadata and brings this shard's logs in line with it. The first records a shard gets are the whole
 /// metadata as it was at the start.
 async fn apply(ctx: Rc<Context>, records: Arc<[MetadataRecord]>) -> Reply {
-    let (mut deleted, mut all_changed) = (Vec::new(), false);
+    let (mut deleted, mut all_changed, mut has_changed) = (Vec::new(), false, false);
     for record in records.iter() {
         let change = ctx.image.borrow_mut().replay(record);
+        has_changed |= matches!(change, Change::Created(_) | Change::Reconfigured(_) | Change::Deleted(_));
         match change {
             Change::Created(topic) | Change::Reconfigured(topic) => keep_logs(&ctx, &topic),
             Change::ReconfiguredAll => all_changed = true,
@@ -200,6 +201,9 @@ async fn apply(ctx: Rc<Context>, records: Arc<[MetadataRecord]>) -> Reply {
         topics.iter().for_each(|topic| keep_logs(&ctx, topic));
     }
     // Only now: the groups want to know which topics there are.
+    if has_changed {
+        group::run::on_topics_changed(&ctx);
+    }
     group::run::begin_loading(&ctx);
     for log in deleted {
         ctx.partitions.borrow_mut().remove(log);

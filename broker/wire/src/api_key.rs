@@ -39,6 +39,8 @@ pub enum ApiKey {
     AlterPartitionReassignments = 45,
     ListPartitionReassignments = 46,
     DescribeCluster = 60,
+    ConsumerGroupHeartbeat = 68,
+    ConsumerGroupDescribe = 69,
     DescribeTopicPartitions = 75,
 }
 
@@ -93,6 +95,8 @@ pub const SUPPORTED: &[ApiRange] = &[
     range(ApiKey::AlterPartitionReassignments, 0, 1),
     range(ApiKey::ListPartitionReassignments, 0, 0),
     range(ApiKey::DescribeCluster, 0, 2),
+    range(ApiKey::ConsumerGroupHeartbeat, 0, 1),
+    range(ApiKey::ConsumerGroupDescribe, 0, 1),
     range(ApiKey::DescribeTopicPartitions, 0, 0),
 ];
 
@@ -150,6 +154,8 @@ impl ApiKey {
             Self::AlterPartitionReassignments => "AlterPartitionReassignments",
             Self::ListPartitionReassignments => "ListPartitionReassignments",
             Self::DescribeCluster => "DescribeCluster",
+            Self::ConsumerGroupHeartbeat => "ConsumerGroupHeartbeat",
+            Self::ConsumerGroupDescribe => "ConsumerGroupDescribe",
             Self::DescribeTopicPartitions => "DescribeTopicPartitions",
         }
     }
@@ -166,6 +172,8 @@ impl ApiKey {
             | Self::DescribeProducers
             | Self::AlterPartitionReassignments
             | Self::ListPartitionReassignments
+            | Self::ConsumerGroupHeartbeat
+            | Self::ConsumerGroupDescribe
             | Self::DescribeTopicPartitions => 0,
             Self::IncrementalAlterConfigs => 1,
             Self::DeleteRecords | Self::InitProducerId | Self::DeleteGroups => 2,

@@ -10,6 +10,9 @@ use crate::{ErrorCode, SUPPORTED};
 message! { ApiVersionsRequest<'a>, ApiVersions, versions 0..=4 }
 message! { ApiVersionsResponse<'a>, ApiVersions, versions 0..=4 }
 
+/// The levels of the feature `group.version`.
+const GROUP_VERSIONS: (i16, i16) = (1, 1);
+
 impl ApiVersionsResponse<'_> {
     /// The answer that advertises [`SUPPORTED`].
     pub fn advertising_supported(error_code: ErrorCode) -> Self {
@@ -17,7 +20,19 @@ impl ApiVersionsResponse<'_> {
             .iter()
             .map(|range| ApiVersion { api_key: range.key.as_i16(), min_version: range.min, max_version: range.max })
             .collect();
-        Self { error_code, api_keys, ..Self::default() }
+        // Tools ask by this name whether there are groups of the consumer protocol (KIP-848). They cannot be switched off.
+        let name = Cow::Borrowed("group.version");
+        let (min_version, max_version) = GROUP_VERSIONS;
+        let supported = SupportedFeatureKey { name: name.clone(), min_version, max_version };
+        let finalized = FinalizedFeatureKey { name, max_version_level: max_version, min_version_level: max_version };
+        Self {
+            error_code,
+            api_keys,
+            supported_features: vec![supported],
+            finalized_features_epoch: 0,
+            finalized_features: vec![finalized],
+            ..Self::default()
+        }
     }
 }
 

@@ -14,12 +14,15 @@ pub(super) struct Block {
     address: NonNull<u8>,
     bytes: usize,
     origin: Origin,
+    /// Owns the memory of a block that is a mapping.
+    _mapping: Option<Mapping>,
 }
 
+#[derive(PartialEq, Eq)]
 enum Origin {
     Allocator,
-    Mapping(#[expect(dead_code, reason = "owns the memory")] Mapping),
-    /// Cut from a [`Region`], which outlives it.
+    Mapping,
+    /// Cut from a [`Region`], which outlives the block.
     Region,
 }
 
@@ -34,12 +37,12 @@ impl Block {
         let bytes = bytes.max(1).checked_next_multiple_of(BUF_ALIGN_BYTES).expect("a buffer size fits in memory");
         if bytes >= MAPPED_BYTES_MIN {
             let mapping = Mapping::new(bytes);
-            return Block { address: mapping.address, bytes, origin: Origin::Mapping(mapping) };
+            return Block { address: mapping.address, bytes, origin: Origin::Mapping, _mapping: Some(mapping) };
         }
         let layout = Block::layout(bytes);
         // SAFETY: the layout's size is not zero, it is at least one aligned block.
         let Some(address) = NonNull::new(unsafe { alloc_zeroed(layout) }) else { handle_alloc_error(layout) };
-        Block { address, bytes, origin: Origin::Allocator }
+        Block { address, bytes, origin: Origin::Allocator, _mapping: None }
     }
 
     pub fn address(&self) -> NonNull<u8> {
@@ -66,7 +69,7 @@ impl Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        if let Origin::Allocator = self.origin {
+        if self.origin == Origin::Allocator {
             // SAFETY: such a block came from `alloc_zeroed` with this same layout and is freed once, here.
             unsafe { dealloc(self.address.as_ptr(), Block::layout(self.bytes)) }
         }
@@ -126,6 +129,6 @@ impl Region {
         self.cut = start.checked_add(bytes).filter(|end| *end <= self.mapping.bytes)?;
         // SAFETY: `start` lies within the mapping, by the line above.
         let address = unsafe { self.mapping.address.add(start) };
-        Some(Block { address, bytes, origin: Origin::Region })
+        Some(Block { address, bytes, origin: Origin::Region, _mapping: None })
     }
 }

@@ -243,7 +243,7 @@ fn committed_offsets_and_groups_survive_kill_9_and_topics_take_theirs_along() {
 }
 
 /// Groups are loaded beside the start.
-fn wait_until_loaded(client: &mut Client) {
+pub(super) fn wait_until_loaded(client: &mut Client) {
     let watch = Stopwatch::start();
     while client.call(4, &ListGroupsRequest::default()).error_code == code::COORDINATOR_LOAD_IN_PROGRESS {
         assert!(watch.elapsed() < Duration::from_secs(30), "groups are loaded in that time");

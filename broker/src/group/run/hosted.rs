@@ -18,7 +18,7 @@ pub(super) enum Phase {
     /// Nobody has begun to load it.
     New,
     Loading,
-    Ready(Coordinator),
+    Ready(Box<Coordinator>),
     /// It cannot be read, or nothing more can be stored.
     Failed,
 }
@@ -79,6 +79,12 @@ impl Hosted {
         }
     }
 
+    pub(super) fn on_topics_changed(&mut self) {
+        if let Phase::Ready(coordinator) = &mut self.phase {
+            coordinator.on_topics_changed();
+        }
+    }
+
     /// When the coordinator wants to be told the time. None while it cannot do anything.
     pub(super) fn deadline_ms(&self) -> Option<u64> {
         match &self.phase {
@@ -110,17 +116,16 @@ impl Hosted {
     pub(super) fn carry_out(&mut self, ctx: &Rc<Context>, held: Held, now: Now, released: &mut Released) {
         assert!(!self.is_blocked(), "nothing is decided while records wait for room");
         let Phase::Ready(coordinator) = &mut self.phase else { return };
+        let image = ctx.image.borrow();
         let outcome = match held {
-            Held::Request(waiter, request) => coordinator.handle(waiter, request, now),
+            Held::Request(waiter, request) => coordinator.handle(waiter, request, now, &image),
             Held::TopicDeleted(topic) => {
                 Outcome { records: coordinator.on_topics_deleted(&[topic]), ..Outcome::default() }
             }
-            Held::TimeOver => coordinator.on_time(now),
-            Held::Loaded => {
-                let image = ctx.image.borrow();
-                coordinator.on_loaded(now, |topic| image.topic(topic).is_some())
-            }
+            Held::TimeOver => coordinator.on_time(now, &image),
+            Held::Loaded => coordinator.on_loaded(now, &image),
         };
+        drop(image);
         let batches = to_batches(outcome.records, now.wall_ms);
         self.write(ctx, Write { batches, answers: outcome.answers, end: None }, released);
     }

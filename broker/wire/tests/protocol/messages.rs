@@ -74,6 +74,10 @@ macro_rules! for_each_message {
             list_partition_reassignments_response: list_partition_reassignments::ListPartitionReassignmentsResponse, ListPartitionReassignments, 0..=0;
             describe_topic_partitions_request: describe_topic_partitions::DescribeTopicPartitionsRequest, DescribeTopicPartitions, 0..=0;
             describe_topic_partitions_response: describe_topic_partitions::DescribeTopicPartitionsResponse, DescribeTopicPartitions, 0..=0;
+            consumer_group_heartbeat_request: consumer_group_heartbeat::ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeat, 0..=1;
+            consumer_group_heartbeat_response: consumer_group_heartbeat::ConsumerGroupHeartbeatResponse, ConsumerGroupHeartbeat, 0..=1;
+            consumer_group_describe_request: consumer_group_describe::ConsumerGroupDescribeRequest, ConsumerGroupDescribe, 0..=1;
+            consumer_group_describe_response: consumer_group_describe::ConsumerGroupDescribeResponse, ConsumerGroupDescribe, 0..=1;
             describe_cluster_request: describe_cluster::DescribeClusterRequest, DescribeCluster, 0..=2;
             describe_cluster_response: describe_cluster::DescribeClusterResponse, DescribeCluster, 0..=2;
         }

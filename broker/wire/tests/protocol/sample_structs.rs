@@ -89,6 +89,33 @@ sample_structs! { describe_groups:
     }
 }
 
+sample_structs! { consumer_group_heartbeat:
+    ConsumerGroupHeartbeatRequest<'static> {
+        group_id, member_id, member_epoch, instance_id, rack_id, rebalance_timeout_ms, subscribed_topic_names,
+        subscribed_topic_regex, server_assignor, topic_partitions
+    }
+    TopicPartitions { topic_id, partitions }
+    ConsumerGroupHeartbeatResponse<'static> {
+        throttle_time_ms, error_code, error_message, member_id, member_epoch, heartbeat_interval_ms, assignment
+    }
+    Assignment { topic_partitions }
+}
+
+sample_structs! { consumer_group_describe:
+    ConsumerGroupDescribeRequest<'static> { group_ids, include_authorized_operations }
+    ConsumerGroupDescribeResponse<'static> { throttle_time_ms, groups }
+    DescribedGroup<'static> {
+        error_code, error_message, group_id, group_state, group_epoch, assignment_epoch, assignor_name, members,
+        authorized_operations
+    }
+    Member<'static> {
+        member_id, instance_id, rack_id, member_epoch, client_id, client_host, subscribed_topic_names,
+        subscribed_topic_regex, assignment, target_assignment, member_type
+    }
+    Assignment<'static> { topic_partitions }
+    TopicPartitions<'static> { topic_id, topic_name, partitions }
+}
+
 sample_structs! { fetch:
     FetchRequest<'static> {
         cluster_id, replica_id, max_wait_ms, min_bytes, max_bytes, isolation_level, session_id,
