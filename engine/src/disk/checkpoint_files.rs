@@ -11,7 +11,7 @@ use super::journal_files::sync_dir;
 use super::layout::Layout;
 use crate::checkpoint::{self, Checkpoint};
 use crate::ids::GroupSeq;
-use crate::ring::Ring;
+use crate::ring::{DirectFile, Ring};
 
 /// Older checkpoints than this many are removed.
 const KEPT: usize = 2;
@@ -69,15 +69,25 @@ async fn write_copy(ring: &Ring, layout: &Layout, seq: u64, bytes: Vec<u8>) -> i
         }
         found => (found?, false),
     };
-    ring.write_all_at(&file, bytes, 0).await.0?;
-    ring.fsync(&file).await?;
+    let written = fill_copy(ring, layout, &file, bytes, is_new).await;
+    if is_new && written.is_err() {
+        // Nobody has synced its name, and whoever finds it there takes that for done.
+        ring.unlink(&path).await?;
+    }
+    written
+}
+
+async fn fill_copy(ring: &Ring, layout: &Layout, file: &DirectFile, bytes: Vec<u8>, is_new: bool) -> io::Result<()> {
+    ring.write_all_at(file, bytes, 0).await.0?;
+    ring.fsync(file).await?;
     if is_new { sync_dir(ring, &layout.copies_dir()).await } else { Ok(()) }
 }
 
+/// The directory may be there from a try that found no space, and its name not be synced.
 async fn make_copies_dir(ring: &Ring, layout: &Layout) -> io::Result<()> {
     match ring.mkdir(&layout.copies_dir(), 0o755).await {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        made => made.and(sync_dir(ring, &layout.shard_dir()).await),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => sync_dir(ring, &layout.shard_dir()).await,
     }
 }
 

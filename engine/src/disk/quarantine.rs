@@ -10,12 +10,16 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use super::journal_files::sync_dir;
 use super::layout::Layout;
 use crate::ids::{LogId, SegmentName};
 use crate::limits::QUARANTINED_FILES_MAX;
 use crate::ring::Ring;
+
+/// Held while a file is let into a quarantine. All shards of a node share one.
+static ROOM: Mutex<()> = Mutex::new(());
 
 /// The quarantine of a node, as one of its shards uses it.
 pub struct Quarantine {
@@ -42,12 +46,15 @@ impl Quarantine {
         let dir = self.layout.quarantine_dir(log);
         std::fs::create_dir_all(&dir)?;
         let path = self.layout.damage_mark(log, segment);
-        let file = match self.ring.open(&path, libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL, 0o644).await {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
-            file => file?,
-        };
-        self.ring.write_all_at(&file, what.as_bytes().to_vec(), 0).await.0?;
-        self.ring.fsync(&file).await?;
+        match self.ring.open(&path, libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL, 0o644).await {
+            // A process that was killed may not have come to sync its name.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            file => {
+                let file = file?;
+                self.ring.write_all_at(&file, what.as_bytes().to_vec(), 0).await.0?;
+                self.ring.fsync(&file).await?;
+            }
+        }
         // The log's, the topic's, the quarantine's own, and the data directory.
         for dir in dir.ancestors().take(4) {
             sync_dir(&self.ring, dir).await?;
@@ -62,14 +69,21 @@ impl Quarantine {
         if !mark.try_exists()? || !path.try_exists()? {
             return Ok(Fate::Goes);
         }
-        let kept = files(&self.layout.quarantine_root())?.len();
-        if kept >= QUARANTINED_FILES_MAX {
-            tracing::error!(%log, file = %path.display(), kept, "the quarantine is full: a damaged segment goes as any other");
+        let target = self.layout.quarantined(log, segment);
+        let has_room = {
+            // Blocking, because it is rare, and nobody may get in between the count and what it permits, on whatever shard.
+            let _alone = ROOM.lock().unwrap_or_else(PoisonError::into_inner);
+            let has_room = files(&self.layout.quarantine_root())?.len() < QUARANTINED_FILES_MAX;
+            if has_room {
+                std::fs::rename(&path, &target)?;
+            }
+            has_room
+        };
+        if !has_room {
+            tracing::error!(%log, file = %path.display(), "the quarantine is full: a damaged segment goes as any other");
             self.ring.unlink(&mark).await?;
             return Ok(Fate::Goes);
         }
-        let target = self.layout.quarantined(log, segment);
-        self.ring.rename(&path, &target).await?;
         sync_dir(&self.ring, &self.layout.quarantine_dir(log)).await?;
         sync_dir(&self.ring, &self.layout.log_dir(log)).await?;
         tracing::warn!(%log, file = %target.display(), "a damaged segment that nobody needs any more is kept in quarantine");

@@ -181,8 +181,9 @@ pub struct JournalFiles {
     lacks_space: bool,
     /// The same, and nobody has made one since: those that are there must do.
     is_limited: bool,
-    /// Files whose groups nobody needs.
-    idle: Vec<JournalFileId>,
+    /// Files whose groups nobody needs, oldest first. The oldest is recycled first, so that what is left of the journal is always its
+    /// end: a shard without checkpoints is rebuilt from that.
+    idle: VecDeque<JournalFileId>,
 }
 
 impl JournalFiles {
@@ -207,12 +208,12 @@ impl JournalFiles {
             preparing: None,
             lacks_space: false,
             is_limited: false,
-            idle: Vec::new(),
+            idle: VecDeque::new(),
         };
         for KnownFile { file, last_seq } in sorted {
             match last_seq {
                 Some(last_seq) => files.needed.push_back(Filled { file, last_seq, end: config.file_bytes }),
-                None => files.idle.push(file),
+                None => files.idle.push_back(file),
             }
         }
         files
@@ -224,7 +225,7 @@ impl JournalFiles {
         if self.spare.is_some() || self.preparing.is_some() {
             return None;
         }
-        let request = if let Some(old) = self.idle.pop() {
+        let request = if let Some(old) = self.idle.pop_front() {
             FileRequest::Recycle { old, new: self.next_identity() }
         } else if self.file_count() < self.files_max && !self.lacks_space {
             FileRequest::Create(self.next_identity())
@@ -335,7 +336,7 @@ impl JournalFiles {
     /// A durable checkpoint says that no group before `seq` is needed any more.
     pub fn needed_from(&mut self, seq: GroupSeq) {
         while let Some(file) = self.needed.pop_front_if(|file| file.last_seq < seq) {
-            self.idle.push(file.file);
+            self.idle.push_back(file.file);
         }
     }
 
@@ -421,6 +422,24 @@ mod tests {
         assert_eq!(files.place(GroupSeq(4), 4096), Some((id(4), 4096)));
         assert_eq!(files.oldest_needed(), Some(id(2)));
         assert!(files.used_bytes() <= files.bytes_max());
+    }
+
+    /// The simulation, seed 200051: the file that became free last was recycled first. Of a journal that nobody needed the oldest groups
+    /// were left then, and a rebuild without checkpoints took them for its end: it gave up what the segments had from there on.
+    #[test]
+    fn the_file_that_has_been_free_longest_is_recycled_first() {
+        let known = [1, 2, 3].map(|counter| KnownFile { file: id(counter), last_seq: Some(GroupSeq(counter * 10)) });
+        let mut files = JournalFiles::new(FilesConfig { bytes_max: 6 * FILE, ..CONFIG }, &known, JournalFileId(0));
+        files.needed_from(GroupSeq(31));
+        let recycled: Vec<_> = (4..7)
+            .map(|seq| {
+                let request = prepare(&mut files);
+                files.place(GroupSeq(seq * 10), 12288).expect("one is ready");
+                request
+            })
+            .collect();
+        let expected = (1..4).map(|old| Some(FileRequest::Recycle { old: id(old), new: id(old + 3) }));
+        assert_eq!(recycled, expected.collect::<Vec<_>>());
     }
 
     #[test]

@@ -17,6 +17,6 @@ pub mod group;
 pub mod reader;
 
 pub use chain::{Chain, ChainEnd, Predecessor};
-pub use files::{FileHeader, FileHeaderError, FileRequest, FilesConfig, JournalFiles, KnownFile};
+pub use files::{FILE_HEADER_BYTES, FileHeader, FileHeaderError, FileRequest, FilesConfig, JournalFiles, KnownFile};
 pub use group::{GROUP_HEADER_BYTES, GroupBuilder, GroupContext, GroupError, GroupFull, GroupHead, Sealed};
 pub use reader::{CorruptReason, End, FileScan, Recovered, ReplayFrom, frames, recover, scan_file};

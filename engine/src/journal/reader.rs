@@ -171,7 +171,9 @@ pub fn recover(scans: &[FileScan], from: ReplayFrom) -> Recovered {
     let before = (from.before.seq, from.before.checksum);
     let (last_seq, last_checksum) = groups.last().map_or(before, |last| (last.context.seq, last.checksum));
     let promised = heads(scans).map(|head| head.context.durable_seq).fold(from.durable_seq, GroupSeq::max);
-    let highest = heads(scans).map(|head| head.context.seq).fold(last_seq.max(promised), GroupSeq::max);
+    // Of groups before `replay_from` nothing need be left, and a number below it would never be replayed.
+    let given = last_seq.max(promised).max(GroupSeq(from.replay_from.0.saturating_sub(1)));
+    let highest = heads(scans).map(|head| head.context.seq).fold(given, GroupSeq::max);
     let end = unusable_file(scans, from.shard, last_seq).unwrap_or_else(|| judge_end(scans, last_seq, promised));
     let last_needed = last_needed_by_file(&groups);
     Recovered {

@@ -126,6 +126,18 @@ impl Producers {
         old.len()
     }
 
+    /// Forgets all but the `count` that have the newest batches. Returns how many are forgotten.
+    pub fn keep_newest(&mut self, count: usize) -> usize {
+        let forgotten = self.len().saturating_sub(count);
+        if forgotten > 0 {
+            let newest = |producer: &Producer| producer.batches().last().map(|batch| batch.last_offset);
+            let mut all: Vec<(Option<Offset>, i64)> = self.iter().map(|(id, known)| (newest(known), id)).collect();
+            all.select_nth_unstable(forgotten - 1);
+            all[..forgotten].iter().for_each(|(_, id)| _ = self.by_id.remove(id));
+        }
+        forgotten
+    }
+
     /// The first offset of all open transactions.
     pub fn first_open_transaction(&self) -> Option<Offset> {
         self.by_id.values().filter_map(|producer| producer.transaction_start).min()

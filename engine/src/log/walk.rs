@@ -65,14 +65,22 @@ impl SegmentWalk {
     ///
     /// # Errors
     /// The first batch that is not sound, or not the next. Nothing behind it can be taken.
-    pub fn on_bytes(&mut self, mut bytes: &[u8]) -> Result<(), WalkFault> {
+    pub fn on_bytes(&mut self, bytes: &[u8]) -> Result<(), WalkFault> {
+        self.on_batches(bytes, &mut |_| {})
+    }
+
+    /// As [`SegmentWalk::on_bytes`], and shows each batch that is sound.
+    ///
+    /// # Errors
+    /// As [`SegmentWalk::on_bytes`].
+    pub fn on_batches(&mut self, mut bytes: &[u8], show: &mut dyn FnMut(&BatchInfo)) -> Result<(), WalkFault> {
         while !bytes.is_empty() {
             if self.part.is_empty()
                 && let Some(len) = self.batch_bytes(bytes)?
                 && len <= bytes.len()
             {
                 let (batch, rest) = bytes.split_at(len);
-                self.take(batch)?;
+                self.take(batch).map(|info| show(&info))?;
                 bytes = rest;
                 continue;
             }
@@ -82,7 +90,7 @@ impl SegmentWalk {
             bytes = rest;
             if self.batch_bytes(&self.part)? == Some(self.part.len()) {
                 let batch = std::mem::take(&mut self.part);
-                self.take(&batch)?;
+                self.take(&batch).map(|info| show(&info))?;
             }
         }
         Ok(())
@@ -135,7 +143,7 @@ impl SegmentWalk {
         }
     }
 
-    fn take(&mut self, bytes: &[u8]) -> Result<(), WalkFault> {
+    fn take(&mut self, bytes: &[u8]) -> Result<BatchInfo, WalkFault> {
         batch::verify_crc(bytes).map_err(|error| self.fault(WalkError::Batch(error)))?;
         let Ok(Some((BatchView { info, .. }, _))) = BatchView::first(bytes) else {
             unreachable!("the header was read and the bytes are as long as it says")
@@ -152,7 +160,7 @@ impl SegmentWalk {
         }
         self.segment.on_append(found, info.last_offset().next(), &info);
         self.note_epoch(info.leader_epoch, found);
-        Ok(())
+        Ok(info)
     }
 
     /// Epochs grow. The epoch of a batch lies outside its CRC, so one that stands out by a single batch is taken for damaged.

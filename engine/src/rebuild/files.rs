@@ -1,7 +1,10 @@
 //! The segment files of one log, found without a checkpoint that names them: how far each is sound, and which of them are the log.
 
+use std::cmp::Reverse;
+
 use batch::{LeaderEpoch, Offset};
 
+use super::producers::{FoundProducers, ProducerScan};
 use crate::checkpoint::{IndexEntry, SegmentCheckpoint};
 use crate::ids::{LogId, SegmentName};
 use crate::log::{Segment, SegmentWalk, WalkError, WalkFault};
@@ -15,6 +18,8 @@ pub struct FoundSegment {
     pub summary: SegmentCheckpoint,
     pub entries: Vec<IndexEntry>,
     pub leader_epochs: Vec<(LeaderEpoch, Offset)>,
+    /// Of the batches that are sound.
+    pub producers: FoundProducers,
     /// Its index says that the file is all of it.
     pub is_sealed: bool,
     /// Base offset and CRC of the first batch that was not to be walked, which the journal has.
@@ -31,6 +36,7 @@ impl FoundSegment {
             summary: Segment::new(base).to_checkpoint(),
             entries: Vec::new(),
             leader_epochs: Vec::new(),
+            producers: FoundProducers::default(),
             is_sealed: false,
             beyond: None,
             fault: None,
@@ -58,6 +64,7 @@ pub struct SegmentScan {
     name: SegmentName,
     until: Offset,
     walk: SegmentWalk,
+    producers: ProducerScan,
     index: Option<SegmentIndex>,
     fault: Option<WalkFault>,
     /// The walk goes on here.
@@ -80,7 +87,8 @@ impl SegmentScan {
             index.log == log && index.summary.name() == name && index.summary.bytes == file_bytes
         };
         let (index, walk) = (index.filter(is_its), SegmentWalk::until(name, until));
-        SegmentScan { name, until, walk, index, fault: None, seeks: None, position: 0, is_over: false }
+        let producers = ProducerScan::default();
+        SegmentScan { name, until, walk, producers, index, fault: None, seeks: None, position: 0, is_over: false }
     }
 
     /// Takes the bytes that follow those before. Returns whether more are wanted.
@@ -97,7 +105,7 @@ impl SegmentScan {
                 self.walk.skip_to(&entry);
                 self.seeks = None;
             }
-            match self.walk.on_bytes(rest) {
+            match self.walk.on_batches(rest, &mut |info| self.producers.on_batch(info)) {
                 Ok(()) => break,
                 Err(fault) if fault.what == WalkError::Enough => self.is_over = true,
                 // Behind damage the walk goes on at the next batch that the index knows, for the sake of leader epochs.
@@ -130,16 +138,17 @@ impl SegmentScan {
         }
         let leader_epochs = self.walk.leader_epochs().to_vec();
         let beyond = self.walk.beyond().map(|info| (info.base_offset, info.crc));
-        FoundSegment { name: self.name, summary, entries, leader_epochs, is_sealed, beyond, fault: self.fault }
+        let (producers, fault) = (self.producers.end(), self.fault);
+        FoundSegment { name: self.name, summary, entries, leader_epochs, producers, is_sealed, beyond, fault }
     }
 }
 
 /// Which files are the log, in order, and which are not. Of several with one base offset the one that compaction made last counts, if it is
-/// whole: what it replaced may be gone in part. A file that begins within another is left from a process before that rolled elsewhere.
+/// whole: what it replaced may be gone in part. If none is whole, the one that leads furthest counts. A file that begins within another is
+/// left from a process before that rolled elsewhere.
 pub(super) fn ladder(mut files: Vec<FoundSegment>) -> (Vec<FoundSegment>, Vec<FoundSegment>) {
     files.retain(|file| file.summary.bytes > 0 || file.fault.is_some());
-    // At each base offset the best one first.
-    files.sort_by_key(|file| (file.name.base, !file.is_whole(), std::cmp::Reverse(file.name.revision)));
+    files.sort_by_key(best_first);
     let mut rejected: Vec<FoundSegment> = Vec::new();
     loop {
         let (ladder, passed): (Vec<_>, Vec<_>) = climb(std::mem::take(&mut files));
@@ -152,10 +161,16 @@ pub(super) fn ladder(mut files: Vec<FoundSegment>) -> (Vec<FoundSegment>, Vec<Fo
                 files = ladder.into_iter().chain(passed).collect();
                 let at = files.iter().position(|file| file.name == name).expect("it is one of them");
                 rejected.push(files.remove(at));
-                files.sort_by_key(|file| (file.name.base, !file.is_whole(), std::cmp::Reverse(file.name.revision)));
+                files.sort_by_key(best_first);
             }
         }
     }
+}
+
+/// By base offset, and at each of them the best one first.
+fn best_first(file: &FoundSegment) -> (Offset, Reverse<(bool, Offset, u32)>) {
+    let sound_until = if file.is_whole() { Offset::MAX } else { file.summary.next_offset };
+    (file.name.base, Reverse((file.is_whole(), sound_until, file.name.revision)))
 }
 
 fn climb(files: Vec<FoundSegment>) -> (Vec<FoundSegment>, Vec<FoundSegment>) {
@@ -169,14 +184,15 @@ fn climb(files: Vec<FoundSegment>) -> (Vec<FoundSegment>, Vec<FoundSegment>) {
 }
 
 /// A compacted file that does not hold all that was to be compacted, since a file that it would replace goes on where it ends, and that
-/// need not count, since what it was made of is there.
+/// need not count, since what it was made of is there. That file may begin where it does: no checkpoint had named the compacted one, and
+/// the log went on in the file that it was made of.
 fn halfway(ladder: &[FoundSegment], passed: &[FoundSegment]) -> Option<SegmentName> {
     let is_halfway = |file: &&FoundSegment| {
         let (base, next) = (file.name.base, file.summary.next_offset);
         let older =
             || passed.iter().filter(|other| other.name.revision < file.name.revision && other.summary.bytes > 0);
         let goes_on =
-            older().any(|other| base < other.name.base && other.name.base < next && next < other.summary.next_offset);
+            older().any(|other| base <= other.name.base && other.name.base < next && next < other.summary.next_offset);
         file.is_compacted() && goes_on && older().any(|other| other.name.base == base)
     };
     ladder.iter().find(is_halfway).map(|file| file.name)

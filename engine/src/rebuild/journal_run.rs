@@ -6,7 +6,7 @@ use batch::Offset;
 
 use crate::frame::FrameKind;
 use crate::ids::{GroupSeq, LogId};
-use crate::journal::{self, End, FileScan, GroupHead, Predecessor, ReplayFrom};
+use crate::journal::{self, End, FILE_HEADER_BYTES, FileScan, GroupHead, Predecessor, ReplayFrom};
 use crate::store::recovery::{FoundFile, ReopenError};
 
 /// A stretch of the journal without a hole, up to its end.
@@ -35,7 +35,7 @@ pub struct LogInJournal {
 }
 
 /// Finds the longest stretch that reaches the end of the journal. Before it there may be others, in files that were free and not written
-/// to since.
+/// to since; behind it groups that were under way when the shard stopped, and that no recovery would take.
 ///
 /// # Errors
 /// Acknowledged groups are missing in every one, or the groups do not hold what they should.
@@ -48,10 +48,17 @@ pub fn journal_run(shard: u32, found: &[FoundFile<'_>]) -> Result<JournalRun, Re
     let is_first = |group: &&GroupHead| !there.contains(&(group.context.previous_seq, group.context.previous_checksum));
     let mut firsts: Vec<&GroupHead> = valid().filter(is_first).collect();
     firsts.sort_by_key(|group| group.context.seq);
+    // The group before such a one lay in the same file, and nobody says that it was durable: both were under way.
+    let was_under_way = |first: &&GroupHead| {
+        first.context.position > FILE_HEADER_BYTES as u64 && durable_seq < first.context.previous_seq
+    };
+    let (under_way, firsts): (Vec<&GroupHead>, Vec<&GroupHead>) = firsts.into_iter().partition(was_under_way);
+    let highest = valid().map(|group| group.context.seq).max().unwrap_or_default();
+    // If all are, none counts, and the journal goes on behind the one that the first of them names.
+    let cut = under_way.first().filter(|_| firsts.is_empty()).map(|first| (highest.next(), *first));
     let mut refused = None;
-    for first in firsts {
+    for (replay_from, first) in firsts.into_iter().map(|first| (first.context.seq, first)).chain(cut) {
         let before = Predecessor { seq: first.context.previous_seq, checksum: first.context.previous_checksum };
-        let replay_from = first.context.seq;
         let recovered =
             journal::recover(&scans, ReplayFrom { shard, replay_from, durable_seq: GroupSeq::NONE, before });
         if let End::Corrupt { seq, reason } = recovered.end {
@@ -66,7 +73,11 @@ pub fn journal_run(shard: u32, found: &[FoundFile<'_>]) -> Result<JournalRun, Re
     }
     // Nothing can be read. Numbers go on behind all that were ever seen.
     let seen = bad().map(|head| head.context.seq).max().unwrap_or_default();
-    let from = ReplayFrom { shard, replay_from: seen.next(), durable_seq, before: Predecessor::NONE };
+    // All before may be free and gone. The first of those that are torn was under way, unless one says that it was durable.
+    let torn = bad().min_by_key(|head| head.context.seq).map(|head| head.context);
+    let before =
+        torn.map_or(Predecessor::NONE, |torn| Predecessor { seq: torn.previous_seq, checksum: torn.previous_checksum });
+    let from = ReplayFrom { shard, replay_from: seen.next(), durable_seq, before };
     match journal::recover(&scans, from).end {
         End::Corrupt { seq, reason } => Err(ReopenError::Corrupt { seq, reason }),
         End::Clean | End::TornTail { .. } => {

@@ -15,6 +15,7 @@
 
 mod files;
 mod journal_run;
+mod producers;
 pub mod run;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use batch::{LeaderEpoch, Offset};
 
 pub use files::{FoundSegment, SegmentScan};
 pub use journal_run::{JournalRun, LogInJournal, journal_run};
+pub use producers::FoundProducers;
 
 use crate::checkpoint::{Checkpoint, LogCheckpoint, SegmentCheckpoint};
 use crate::ids::{JournalFileId, LogId, SegmentName};
@@ -119,6 +121,7 @@ pub fn plan(log: LogId, journal: LogInJournal, files: Vec<FoundSegment>) -> Plan
         in_the_way: rejected.iter().map(|file| file.name).find(|name| *name == active.name),
     };
     let leader_epochs = epochs(ladder.iter().chain([&active]));
+    let producers = producers::join(ladder.iter().chain([&active]).map(|file| &file.producers));
     let segments = ladder.iter().map(|file| SegmentCheckpoint { sealed: true, ..file.summary }).chain([active.summary]);
     let checkpoint = LogCheckpoint {
         log,
@@ -130,8 +133,7 @@ pub fn plan(log: LogId, journal: LogInJournal, files: Vec<FoundSegment>) -> Plan
         active_index: active.entries,
         leader_epochs,
         cleaned_until: Offset(0),
-        // Whoever accepts a loss accepts that a producer's retry is taken for new.
-        producers: Vec::new(),
+        producers,
     };
     PlannedLog { checkpoint, report }
 }

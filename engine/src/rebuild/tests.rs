@@ -112,6 +112,27 @@ fn of_several_revisions_the_highest_counts_that_is_whole_and_finished() {
     assert_eq!(names(&planned), [(0, 0, 3), (3, 0, 6), (6, 0, 6)]);
 }
 
+/// The simulation, seed 610366: compaction was still writing a file when the machine stopped, and after it the log went on in the file that
+/// was being compacted. Neither was whole then, and the rebuild took the compacted one because its revision is higher: what the
+/// log had from there on was gone, and nobody was told.
+#[test]
+fn where_no_file_is_whole_the_one_that_leads_furthest_counts() {
+    let none = LogInJournal::default();
+    let torn = |base, revision, offsets: std::ops::Range<i64>| {
+        let bytes = content(offsets);
+        walked(name(base, revision), &bytes[..bytes.len() - 9], None, Offset::MAX)
+    };
+    let planned = plan(LOG, none, vec![torn(0, 0, 0..7), torn(0, 1, 0..4), torn(0, 2, 0..1)]);
+    assert_eq!(names(&planned), [(0, 0, 6), (6, 0, 6)]);
+    // It may have been finished, and no checkpoint have named it.
+    let planned = plan(LOG, none, vec![torn(0, 0, 0..7), sealed(name(0, 1), &content(0..4))]);
+    assert_eq!(names(&planned), [(0, 0, 6), (6, 0, 6)]);
+    // What it replaced ends where it does: that is on its way out.
+    let planned =
+        plan(LOG, none, vec![torn(0, 0, 0..4), sealed(name(0, 1), &content(0..4)), sealed(name(4, 0), &content(4..6))]);
+    assert_eq!(names(&planned), [(0, 1, 4), (4, 0, 6), (6, 0, 6)]);
+}
+
 #[test]
 fn a_file_left_within_another_is_passed_over_and_damage_is_told() {
     let none = LogInJournal::default();

@@ -183,6 +183,10 @@ fn make_dirs(layout: &Layout) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         dir => dir?.sync_all()?,
     }
+    // A process that was killed may have written a copy and not come to sync it. Those that cannot be opened are told of when they are read.
+    for copy in layout.checkpoint_copies().filter_map(|path| std::fs::File::open(path).ok()) {
+        copy.sync_all()?;
+    }
     for dir in layout.journal_dir().ancestors().take(4) {
         std::fs::File::open(dir)?.sync_all()?;
     }

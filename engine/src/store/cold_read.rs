@@ -161,7 +161,9 @@ impl ColdRead {
         let log = store.log(self.log).ok_or(ReadError::UnknownLog)?;
         let segment = log.segments().iter().find(|segment| segment.name() == self.plan.segment);
         let known = segment.and_then(|segment| segment.offset_at(self.plan.scan_from));
-        Ok(Continuity::new(log, self.plan.segment, self.plan.expected.or(known)))
+        // Whatever became of the index, it is known where a segment begins.
+        let base = (self.plan.scan_from == 0).then_some(self.plan.segment.base);
+        Ok(Continuity::new(log, self.plan.segment, self.plan.expected.or(known).or(base)))
     }
 
     /// Looks at every batch before `end`. Those before `start` only lead there; of those from `start` on a part is enough, so that

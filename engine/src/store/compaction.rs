@@ -58,6 +58,16 @@ impl Store {
         self.log(id).is_some_and(|log| log.segment(segment).is_some())
     }
 
+    /// A segment of this log is being marked as damaged. Files of a deleted log go when that has ended.
+    pub fn on_mark_begun(&mut self, id: LogId) {
+        self.removals.on_mark_begun(id);
+    }
+
+    /// It is marked, or could not be.
+    pub fn on_mark_ended(&mut self, id: LogId) {
+        self.removals.on_mark_ended(id);
+    }
+
     /// Lets the log take the new segments; false if it does not, because it has changed or is gone.
     #[must_use]
     pub fn replace_segments(&mut self, id: LogId, replacement: &Replacement) -> bool {

@@ -23,11 +23,24 @@ struct Removal {
 #[derive(Default)]
 pub struct Removals {
     logs: BTreeMap<LogId, Removal>,
+    /// Logs whose damaged segments are being marked: also a mark makes a directory again.
+    marking: Vec<LogId>,
 }
 
 impl Removals {
     pub fn on_log_dropped(&mut self, log: LogId, group: GroupSeq, writes: usize) {
+        let writes = writes + self.marking.iter().filter(|marked| **marked == log).count();
         self.logs.insert(log, Removal { group, durable: false, writes, given_out: false });
+    }
+
+    pub fn on_mark_begun(&mut self, log: LogId) {
+        self.marking.push(log);
+    }
+
+    pub fn on_mark_ended(&mut self, log: LogId) {
+        let at = self.marking.iter().position(|marked| *marked == log).expect("begun before");
+        self.marking.swap_remove(at);
+        self.on_write_ended(log);
     }
 
     pub fn on_durable(&mut self, logs: &[LogId]) {
@@ -65,6 +78,18 @@ mod tests {
     use super::*;
 
     const LOG: LogId = LogId { topic: 1, partition: 0 };
+
+    #[test]
+    fn files_go_when_all_marks_under_way_have_ended() {
+        let mut removals = Removals::default();
+        (0..2).for_each(|_| removals.on_mark_begun(LOG));
+        removals.on_mark_ended(LOG);
+        removals.on_log_dropped(LOG, GroupSeq(3), 0);
+        removals.on_durable(&[LOG]);
+        assert_eq!(removals.ready(), []);
+        removals.on_mark_ended(LOG);
+        assert_eq!(removals.ready(), [LOG]);
+    }
 
     #[test]
     fn files_go_once_when_the_deletion_is_durable_and_the_write_has_ended() {

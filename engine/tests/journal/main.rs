@@ -7,6 +7,7 @@ mod damage;
 mod disk;
 mod formats;
 mod random;
+mod rebuilding;
 mod recycling;
 mod two_checkpoints;
 mod writer;

@@ -161,6 +161,31 @@ fn checkpoints_without_copies_are_found() {
     assert_found(Planted::LeaveOutCopies, 0..500);
 }
 
+#[test]
+fn damaged_segments_that_go_like_others_are_found() {
+    assert_found(Planted::ForgetMarks, 0..500);
+}
+
+#[test]
+fn marks_of_damaged_segments_that_are_not_synced_are_found() {
+    assert_found(Planted::SkipMarkSync, 0..500);
+}
+
+#[test]
+fn damaged_segments_that_are_cut_before_they_are_kept_are_found() {
+    assert_found(Planted::CutBeforeQuarantine, 0..500);
+}
+
+#[test]
+fn more_in_quarantine_than_is_allowed_is_found() {
+    assert_found(Planted::OverfillQuarantine, 0..500);
+}
+
+#[test]
+fn what_is_kept_of_a_deleted_log_is_found() {
+    assert_found(Planted::LeaveQuarantine, 0..500);
+}
+
 /// After a restart the journal is needed as far back as by the process before.
 #[test]
 fn journal_that_only_the_older_checkpoint_needs_taken_for_free_is_found() {

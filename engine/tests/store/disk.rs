@@ -23,6 +23,10 @@ pub enum Name {
     Segment(LogId, SegmentName),
     /// Beside a sealed segment.
     Index(LogId, SegmentName),
+    /// It says that a segment is damaged.
+    Mark(LogId, SegmentName),
+    /// A damaged segment that nobody needs any more.
+    Quarantined(LogId, SegmentName),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +36,8 @@ pub enum Dir {
     Copies,
     /// A log's directory and those above it, which the shell makes and syncs together.
     Log(LogId),
+    /// What is known and kept of a log's damaged segments.
+    Quarantine(LogId),
 }
 
 impl Name {
@@ -41,6 +47,7 @@ impl Name {
             Name::Checkpoint(_) | Name::Temporary(_) | Name::Damaged(_) => Dir::Shard,
             Name::Copy(_) => Dir::Copies,
             Name::Segment(log, _) | Name::Index(log, _) => Dir::Log(log),
+            Name::Mark(log, _) | Name::Quarantined(log, _) => Dir::Quarantine(log),
         }
     }
 }
@@ -96,6 +103,16 @@ enum Entry {
     Rename(Name, Name),
 }
 
+impl Entry {
+    /// The directories that it changes, at once or not at all.
+    fn dirs(self) -> [Dir; 2] {
+        match self {
+            Entry::Link(name, _) | Entry::Unlink(name) => [name.dir(); 2],
+            Entry::Rename(from, to) => [from.dir(), to.dir()],
+        }
+    }
+}
+
 fn change_entry(names: &mut BTreeMap<Name, u64>, entry: Entry) {
     match entry {
         Entry::Link(name, file) => {
@@ -146,7 +163,7 @@ impl Disk {
     }
 
     pub fn rename(&mut self, from: Name, to: Name) {
-        assert!(self.exists(from) && from.dir() == to.dir());
+        assert!(self.exists(from));
         self.entry(Entry::Rename(from, to));
     }
 
@@ -211,14 +228,17 @@ impl Disk {
         }
     }
 
+    /// Where a file has come from another directory, what was done there before comes along: file systems journal it in order.
     pub fn sync_dir(&mut self, dir: Dir) {
+        let came_from = self.unsynced.iter().map(|entry| entry.dirs()).filter(|dirs| dirs.contains(&dir));
+        let synced: Vec<Dir> = came_from.flatten().chain([dir]).collect();
         let durable = &mut self.durable;
         self.unsynced.retain(|entry| {
-            let (Entry::Link(name, _) | Entry::Unlink(name) | Entry::Rename(name, _)) = *entry;
-            if name.dir() == dir {
+            let is_synced = entry.dirs().iter().any(|dir| synced.contains(dir));
+            if is_synced {
                 change_entry(durable, *entry);
             }
-            name.dir() != dir
+            !is_synced
         });
     }
 
@@ -226,12 +246,8 @@ impl Disk {
     pub fn lose_power(&mut self, random: &mut Random) {
         let mut stopped: Vec<Dir> = Vec::new();
         for entry in std::mem::take(&mut self.unsynced) {
-            let (Entry::Link(name, _) | Entry::Unlink(name) | Entry::Rename(name, _)) = entry;
-            if stopped.contains(&name.dir()) {
-                continue;
-            }
-            if random.one_in(3) {
-                stopped.push(name.dir());
+            if entry.dirs().iter().any(|dir| stopped.contains(dir)) || random.one_in(3) {
+                stopped.extend(entry.dirs());
                 continue;
             }
             change_entry(&mut self.durable, entry);

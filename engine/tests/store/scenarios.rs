@@ -5,7 +5,7 @@ mod producers;
 
 use batch::{BatchBuilder, Compression, LeaderEpoch};
 use engine::journal::{FileRequest, FilesConfig};
-use engine::log::{ReadPlan, ReadRequest};
+use engine::log::{ReadPlan, ReadRequest, SegmentWalk};
 use engine::memory::{AlignedBuf, BufPool, Chunk};
 use engine::store::{AppendError, Appended, ColdRead, CutError, Effect, ReadError, Store, StoreLimits, Wanted};
 use engine::{LogConfig, LogId, Offset, SegmentName};
@@ -390,6 +390,36 @@ fn a_flipped_bit_outside_of_a_batchs_crc_is_never_served() {
             assert_eq!(shard.try_read(request(0)).expect("not hit").len(), batch(4000).len());
             assert_eq!(shard.try_read(request(1)), Err(ReadError::Corrupt), "byte {at}");
         }
+    }
+}
+
+/// The simulation, seed 723699: the index of a segment was lost, and the base offset of its first batch damaged. The index that was made
+/// anew ended there, so that nothing said where the segment begins, and the records of other offsets were served.
+#[test]
+fn a_damaged_first_batch_is_not_served_when_the_index_is_lost_as_well() {
+    let mut shard = Shard::new(8);
+    shard.store.create_log(LOG, LogConfig { segment_bytes: 9000, ..LogConfig::default() });
+    let mut three = BatchBuilder::new(Compression::None);
+    (0..3).for_each(|_| three.append(1, None, Some(&[7; 4000]), &[]));
+    let three = three.build();
+    shard.store.append(LOG, &batch::check(&three).expect("sound"), LeaderEpoch(0), 0).expect("room");
+    for _ in 0..2 {
+        shard.append(LOG, 4000).expect("room");
+    }
+    shard.store.want_checkpoint();
+    shard.run();
+    shard.restart();
+    let segment = shard.store.log(LOG).expect("there").segments()[0].name();
+    // It begins at offset 0, and now says 2, so that offset 3 seems to be its second record.
+    shard.shell.disk.damage(Name::Segment(LOG, segment), 7, &[2]);
+    let mut walk = SegmentWalk::new(segment);
+    let fault = walk.on_bytes(shard.shell.disk.read(Name::Segment(LOG, segment)).expect("written")).err();
+    assert!(fault.is_some());
+    let (index, rebuilt) = shard.store.on_walked(LOG, segment, &mut walk, fault);
+    assert!(index.entries().is_empty() && rebuilt.is_err());
+    for from in 0..3 {
+        let request = ReadRequest { from: Offset(from), until: Offset(5), bytes_max: 1, at_least_one: true };
+        assert_eq!(shard.try_read(request), Err(ReadError::Corrupt), "offset {from}");
     }
 }
 

@@ -3,16 +3,18 @@
 
 mod calls;
 mod opening;
+mod quarantine;
 
 use std::collections::{BTreeSet, VecDeque};
 
 use engine::journal::FileRequest;
 use engine::store::{Durable, Effect, Store};
-use engine::{LogId, Offset};
+use engine::{LogId, Offset, SegmentName};
 
 use crate::disk::{Dir, Disk, Name};
 use crate::random::Random;
 use calls::{Call, Report};
+pub use quarantine::QUARANTINED_MAX;
 
 const BLOCK_BYTES: usize = 4096;
 
@@ -63,6 +65,14 @@ pub enum Planted {
     CheckpointWithoutProducers,
     /// A batch that is known already counts as acknowledged, durable or not.
     AnswerDuplicatesAtOnce,
+    /// Whatever is known of a segment, its file goes when its time comes.
+    ForgetMarks,
+    SkipMarkSync,
+    /// A damaged segment is cut before it is taken into quarantine.
+    CutBeforeQuarantine,
+    OverfillQuarantine,
+    /// The deletion of a log leaves what is kept of its damaged segments.
+    LeaveQuarantine,
     /// What stays of some segments goes with what does not.
     LoseCompactedSegment,
 }
@@ -114,7 +124,12 @@ pub struct Shell {
     pub removals_failed: bool,
     /// Deleted logs whose files nobody will remove any more.
     pub abandoned: BTreeSet<LogId>,
-    pub checkpoints_written: u64,
+    /// Segments whose marks are on stable storage since somebody looked last.
+    pub marked: Vec<(LogId, SegmentName)>,
+    /// Damaged segments that were removed because the quarantine was full.
+    pub overflowed: BTreeSet<(LogId, SegmentName)>,
+    /// The last checkpoint that this process has written.
+    pub newest_checkpoint: Option<u64>,
 }
 
 impl Shell {
@@ -136,7 +151,9 @@ impl Shell {
             unsynced_indexes: BTreeSet::new(),
             removals_failed: false,
             abandoned: BTreeSet::new(),
-            checkpoints_written: 0,
+            marked: Vec::new(),
+            overflowed: BTreeSet::new(),
+            newest_checkpoint: None,
         }
     }
 
@@ -154,7 +171,7 @@ impl Shell {
         (
             count(|report| matches!(report, Report::Group(_))),
             count(|report| matches!(report, Report::Blocks { .. } | Report::Sealed { .. })),
-            count(|report| matches!(report, Report::Synced | Report::CheckpointWritten)),
+            count(|report| matches!(report, Report::Synced | Report::CheckpointWritten(_))),
         )
     }
 
@@ -214,6 +231,13 @@ impl Shell {
             match call {
                 Call::RemoveLeftovers(_) if self.planted == Planted::LeaveLeftovers => {}
                 Call::RemoveLeftovers(log) => self.remove_leftovers(store, log),
+                Call::TakeDamaged(log, segment) => {
+                    if self.take_damaged(log, segment) {
+                        let task = &mut self.tasks[index];
+                        task.calls.push_front(Call::SyncDir(Dir::Log(log)));
+                        task.calls.push_front(Call::SyncDir(Dir::Quarantine(log)));
+                    }
+                }
                 call => self.make(call, &mut dirs),
             }
             self.tasks[index].dirs = dirs;
@@ -233,11 +257,15 @@ impl Shell {
             Report::Blocks { log, segment, position, len } => store.on_blocks_written(log, segment, position, len),
             Report::Sealed { log, segment, partial_bytes } => store.on_sealed(log, segment, partial_bytes),
             Report::Synced => store.on_segments_synced(effects),
-            Report::CheckpointWritten => {
-                self.checkpoints_written += 1;
+            Report::CheckpointWritten(seq) => {
+                self.newest_checkpoint = Some(seq);
                 store.on_checkpoint_written(effects);
             }
             Report::LogRemoved(log) => store.on_log_removed(log),
+            Report::Marked(log, segment) => {
+                self.marked.push((log, segment));
+                store.on_mark_ended(log);
+            }
             Report::Nothing => {}
         }
         None
@@ -263,7 +291,16 @@ impl Shell {
                 let names = [Some(request.file()), old].into_iter().flatten().map(Name::Journal);
                 names.for_each(|name| self.unlink_if_there(name));
             }
-            (Effect::WriteCheckpoint(checkpoint), _) => self.unlink_if_there(Name::Temporary(checkpoint.seq)),
+            (Effect::WriteCheckpoint(checkpoint), call) => {
+                self.unlink_if_there(Name::Temporary(checkpoint.seq));
+                // The copy is new if its name is yet to be synced. A try that found it there would not sync it.
+                let is_new = task.calls.iter().any(|call| matches!(call, Call::SyncDir(Dir::Copies)));
+                if let Some(Call::Write { name, .. }) = call
+                    && is_new
+                {
+                    self.unlink_if_there(name);
+                }
+            }
             (_, Some(Call::Write { name, position, bytes })) => {
                 let written = random.below(bytes.len() / 512 + 1) * 512;
                 self.disk.write(name, position, &bytes[..written]);
@@ -319,6 +356,7 @@ impl Shell {
             _ => {}
         }
         match task.report {
+            Report::Marked(log, _) => store.on_mark_ended(log),
             // Such a failure is told and forgotten.
             Report::Nothing => self.removals_failed = true,
             Report::LogRemoved(log) => {

@@ -1,10 +1,10 @@
 //! What a log must say to an idempotent producer, by all that it holds.
 
+use batch::{BatchBuilder, BatchInfo, Compression};
 use engine::{Appended, LogId};
 
 use super::{Batch, Model, ModelLog};
 use crate::random::Random;
-use batch::BatchInfo;
 
 /// Batches of a producer that are known again.
 const KNOWN: usize = 5;
@@ -31,6 +31,13 @@ impl Made {
         info.has_producer().then_some(Made { producer_id, epoch, sequence, records })
     }
 
+    /// The batch as its producer sends it.
+    pub fn info(&self) -> BatchInfo {
+        let mut builder = BatchBuilder::new(Compression::None).producer(self.producer_id, self.epoch, self.sequence);
+        (0..self.records).for_each(|_| builder.append(1, None, None, &[]));
+        BatchInfo::peek(&builder.build()).expect("sound").expect("whole")
+    }
+
     fn next_sequence(&self) -> i32 {
         ((i64::from(self.sequence) + i64::from(self.records)) % SEQUENCES) as i32
     }
@@ -52,6 +59,16 @@ impl ModelLog {
         let mut all = self.batches.iter().rev().filter_map(made).peekable();
         let newest = all.peek().map(|(made, _)| made.epoch);
         all.take_while(move |(made, _)| Some(made.epoch) == newest)
+    }
+
+    /// Where the newest batch of a producer begins.
+    pub fn newest_of(&self, producer_id: i64) -> Option<i64> {
+        self.made_by(producer_id).next().map(|(_, batch)| batch.base)
+    }
+
+    /// Whether this very batch was appended there.
+    pub fn is_made(&self, batch: &Made, base: i64) -> bool {
+        self.made_by(batch.producer_id).any(|(made, known)| made == *batch && known.base == base)
     }
 
     pub fn expected(&self, batch: &Made) -> Expected {

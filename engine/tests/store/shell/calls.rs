@@ -45,6 +45,8 @@ pub(super) enum Call {
     CutDown(Name),
     RemoveSegment(Name),
     RemoveLeftovers(LogId),
+    /// A segment that goes is taken into quarantine if it is marked.
+    TakeDamaged(LogId, SegmentName),
 }
 
 /// What the store is told in the end.
@@ -55,8 +57,9 @@ pub(super) enum Report {
     Blocks { log: LogId, segment: Offset, position: u64, len: u64 },
     Sealed { log: LogId, segment: Offset, partial_bytes: u64 },
     Synced,
-    CheckpointWritten,
+    CheckpointWritten(u64),
     LogRemoved(LogId),
+    Marked(LogId, SegmentName),
     Nothing,
 }
 
@@ -101,15 +104,21 @@ impl Shell {
             }
             Effect::WriteCheckpoint(mut checkpoint) if self.planted == Planted::CheckpointWithoutProducers => {
                 checkpoint.logs.iter_mut().for_each(|log| Arc::make_mut(log).producers.clear());
-                (self.checkpoint(&checkpoint), Report::CheckpointWritten)
+                (self.checkpoint(&checkpoint), Report::CheckpointWritten(checkpoint.seq))
             }
-            Effect::WriteCheckpoint(checkpoint) => (self.checkpoint(&checkpoint), Report::CheckpointWritten),
+            Effect::WriteCheckpoint(checkpoint) => {
+                (self.checkpoint(&checkpoint), Report::CheckpointWritten(checkpoint.seq))
+            }
             Effect::ReadPiece(read) => unreachable!("the readers are not the shell's: {read:?}"),
             Effect::RemoveLog(log) => (vec![Call::RemoveLog(log)], Report::LogRemoved(log)),
             Effect::RemoveSegments { log, segments } => {
-                let names = segments.into_iter().map(|segment| Name::Segment(log, segment));
-                let calls =
-                    names.flat_map(|name| [Call::CutDown(name), Call::CutDown(name), Call::RemoveSegment(name)]);
+                let calls = segments.into_iter().flat_map(|segment| {
+                    let (name, take) = (Name::Segment(log, segment), Call::TakeDamaged(log, segment));
+                    if self.planted == Planted::CutBeforeQuarantine {
+                        return [Call::CutDown(name), take, Call::CutDown(name), Call::RemoveSegment(name)];
+                    }
+                    [take, Call::CutDown(name), Call::CutDown(name), Call::RemoveSegment(name)]
+                });
                 (calls.chain([Call::RemoveLeftovers(log)]).collect(), Report::Nothing)
             }
         }
@@ -183,6 +192,8 @@ impl Shell {
             }
             Call::WriteDurable { name, position, buf } => self.disk.write_durable(name, position, &buf),
             Call::Truncate { name, bytes } => self.disk.truncate(name, bytes),
+            Call::Sync(Name::Mark(..)) | Call::SyncDir(Dir::Quarantine(_)) if self.planted == Planted::SkipMarkSync => {
+            }
             Call::Sync(Name::Temporary(_)) if self.planted == Planted::SkipCheckpointSync => {}
             Call::Sync(name) => self.disk.sync(name),
             Call::SyncSegment(_) if self.planted == Planted::SkipSegmentSync => {}
@@ -212,7 +223,7 @@ impl Shell {
                 self.disk.truncate(name, bytes / 2);
             }
             Call::RemoveSegment(name) => self.remove_segment(name),
-            Call::RemoveLeftovers(_) => unreachable!("only the store knows which they are"),
+            Call::RemoveLeftovers(_) | Call::TakeDamaged(..) => unreachable!("these are looked at before"),
         }
     }
 
@@ -248,6 +259,7 @@ impl Shell {
     }
 
     pub fn remove_log(&mut self, log: LogId) {
+        self.remove_quarantined(log);
         let of_log = |name: &Name| matches!(name, Name::Segment(id, _) | Name::Index(id, _) if *id == log);
         let names: Vec<Name> = self.disk.names().filter(of_log).collect();
         names.into_iter().for_each(|name| self.disk.unlink(name));

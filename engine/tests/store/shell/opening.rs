@@ -92,6 +92,8 @@ impl Shell {
         self.disk.sync_dir(Dir::Journal);
         self.disk.sync_dir(Dir::Shard);
         self.disk.sync_dir(Dir::Copies);
+        let copies: Vec<Name> = self.disk.names().filter(|name| matches!(name, Name::Copy(_))).collect();
+        copies.into_iter().for_each(|name| self.disk.sync(name));
         if self.planted != Planted::TrustFoundJournalUnsynced {
             let journal: Vec<Name> = self.disk.names().filter(|name| matches!(name, Name::Journal(_))).collect();
             journal.into_iter().for_each(|name| self.disk.sync(name));
@@ -164,6 +166,12 @@ impl Shell {
         };
         let names: Vec<Name> = self.disk.names().filter(may_go).collect();
         for name in names {
+            if let Name::Segment(log, segment) = name
+                && self.take_damaged(log, segment)
+            {
+                self.disk.sync_dir(Dir::Quarantine(log));
+                self.disk.sync_dir(Dir::Log(log));
+            }
             self.remove_segment(name);
         }
     }
@@ -171,7 +179,7 @@ impl Shell {
     /// Segment files of logs that the store does not have.
     pub fn orphans(&self, store: &Store) -> Vec<Name> {
         let is_orphan =
-            |name: &Name| matches!(name, Name::Segment(log, _) | Name::Index(log, _) if store.log(*log).is_none());
+            |name: &Name| matches!(name.dir(), Dir::Log(log) | Dir::Quarantine(log) if store.log(log).is_none());
         self.disk.names().filter(is_orphan).collect()
     }
 

@@ -54,7 +54,14 @@ impl Simulation {
     fn free_revision(&self, log: LogId) -> u32 {
         let revisions = self.shell.disk.names().filter_map(|name| match name {
             // An index may have been left behind alone, and is about to be removed with whatever has its name.
-            Name::Segment(id, segment) | Name::Index(id, segment) if id == log => Some(segment.revision),
+            Name::Segment(id, segment)
+            | Name::Index(id, segment)
+            | Name::Mark(id, segment)
+            | Name::Quarantined(id, segment)
+                if id == log =>
+            {
+                Some(segment.revision)
+            }
             _ => None,
         });
         revisions.max().unwrap_or(0) + 1

@@ -46,6 +46,12 @@ pub struct Counts {
     /// Logs that a rebuild without checkpoints had to the last record, and others.
     pub rebuilt_whole: u64,
     pub rebuilt_in_part: u64,
+    /// Producers that these logs know without a checkpoint.
+    pub producers_rebuilt: u64,
+    pub segments_marked: u64,
+    /// Files in quarantine, whenever somebody looked.
+    pub segments_quarantined: u64,
+    pub quarantines_full: u64,
     pub stalls: u64,
     pub openings_failed: u64,
     pub reads_failed: u64,
@@ -101,6 +107,10 @@ impl Counts {
             ("reads of damaged disks that were refused", &mut self.damaged_reads_told),
             ("logs rebuilt without checkpoints, whole", &mut self.rebuilt_whole),
             ("logs rebuilt without checkpoints, in part", &mut self.rebuilt_in_part),
+            ("producers of logs that were rebuilt whole", &mut self.producers_rebuilt),
+            ("segments marked as damaged", &mut self.segments_marked),
+            ("damaged segments in quarantine", &mut self.segments_quarantined),
+            ("damaged segments that found no room there", &mut self.quarantines_full),
             ("steps in which a slow disk did nothing", &mut self.stalls),
             ("openings that could not read a file", &mut self.openings_failed),
             ("reads that failed", &mut self.reads_failed),

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use engine::checkpoint::{self, LogCheckpoint};
 use engine::journal::FileScan;
 use engine::log::ReadRequest;
+use engine::log::producers::Producers;
 use engine::memory::AlignedBuf;
 use engine::rebuild::{self, Continuation, JournalRun, LogInJournal, LogReport, PlannedLog, SegmentScan};
 use engine::segment_index;
@@ -16,7 +17,7 @@ use engine::{JournalFileId, LogId, Offset};
 use super::damage::read_alone;
 use super::{SHARD, Simulation};
 use crate::disk::{Dir, Name};
-use crate::model::ModelLog;
+use crate::model::{Expected, Made, ModelLog};
 use crate::shell::{Planted, Shell};
 
 impl Simulation {
@@ -63,6 +64,11 @@ impl Simulation {
             let compacted = compacted.max().unwrap_or_default().max(Offset(log.compacted_until));
             let from = before.start.max(report.start).max(compacted);
             check_records(&mut store, &shell, (*id, log), from..until, report);
+            if is_proven {
+                let producers = store.log(*id).expect("rebuilt").producers();
+                (0..8).for_each(|_| check_producer(producers, (*id, log), from, log.any_made(&mut self.random)));
+                self.counts.producers_rebuilt += producers.len() as u64;
+            }
         }
     }
 }
@@ -83,6 +89,27 @@ fn check_records(
         let got = read_alone(store, shell, id, request)
             .unwrap_or_else(|error| panic!("log {id}: {base}: {error:?}: {report:?}"));
         assert!(got == bytes, "log {id}: {base} is not as it was written: {report:?}");
+    }
+}
+
+/// A producer whose newest batch is from `from` on goes on as if nothing had happened.
+fn check_producer(producers: &Producers, (id, log): (LogId, &ModelLog), from: Offset, made: Made) {
+    if log.newest_of(made.producer_id).is_none_or(|newest| newest < from.0) {
+        return;
+    }
+    let known = producers.judge(&made.info());
+    match log.expected(&made) {
+        Expected::Known(base) if base < from.0 => {}
+        Expected::Known(base) => {
+            let known = known.unwrap_or_else(|error| panic!("log {id}: {made:?} is at {base}: {error}"));
+            assert_eq!(known.map(|known| known.base_offset().0), Some(base), "log {id}: {made:?}");
+        }
+        Expected::Appended => assert_eq!(known, Ok(None), "log {id}: {made:?} goes on"),
+        // Where compaction has taken batches the last ones that are left reach further back.
+        Expected::Refused => match known {
+            Ok(Some(known)) => assert!(log.is_made(&made, known.base_offset().0), "log {id}: {made:?} is no {known:?}"),
+            known => assert!(known.is_err(), "log {id}: {made:?} does not go on"),
+        },
     }
 }
 

@@ -40,11 +40,12 @@ impl Simulation {
         for log in self.model.logs.values() {
             assert!(!matches!(log.fate, Fate::Dropping(_)), "a deletion was never acknowledged");
         }
+        self.check_quarantine();
         let leftovers = self.shell.leftovers(&self.store);
         assert!(leftovers.is_empty() || self.shell.removals_failed, "{leftovers:?} stay for ever");
         let orphans = self.shell.orphans(&self.store).into_iter();
-        let unknown: Vec<Name> =
-            orphans.filter(|name| !self.shell.abandoned.iter().any(|log| name.dir() == Dir::Log(*log))).collect();
+        let is_abandoned = |name: &Name| matches!(name.dir(), Dir::Log(log) | Dir::Quarantine(log) if self.shell.abandoned.contains(&log));
+        let unknown: Vec<Name> = orphans.filter(|name| !is_abandoned(name)).collect();
         assert!(unknown.is_empty(), "{unknown:?} of deleted logs stay for ever");
         for id in self.model.alive() {
             let log = self.store.log(id).expect("alive");
