@@ -101,7 +101,7 @@ fn as_text(report: &LogReport, names: &Names) -> String {
         text += &format!("; missing: {from} to {to}");
     }
     for (segment, what) in &report.set_aside {
-        text += &format!("; segment {segment} is damaged {what}");
+        text += &format!("; segment {segment} is set aside: {what}");
     }
     text
 }

@@ -57,7 +57,7 @@ pub struct LogReport {
     pub continuation: Continuation,
     /// Stretches that are missing for sure, each up to the offset before which it ends.
     pub gaps: Vec<(Offset, Offset)>,
-    /// Files that are damaged or that nothing needs, and why.
+    /// Files that are damaged, or that contradict others, and why.
     pub set_aside: Vec<(SegmentName, String)>,
     /// One of these has the name of the file that the log goes on in, so it has to move.
     pub in_the_way: Option<SegmentName>,
@@ -92,6 +92,7 @@ pub fn plan(log: LogId, journal: LogInJournal, files: Vec<FoundSegment>) -> Plan
     // The replay writes these anew where it gets to them; what it does not get to it has in other files.
     let before = files.into_iter().filter(|file| file.name.base < first).collect();
     let (mut ladder, rejected) = files::ladder(before);
+    let doubtful: Vec<_> = rejected.iter().filter_map(|file| within(file, &ladder)).collect();
     let mut gaps = files::gaps(&ladder);
     let file_end = ladder.last().map(|file| file.summary.next_offset);
     // A log without files begins where the journal does.
@@ -117,7 +118,7 @@ pub fn plan(log: LogId, journal: LogInJournal, files: Vec<FoundSegment>) -> Plan
         end,
         continuation,
         gaps,
-        set_aside: damaged.filter_map(damage).collect(),
+        set_aside: damaged.filter_map(damage).chain(doubtful).collect(),
         in_the_way: rejected.iter().map(|file| file.name).find(|name| *name == active.name),
     };
     let leader_epochs = epochs(ladder.iter().chain([&active]));
@@ -152,6 +153,19 @@ fn continuation(journal: &LogInJournal, last: Option<&FoundSegment>) -> Continua
 fn damage(file: &FoundSegment) -> Option<(SegmentName, String)> {
     let fault = file.fault.as_ref()?;
     Some((file.name, fault.to_string()))
+}
+
+/// A sound file that begins within another, neither made by compaction. One of the two is left from before a restart that cut what nobody
+/// was promised, and nothing says for sure which: the one that is passed over must not be swept away as if it were nothing.
+fn within(file: &FoundSegment, ladder: &[FoundSegment]) -> Option<(SegmentName, String)> {
+    let holds = |other: &&FoundSegment| {
+        !other.is_compacted() && (other.name.base..other.summary.next_offset).contains(&file.name.base)
+    };
+    let is_doubtful = !file.is_compacted() && file.fault.is_none();
+    let other = ladder.iter().find(holds).filter(|other| is_doubtful && other.name.base < file.name.base)?;
+    let what =
+        format!("it begins within segment {}, which counts; one of the two is left from before a restart", other.name);
+    Some((file.name, what))
 }
 
 /// Those of all files, without any that would not grow.
