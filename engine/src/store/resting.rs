@@ -64,7 +64,7 @@ impl Store {
     pub(super) fn chunk_bytes_max(&self) -> usize {
         let share = self.limits.memory_bytes_max / OPEN_CHUNKS_SHARE / self.logs.len().max(1);
         let share = share.clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
-        // A power of two, as the pool's buffers are.
+        // A power of two is one of the pool's sizes.
         1 << share.ilog2()
     }
 
