@@ -7,9 +7,6 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// A sector is written whole or not at all; a write of several may tear between any two.
-pub const SECTOR_BYTES: usize = 512;
-
 /// What a power cut does to writes that no sync has made durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -38,6 +35,8 @@ pub struct Medium {
     live: File,
     durable: File,
     bytes: u64,
+    /// A sector is written whole or not at all; a write of several may tear between any two.
+    sector_bytes: u64,
     cached: VecDeque<Write>,
     writes: u64,
 }
@@ -50,13 +49,14 @@ struct Write {
 }
 
 impl Medium {
-    /// An empty disk of so many bytes, kept in two sparse files in `dir`.
-    pub fn create(dir: &Path, bytes: u64) -> io::Result<Medium> {
+    /// An empty disk of so many bytes in sectors of so many, kept in two sparse files in `dir`.
+    pub fn create(dir: &Path, bytes: u64, sector_bytes: u64) -> io::Result<Medium> {
         let file = |name: &str| {
             let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(dir.join(name))?;
             file.set_len(bytes).map(|()| file)
         };
-        Ok(Medium { live: file("live")?, durable: file("durable")?, bytes, cached: VecDeque::new(), writes: 0 })
+        let (live, durable) = (file("live")?, file("durable")?);
+        Ok(Medium { live, durable, bytes, sector_bytes, cached: VecDeque::new(), writes: 0 })
     }
 
     /// The size of the disk.
@@ -98,15 +98,15 @@ impl Medium {
         let mut report = CutReport::default();
         let cached = std::mem::take(&mut self.cached);
         for write in &cached {
-            let sectors = write.data.len().div_ceil(SECTOR_BYTES);
-            let kept = surviving_sectors(fate, sectors, random);
+            let sectors = write.sectors(self.sector_bytes);
+            let kept = surviving_sectors(fate, sectors.len(), random);
             match kept.iter().filter(|kept| **kept).count() {
                 0 => report.dropped += 1,
-                all if all == sectors => report.kept += 1,
+                all if all == sectors.len() => report.kept += 1,
                 _ => report.torn += 1,
             }
-            for (index, sector) in write.data.chunks(SECTOR_BYTES).enumerate().filter(|(index, _)| kept[*index]) {
-                self.durable.write_all_at(sector, write.position + (index * SECTOR_BYTES) as u64)?;
+            for ((position, sector), _) in sectors.into_iter().zip(kept).filter(|(_, kept)| *kept) {
+                self.durable.write_all_at(sector, position)?;
             }
         }
         for write in cached {
@@ -115,6 +115,22 @@ impl Medium {
             self.live.write_all_at(&data, write.position)?;
         }
         Ok(report)
+    }
+}
+
+impl Write {
+    /// What it writes of each sector, and where.
+    fn sectors(&self, sector_bytes: u64) -> Vec<(u64, &[u8])> {
+        let mut sectors = Vec::new();
+        let (mut position, mut rest) = (self.position, &self.data[..]);
+        while !rest.is_empty() {
+            let to_border = sector_bytes - position % sector_bytes;
+            let (sector, after) = rest.split_at(rest.len().min(to_border as usize));
+            sectors.push((position, sector));
+            position += to_border;
+            rest = after;
+        }
+        sectors
     }
 }
 
@@ -145,10 +161,12 @@ mod tests {
         }
     }
 
+    const SECTOR_BYTES: usize = 512;
+
     fn medium(name: &str) -> (Dir, Medium) {
         let dir = crate::binary::target_dir().join("tests-data").join(format!("{name}-{}", std::process::id()));
         std::fs::create_dir_all(&dir).expect("a directory");
-        let medium = Medium::create(&dir, 1 << 20).expect("two files");
+        let medium = Medium::create(&dir, 1 << 20, SECTOR_BYTES as u64).expect("two files");
         (Dir(dir), medium)
     }
 
@@ -180,5 +198,11 @@ mod tests {
             }
         }
         assert!(report.kept > 0 && report.dropped > 0 && report.torn > 0, "{report:?}");
+    }
+    #[test]
+    fn writes_tear_at_the_borders_of_the_disk_and_not_at_their_own() {
+        let write = Write { number: 0, position: 4096 - 512, data: vec![0; 512 + 4096 + 1024] };
+        let sectors = write.sectors(4096).into_iter().map(|(position, sector)| (position, sector.len()));
+        assert_eq!(sectors.collect::<Vec<_>>(), [(4096 - 512, 512), (4096, 4096), (8192, 1024)]);
     }
 }

@@ -151,6 +151,7 @@ impl Served {
     fn start(program: &str, disk: &PowerDisk, bytes: u64) -> Result<Served, String> {
         let mut command = Command::new(program);
         command.arg(disk.dir.join("content")).arg(disk.dir.join("fuse")).arg(bytes.to_string());
+        command.arg(disk.file_system.sector_bytes().to_string());
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         process::die_with_parent(&mut command);
         let mut process = command.spawn().map_err(|error| format!("{program}: {error}"))?;

@@ -27,9 +27,9 @@ const WRITE_BYTES_MAX: u32 = 1 << 20;
 
 /// Serves an empty disk of so many bytes at `mount`, keeping its content in `dir`, until standard input ends. Orders come as lines,
 /// and each is answered by a line.
-pub fn serve(dir: &Path, mount: &Path, bytes: u64) -> io::Result<()> {
+pub fn serve(dir: &Path, mount: &Path, bytes: u64, sector_bytes: u64) -> io::Result<()> {
     let shared = Arc::new(Shared {
-        disk: Mutex::new(Disk { medium: Medium::create(dir, bytes)?, faults: Faults::default() }),
+        disk: Mutex::new(Disk { medium: Medium::create(dir, bytes, sector_bytes)?, faults: Faults::default() }),
         changed: Condvar::new(),
     });
     let mut config = fuser::Config::default();
