@@ -13,7 +13,8 @@ fn wire_produce_decode(criterion: &mut Criterion) {
     for batch_bytes in [1 << 10, 64 << 10] {
         let records = vec![0x5a; batch_bytes];
         let partition = |index| PartitionProduceData { index, records: Some(&records) };
-        let topic = TopicProduceData { name: "orders", partition_data: (0..16).map(partition).collect() };
+        let topic =
+            TopicProduceData { name: "orders", partition_data: (0..16).map(partition).collect(), ..Default::default() };
         let request = ProduceRequest { acks: -1, timeout_ms: 30_000, topic_data: vec![topic], ..Default::default() };
         let mut bytes = Vec::new();
         request.encode(VERSION, &mut bytes);

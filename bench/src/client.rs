@@ -119,7 +119,7 @@ impl Client {
     /// Sends the same records to each partition. Gives the first error, if there is one.
     fn produce(&mut self, topic: &str, partitions: Range<i32>, records: &[u8]) -> Result<ErrorCode, Failure> {
         let partition_data = partitions.map(|index| PartitionProduceData { index, records: Some(records) }).collect();
-        let topic_data = vec![TopicProduceData { name: topic, partition_data }];
+        let topic_data = vec![TopicProduceData { name: topic, partition_data, ..Default::default() }];
         let request = ProduceRequest { acks: -1, timeout_ms: 30_000, topic_data, ..Default::default() };
         let mut body = Vec::new();
         request.encode(PRODUCE_VERSION, &mut body);
@@ -133,7 +133,7 @@ impl Client {
     }
 
     /// Sends one request and gives the body of its answer.
-    fn call(&mut self, key: ApiKey, version: i16, body: &[u8]) -> Result<Vec<u8>, Failure> {
+    pub fn call(&mut self, key: ApiKey, version: i16, body: &[u8]) -> Result<Vec<u8>, Failure> {
         self.correlation_id += 1;
         let header = RequestHeader {
             api_key: key.as_i16(),
@@ -170,6 +170,6 @@ impl Client {
     }
 }
 
-fn unreadable(error: wire::DecodeError) -> Failure {
+pub fn unreadable(error: wire::DecodeError) -> Failure {
     Failure::Answer(error.to_string())
 }

@@ -17,6 +17,7 @@ mod compare;
 mod curves;
 mod device;
 mod failure;
+mod group_member;
 mod load;
 mod machine;
 mod process;

@@ -76,7 +76,7 @@ impl Cluster {
                 continue;
             }
             let topics = vec![ListOffsetsTopic { name: topic, partitions }];
-            let request = ListOffsetsRequest { replica_id: -1, isolation_level: 0, topics };
+            let request = ListOffsetsRequest { replica_id: -1, topics, ..ListOffsetsRequest::default() };
             let answers = Client::connect(address)?.call(
                 ApiKey::ListOffsets,
                 version,

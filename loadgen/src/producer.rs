@@ -304,7 +304,7 @@ impl Producer {
             transactional_id: None,
             acks: plan.acks,
             timeout_ms: 30_000,
-            topic_data: vec![TopicProduceData { name: &plan.topic, partition_data }],
+            topic_data: vec![TopicProduceData { name: &plan.topic, partition_data, ..Default::default() }],
         };
         let Link { connection, in_flight, sent, .. } = &mut self.links[link];
         let (correlation_id, bytes) =

@@ -122,6 +122,7 @@ fn produced<'a>(request: &ProduceRequest<'a>) -> ProduceResponse<'a> {
         };
         TopicProduceResponse {
             name: topic.name.into(),
+            topic_id: topic.topic_id,
             partition_responses: topic.partition_data.iter().map(partition).collect(),
         }
     });

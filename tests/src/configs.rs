@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 pub const TOPIC: i8 = 2;
 /// Kafka's number for nodes as resources.
 pub const NODE: i8 = 4;
+/// Kafka's number for groups as resources.
+pub const GROUP: i8 = 32;
 
 /// Kafka's number for an operation.
 pub const SET: i8 = 0;

@@ -2,6 +2,7 @@
 
 use crate::binary::target_dir;
 use crate::real_clients::{python, scripts_dir};
+use serde_json::Value;
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -25,6 +26,36 @@ pub fn java(source: &str) -> Option<Command> {
     // The client warns that nobody has said where to log to.
     command.arg("-cp").arg(jars.as_ref()?.join("*")).arg(scripts_dir().join(source)).stderr(Stdio::null());
     Some(command)
+}
+
+/// An order to `JavaClient.java`, which reads no JSON: a line for each thing to do, its words apart by tabs.
+pub fn order_lines(order: &Value) -> String {
+    const JOB: [&str; 11] = [
+        "topic",
+        "seed",
+        "codec",
+        "count",
+        "value_bytes",
+        "keys",
+        "headers",
+        "nulls",
+        "acks",
+        "idempotent",
+        "timestamp_ms",
+    ];
+    const CONSUMPTION: [&str; 3] = ["group", "topic", "count"];
+    let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let all = |key: &str| order[key].as_array().cloned().unwrap_or_default();
+    let line = |verb: &str, of: &Value, keys: &[&str]| {
+        let words = keys.iter().map(|&key| word(&of[key]));
+        [verb.to_owned()].into_iter().chain(words).collect::<Vec<_>>().join("\t")
+    };
+    let mut lines: Vec<String> = all("produce").iter().map(|job| line("produce", job, &JOB)).collect();
+    if order.get("read").is_some() {
+        lines.push(["read".to_owned()].into_iter().chain(all("read").iter().map(word)).collect::<Vec<_>>().join("\t"));
+    }
+    lines.extend(all("consume").iter().map(|one| line("consume", one, &CONSUMPTION)));
+    lines.join("\n") + "\n"
 }
 
 fn jars() -> Result<PathBuf, String> {

@@ -14,6 +14,7 @@ pub mod group_member;
 pub mod java_client;
 pub mod jobs;
 pub mod kafka;
+pub mod librdkafka;
 pub mod loop_disk;
 pub mod mounts;
 pub mod power_disk;

@@ -1,9 +1,10 @@
 //! Real Kafka clients in pinned versions, installed once below `target/test-clients`, and driven by one JSON order each.
 //!
-//! Python clients live in a virtual environment, kafkajs in a directory of node packages, kcat comes from the system
+//! Python clients live in a virtual environment, those of node in a directory of its packages, kcat comes from the system
 //! and is left out, with a printed reason, where it is not installed.
 
 use crate::binary::{target_dir, workspace_dir};
+use crate::java_client::{java, order_lines};
 use crate::jobs::{Fingerprint, Headers, Job, Seen, hex, parse_seen};
 use crate::records::crc32;
 use serde_json::{Value, json};
@@ -26,7 +27,8 @@ const PYTHON_PACKAGES: [&str; 8] = [
     "prometheus-client==0.23.1",
 ];
 /// Node packages. kafkajs' own lz4 and zstd add-ons need a compiler at install, so portable codecs stand in for them.
-const NODE_PACKAGES: [&str; 4] = ["kafkajs@2.2.4", "kafkajs-snappy@1.1.0", "lz4js@0.2.0", "zstd-codec@0.1.5"];
+const NODE_PACKAGES: [&str; 5] =
+    ["kafkajs@2.2.4", "@platformatic/kafka@1.35.0", "kafkajs-snappy@1.1.0", "lz4js@0.2.0", "zstd-codec@0.1.5"];
 /// Ends a record in kcat's output; no test record holds it.
 const KCAT_RECORD_END: &str = "\u{1e}\u{1e}\n";
 
@@ -41,6 +43,10 @@ pub enum RealClient {
     Aiokafka,
     /// kafkajs, which reads in groups only.
     Kafkajs,
+    /// @platformatic/kafka, which speaks new protocol versions only.
+    Platformatic,
+    /// The Java client, where there is a Java.
+    Java,
     /// kcat, an older librdkafka.
     Kcat,
 }
@@ -48,8 +54,11 @@ pub enum RealClient {
 impl RealClient {
     /// Every client of this machine.
     pub fn all() -> Vec<RealClient> {
-        use RealClient::{Aiokafka, Confluent, KafkaPython, Kafkajs, Kcat};
-        let mut clients = vec![Confluent, KafkaPython, Aiokafka, Kafkajs];
+        use RealClient::{Aiokafka, Confluent, Java, KafkaPython, Kafkajs, Kcat, Platformatic};
+        let mut clients = vec![Confluent, KafkaPython, Aiokafka, Kafkajs, Platformatic];
+        if java("JavaClient.java").is_some() {
+            clients.push(Java);
+        }
         if has_kcat() {
             clients.push(Kcat);
         }
@@ -63,6 +72,8 @@ impl RealClient {
             RealClient::KafkaPython => "kafka-python",
             RealClient::Aiokafka => "aiokafka",
             RealClient::Kafkajs => "kafkajs",
+            RealClient::Platformatic => "platformatic",
+            RealClient::Java => "java",
             RealClient::Kcat => "kcat",
         }
     }
@@ -76,8 +87,8 @@ impl RealClient {
     pub fn fit(self, job: Job) -> Job {
         match self {
             RealClient::Kcat => Job { timestamp_ms: None, headers: Headers::Fixed, ..job },
-            // It is what kafka-python does unless told otherwise.
-            RealClient::KafkaPython => Job { idempotent: true, ..job },
+            // It is what these do unless told otherwise.
+            RealClient::KafkaPython | RealClient::Java => Job { idempotent: true, ..job },
             _ => job,
         }
     }
@@ -120,9 +131,15 @@ impl RealClient {
             RealClient::Confluent => python("confluent_admin.py"),
             RealClient::KafkaPython => python("kafka_python_admin.py"),
             RealClient::Kafkajs => node("kafkajs_admin.mjs"),
+            RealClient::Platformatic => node("platformatic_admin.mjs"),
+            RealClient::Java => {
+                let mut command = java("JavaAdmin.java").expect("there is a Java");
+                command.args([bootstrap, topic]);
+                command
+            }
             RealClient::Aiokafka | RealClient::Kcat => panic!("{} does not administer here", self.name()),
         };
-        let lines = self.run(&mut command, &json!({"bootstrap": bootstrap, "topic": topic}));
+        let lines = self.run(&mut command, &json!({"bootstrap": bootstrap, "topic": topic}).to_string());
         let step =
             |line: &Value| (line["step"].as_str().expect("a step has a name").to_owned(), line["result"].clone());
         lines.iter().map(step).collect()
@@ -135,14 +152,20 @@ impl RealClient {
             RealClient::KafkaPython => python("kafka_python.py"),
             RealClient::Aiokafka => python("aio.py"),
             RealClient::Kafkajs => node("kafkajs.mjs"),
+            RealClient::Platformatic => node("platformatic.mjs"),
+            RealClient::Java => {
+                let mut command = java("JavaClient.java").expect("there is a Java");
+                command.arg(order["bootstrap"].as_str().expect("an order says where the broker is"));
+                return self.run(&mut command, &order_lines(order));
+            }
             RealClient::Kcat => panic!("kcat is no script"),
         };
-        self.run(&mut command, order)
+        self.run(&mut command, &order.to_string())
     }
 
     /// Runs a script with an order and gives the JSON lines that it printed.
-    fn run(self, command: &mut Command, order: &Value) -> Vec<Value> {
-        let output = run_with_input(command, order.to_string().as_bytes());
+    fn run(self, command: &mut Command, order: &str) -> Vec<Value> {
+        let output = run_with_input(command, order.as_bytes());
         assert_success(self.name(), &output);
         let text = String::from_utf8(output.stdout).expect("the scripts print UTF-8");
         text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"))).collect()
@@ -284,7 +307,7 @@ fn python_environment() -> &'static Path {
     })
 }
 
-/// The directory whose `node_modules` holds kafkajs, installed at first use.
+/// The directory whose `node_modules` holds the clients of node, installed at first use.
 fn node_packages() -> &'static Path {
     static PACKAGES: OnceLock<PathBuf> = OnceLock::new();
     PACKAGES.get_or_init(|| {

@@ -1,12 +1,18 @@
 //! Quotas and limits on connections, as clients and administrators meet them.
 
 use kafka_protocol::messages::alter_client_quotas_request::{EntityData, EntryData, OpData};
+use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
+use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::describe_client_quotas_request::ComponentData;
-use kafka_protocol::messages::{AlterClientQuotasRequest, ApiVersionsRequest, DescribeClientQuotasRequest};
+use kafka_protocol::messages::{
+    AlterClientQuotasRequest, ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest,
+    DescribeClientQuotasRequest,
+};
 use kafka_protocol::protocol::StrBytes;
 use serde_json::{Value, json};
 use std::time::Duration;
-use tests::calls::{PRODUCE_VERSION, partition, produce_request};
+use tests::calls::{PRODUCE_VERSION, partition, produce_request, topic_name};
 use tests::clock::Stopwatch;
 use tests::kafka::Client;
 use tests::real_clients::{assert_success, python, run_with_input};
@@ -14,6 +20,8 @@ use tests::records;
 use tests::server::{Options, Server, run_ringmain};
 
 const MIB: f64 = 1_048_576.0;
+const TOPIC_ALREADY_EXISTS: i16 = 36;
+const THROTTLING_QUOTA_EXCEEDED: i16 = 89;
 
 fn quota(server: &Server, arguments: &[&str]) -> String {
     let bootstrap = server.bootstrap();
@@ -190,4 +198,39 @@ fn an_address_opens_as_many_connections_as_it_may_and_as_often() {
     let opened: Vec<bool> = (0..4).map(|_| open().is_some()).collect();
     assert!(opened.iter().filter(|opened| **opened).count() <= 2, "one a second may come: {opened:?}");
     std::fs::remove_file(&config).expect("the file is there");
+}
+
+#[test]
+fn topics_come_and_go_at_the_rate_of_their_client_and_only_newer_clients_are_sent_away() {
+    let server = Server::start(Options::named("mutation-rate"));
+    let mut client = Client::connect(server.address());
+    quota(&server, &["set", "--client-id", "", "controller_mutation_rate=2"]);
+    let create = |client: &mut Client, version: i16, name: &str, partitions: i32| {
+        let topic = CreatableTopic::default().with_name(topic_name(name)).with_num_partitions(partitions);
+        let request = CreateTopicsRequest::default().with_topics(vec![topic.with_replication_factor(1)]);
+        let answer = client.call(version, &request.with_timeout_ms(10_000));
+        (answer.topics[0].error_code, answer.throttle_time_ms)
+    };
+    assert_eq!(create(&mut client, 7, "a", 20), (0, 0), "ten seconds' worth may come at once");
+    let (code, throttled_ms) = create(&mut client, 7, "b", 12);
+    // What the answer before has taken a moment for has come back since.
+    assert!(code == 0 && (4_000..=6_000).contains(&throttled_ms), "the last one may owe: {code}, {throttled_ms} ms");
+    let mut other = Client::connect(server.address());
+    let (code, throttled_ms) = create(&mut other, 7, "c", 1);
+    assert!(code == THROTTLING_QUOTA_EXCEEDED && throttled_ms > 0, "{code}, {throttled_ms} ms");
+    let mut other = Client::connect(server.address());
+    let grow = CreatePartitionsTopic::default().with_name(topic_name("a")).with_count(21);
+    let request = CreatePartitionsRequest::default().with_topics(vec![grow]).with_timeout_ms(10_000);
+    assert_eq!(other.call(3, &request).results[0].error_code, THROTTLING_QUOTA_EXCEEDED);
+    let mut other = Client::connect(server.address());
+    let state = DeleteTopicState::default().with_name(Some(topic_name("a")));
+    let request = DeleteTopicsRequest::default().with_topics(vec![state]).with_timeout_ms(10_000);
+    assert_eq!(other.call(6, &request).responses[0].error_code, THROTTLING_QUOTA_EXCEEDED);
+    let mut older = Client::connect(server.address());
+    let (code, throttled_ms) = create(&mut older, 5, "d", 1);
+    assert!(code == 0 && throttled_ms > 500, "an older one gets it and waits: {code}, {throttled_ms} ms");
+    let watch = Stopwatch::start();
+    assert_eq!(create(&mut older, 7, "d", 1), (TOPIC_ALREADY_EXISTS, 0), "what is refused anyway costs nothing");
+    let silent = Duration::from_millis(u64::from(throttled_ms.unsigned_abs()) - 200);
+    assert!(watch.elapsed() >= silent, "and it was not heard before: {:?}", watch.elapsed());
 }

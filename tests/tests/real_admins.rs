@@ -113,6 +113,98 @@ fn kafkajs_administers() {
     );
 }
 
+#[test]
+fn platformatic_administers() {
+    assert_told(
+        RealClient::Platformatic,
+        &[
+            ("create", json!([TOPIC, 2, "3600000"])),
+            ("create again", json!("TOPIC_ALREADY_EXISTS")),
+            ("grow", Value::Null),
+            ("shrink", json!("INVALID_PARTITIONS")),
+            ("list", json!(true)),
+            ("describe", json!(5)),
+            ("config", json!("3600000")),
+            ("set", Value::Null),
+            ("set badly", json!("INVALID_CONFIG")),
+            ("after", json!("7000")),
+            ("cut", json!([{"name": TOPIC, "partitions": [{"partition": 0, "lowWatermark": 4}]}])),
+            ("end", json!(10)),
+            ("dirs", json!(2)),
+            ("move group", Value::Null),
+            ("group offsets", json!(7)),
+            ("groups", json!([[TOPIC, "EMPTY"]])),
+            ("group", json!(0)),
+            ("delete group", Value::Null),
+            ("quota", Value::Null),
+            ("quotas", json!([{"key": "producer_byte_rate", "value": 1000}])),
+            ("remove", Value::Null),
+            ("remove again", json!("UNKNOWN_TOPIC_OR_PARTITION")),
+        ],
+    );
+}
+
+#[test]
+fn java_administers() {
+    if !RealClient::all().contains(&RealClient::Java) {
+        return;
+    }
+    assert_told(
+        RealClient::Java,
+        &[
+            ("create", json!("3600000")),
+            ("create again", json!("TopicExistsException")),
+            ("create badly", json!("InvalidConfigurationException")),
+            ("grow", Value::Null),
+            ("shrink", json!("InvalidPartitionsException")),
+            ("list", json!(true)),
+            ("describe", json!(5)),
+            ("describe by id", json!(TOPIC)),
+            ("cluster", json!(1)),
+            ("features", json!(true)),
+            ("dirs", json!(5)),
+            ("moves", json!(0)),
+            ("elect", json!("ElectionNotNeededException")),
+            ("acls", json!("SecurityDisabledException")),
+            ("set", Value::Null),
+            ("append", Value::Null),
+            ("unset", Value::Null),
+            ("set badly", json!("InvalidConfigurationException")),
+            (
+                "after",
+                json!(["7000 DYNAMIC_TOPIC_CONFIG", "delete,compact DYNAMIC_TOPIC_CONFIG", "604800000 DEFAULT_CONFIG"]),
+            ),
+            ("broker config", json!("1 STATIC_BROKER_CONFIG")),
+            ("set broker", Value::Null),
+            ("set static", json!("InvalidRequestException")),
+            ("set group", Value::Null),
+            ("set group badly", json!("InvalidConfigurationException")),
+            ("group config", json!("50000 DYNAMIC_GROUP_CONFIG")),
+            ("group default", json!("5000 DEFAULT_CONFIG")),
+            ("configured groups", json!([TOPIC])),
+            ("cut", json!(4)),
+            ("offsets", json!([4, 10, 7, 9, 4, -1])),
+            ("producers", json!(1)),
+            ("move group", Value::Null),
+            ("group offsets", json!("7 moved")),
+            ("groups", json!([format!("{TOPIC} Classic")])),
+            ("group", json!("Empty")),
+            ("delete offsets", Value::Null),
+            ("group offsets left", json!(0)),
+            ("move again", Value::Null),
+            ("delete group", Value::Null),
+            ("delete group again", json!("GroupIdNotFoundException")),
+            ("quota", Value::Null),
+            ("quotas", json!(1000.0)),
+            ("quota badly", json!("InvalidRequestException")),
+            ("no quota", Value::Null),
+            ("quotas left", json!(0)),
+            ("remove", Value::Null),
+            ("remove again", json!("UnknownTopicOrPartitionException")),
+        ],
+    );
+}
+
 /// Runs `ringmain` against a server: whether it succeeded, and all it said.
 fn ringmain(server: &Server, arguments: &[&str]) -> (bool, String) {
     let bootstrap = server.bootstrap();

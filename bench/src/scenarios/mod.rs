@@ -18,6 +18,7 @@ mod compaction;
 pub mod curves;
 mod density;
 mod filling;
+mod groups;
 mod idempotence;
 mod loads;
 mod produce;
@@ -91,6 +92,7 @@ pub const ALL: &[Scenario] = &[
     serve::CONNECTIONS,
     density::SCENARIO,
     serve::FANOUT,
+    groups::SCENARIO,
     idempotence::SCENARIO,
     produce::KEYED,
     serve::LATENCY,

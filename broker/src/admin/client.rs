@@ -113,7 +113,7 @@ impl Client {
     fn common_version(&self, key: ApiKey) -> Result<i16, AdminError> {
         let known = key.range();
         let common = self.versions.get(&key.as_i16()).and_then(|(least, most)| {
-            let newest = known.max.min(*most);
+            let newest = known.max.min(*most).min(newest_with_names(key));
             (newest >= known.min.max(*least)).then_some(newest)
         });
         common.ok_or_else(|| AdminError::NoVersion { address: self.address.clone(), key })
@@ -212,4 +212,12 @@ pub fn check(code: ErrorCode, what: &str, detail: Option<&str>) -> Result<(), Ad
         return Ok(());
     }
     Err(AdminError::Refused { what: what.to_owned(), code, detail: detail.map(str::to_owned) })
+}
+
+/// The last version in which topics have names: this program is told names, and a deleted topic's offsets have nothing else.
+fn newest_with_names(key: ApiKey) -> i16 {
+    match key {
+        ApiKey::OffsetCommit | ApiKey::OffsetFetch => 9,
+        _ => i16::MAX,
+    }
 }

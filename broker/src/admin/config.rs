@@ -2,8 +2,8 @@
 
 use wire::describe_configs::{
     DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResourceResult, DescribeConfigsResponse,
-    RESOURCE_TYPE_BROKER, RESOURCE_TYPE_TOPIC, SOURCE_DEFAULT, SOURCE_DYNAMIC_BROKER, SOURCE_DYNAMIC_DEFAULT_BROKER,
-    SOURCE_STATIC_BROKER, SOURCE_TOPIC,
+    RESOURCE_TYPE_BROKER, RESOURCE_TYPE_GROUP, RESOURCE_TYPE_TOPIC, SOURCE_DEFAULT, SOURCE_DYNAMIC_BROKER,
+    SOURCE_DYNAMIC_DEFAULT_BROKER, SOURCE_GROUP, SOURCE_STATIC_BROKER, SOURCE_TOPIC,
 };
 use wire::incremental_alter_configs::{
     AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
@@ -22,6 +22,7 @@ pub(super) enum Whose {
     Topics(Vec<String>),
     Broker(i32),
     AllBrokers,
+    Group(String),
 }
 
 /// A change of one setting; without a value it goes back to its default.
@@ -52,6 +53,7 @@ impl Whose {
         match self {
             Self::Topics(_) => RESOURCE_TYPE_TOPIC,
             Self::Broker(_) | Self::AllBrokers => RESOURCE_TYPE_BROKER,
+            Self::Group(_) => RESOURCE_TYPE_GROUP,
         }
     }
 
@@ -61,6 +63,7 @@ impl Whose {
             Self::Topics(names) => names.clone(),
             Self::Broker(id) => vec![id.to_string()],
             Self::AllBrokers => vec![String::new()],
+            Self::Group(name) => vec![name.clone()],
         }
     }
 
@@ -77,6 +80,7 @@ fn spoken(resource_type: i8, name: &str) -> String {
     match (resource_type, name) {
         (RESOURCE_TYPE_BROKER, "") => "all brokers".to_owned(),
         (RESOURCE_TYPE_BROKER, id) => format!("broker {id}"),
+        (RESOURCE_TYPE_GROUP, group) => format!("group {group}"),
         (_, topic) => format!("topic {topic}"),
     }
 }
@@ -172,6 +176,7 @@ fn line(config: &DescribeConfigsResourceResult<'_>) -> ConfigLine {
 fn source(number: i8) -> &'static str {
     match number {
         SOURCE_TOPIC => "topic",
+        SOURCE_GROUP => "group",
         SOURCE_DYNAMIC_BROKER => "broker, changed",
         SOURCE_DYNAMIC_DEFAULT_BROKER => "all brokers, changed",
         SOURCE_STATIC_BROKER => "broker's file or flag",

@@ -148,7 +148,10 @@ fn commit(groups: &mut Groups, group: &str, moves: &mut [Moved]) -> Result<(), A
     let request = OffsetCommitRequest {
         group_id: group,
         generation_id_or_member_epoch: NO_GENERATION,
-        topics: topics.into_iter().map(|(name, partitions)| OffsetCommitRequestTopic { name, partitions }).collect(),
+        topics: topics
+            .into_iter()
+            .map(|(name, partitions)| OffsetCommitRequestTopic { name, partitions, ..Default::default() })
+            .collect(),
         ..Default::default()
     };
     let (_, node) = groups.coordinator(group)?;

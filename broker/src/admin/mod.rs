@@ -179,6 +179,9 @@ struct WhoseArgs {
     /// The settings that all brokers share
     #[arg(long)]
     all_brokers: bool,
+    /// The settings of one consumer group
+    #[arg(long, value_name = "GROUP")]
+    group: Option<String>,
 }
 
 /// Arguments of `ringmain cluster`.
@@ -408,6 +411,9 @@ fn alter(
 
 impl From<WhoseArgs> for Whose {
     fn from(args: WhoseArgs) -> Self {
+        if let Some(group) = args.group {
+            return Self::Group(group);
+        }
         match args.broker {
             Some(id) => Self::Broker(id),
             None if args.all_brokers => Self::AllBrokers,

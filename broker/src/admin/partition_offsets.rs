@@ -29,7 +29,7 @@ pub(super) fn offsets(
             .iter()
             .map(|topic| led_by(leader, topic, timestamp))
             .filter(|topic| !topic.partitions.is_empty());
-        let request = ListOffsetsRequest { replica_id: -1, isolation_level: 0, topics: topics.collect() };
+        let request = ListOffsetsRequest { replica_id: -1, topics: topics.collect(), ..ListOffsetsRequest::default() };
         let node = cluster.node(leader, metadata, "a partition's leader")?;
         let body = node.call(ApiKey::ListOffsets, |version, out| request.encode(version, out))?;
         for topic in body.read(ListOffsetsResponse::decode)?.topics {

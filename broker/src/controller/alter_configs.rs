@@ -1,10 +1,12 @@
-//! Changing configs of topics and nodes: the decision. Either all changes of a topic or node are made, or none.
+//! Changing configs of topics, nodes and groups: the decision. Either all changes of one of them are made, or none.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::config_keys::{self, ConfigKey};
 use super::configs::{self, ConfigFault};
+use super::group_keys::{self, GroupBounds, GroupFault};
 use super::image::{Image, Topic};
+use super::limits::GROUPS_CONFIGURED_MAX;
 use super::node_keys;
 use super::records::MetadataRecord;
 use crate::ids::NodeId;
@@ -30,6 +32,7 @@ pub enum Resource {
     Topic(String),
     /// A node by its id in decimal, or all nodes with an empty name.
     Node(String),
+    Group(String),
 }
 
 /// How configs are to become.
@@ -87,13 +90,20 @@ pub enum AlterFault {
     NoList { operation: &'static str, name: String },
     #[error(transparent)]
     Config(#[from] ConfigFault),
+    #[error(transparent)]
+    Group(#[from] GroupFault),
 }
 
 /// The answer for each topic or node, in the order of the request.
 pub type AlterResults = Vec<Result<(), AlterFault>>;
 
 /// Decides on each topic or node of a request by itself.
-pub fn alter_configs(image: &Image, node: NodeId, request: &AlterConfigs) -> (Vec<MetadataRecord>, AlterResults) {
+pub fn alter_configs(
+    image: &Image,
+    node: NodeId,
+    groups: &GroupBounds,
+    request: &AlterConfigs,
+) -> (Vec<MetadataRecord>, AlterResults) {
     let mut times = BTreeMap::<&Resource, usize>::new();
     for alteration in &request.resources {
         *times.entry(&alteration.resource).or_default() += 1;
@@ -104,7 +114,7 @@ pub fn alter_configs(image: &Image, node: NodeId, request: &AlterConfigs) -> (Ve
             return Err(AlterFault::NamedTwice);
         }
         check_wish(&alteration.wish)?;
-        records.extend(changes_of(image, node, alteration)?);
+        records.extend(changes_of(image, node, groups, alteration)?);
         Ok(())
     };
     let results = request.resources.iter().map(&mut alter).collect();
@@ -131,7 +141,12 @@ fn check_wish(wish: &Wish) -> Result<(), AlterFault> {
     if null.is_empty() { Ok(()) } else { Err(AlterFault::NullValue(null.join(", "))) }
 }
 
-fn changes_of(image: &Image, node: NodeId, alteration: &Alteration) -> Result<Vec<MetadataRecord>, AlterFault> {
+fn changes_of(
+    image: &Image,
+    node: NodeId,
+    groups: &GroupBounds,
+    alteration: &Alteration,
+) -> Result<Vec<MetadataRecord>, AlterFault> {
     match &alteration.resource {
         Resource::Topic(name) => {
             let topic = image.topic(name).ok_or_else(|| AlterFault::UnknownTopic(name.clone()))?;
@@ -152,7 +167,29 @@ fn changes_of(image: &Image, node: NodeId, alteration: &Alteration) -> Result<Ve
             let record = |key, value| MetadataRecord::NodeConfig { node: of, key, value };
             Ok(difference(current, &wished, record))
         }
+        Resource::Group(name) => group_changes(image, name, groups, &alteration.wish),
     }
+}
+
+fn group_changes(
+    image: &Image,
+    name: &str,
+    bounds: &GroupBounds,
+    wish: &Wish,
+) -> Result<Vec<MetadataRecord>, AlterFault> {
+    if name.is_empty() {
+        return Err(GroupFault::Nameless.into());
+    }
+    let nothing = BTreeMap::new();
+    let known = image.group_configs().get(name);
+    let current = known.unwrap_or(&nothing);
+    let wished = wished(current, wish, group_keys::find, &|key: &ConfigKey| key.default.to_owned())?;
+    group_keys::check(&wished, bounds)?;
+    if known.is_none() && !wished.is_empty() && image.group_configs().len() >= GROUPS_CONFIGURED_MAX {
+        return Err(GroupFault::TooMany(GROUPS_CONFIGURED_MAX).into());
+    }
+    let record = |key, value| MetadataRecord::GroupConfig { group: name.to_owned(), key, value };
+    Ok(difference(current, &wished, record))
 }
 
 /// None for all nodes.

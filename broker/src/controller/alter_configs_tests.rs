@@ -3,6 +3,7 @@
 use super::*;
 use crate::controller::TopicId;
 use crate::controller::configs::TopicSettings;
+use crate::group::config::GroupConfig;
 
 const NODE: NodeId = NodeId(1);
 
@@ -26,7 +27,7 @@ fn node(name: &str, changes: Vec<KeyChange>) -> Alteration {
 }
 
 fn decide(image: &Image, resources: Vec<Alteration>) -> (Vec<MetadataRecord>, AlterResults) {
-    alter_configs(image, NODE, &AlterConfigs { resources, validate_only: false })
+    alter_configs(image, NODE, &GroupConfig::default().bounds(), &AlterConfigs { resources, validate_only: false })
 }
 
 fn fault(image: &Image, alteration: Alteration) -> AlterFault {
@@ -119,7 +120,7 @@ fn malformed_requests_are_refused_with_their_reason() {
 fn validate_only_answers_the_same_and_leaves_no_record() {
     let resources = vec![topic(Wish::Change(vec![change("segment.ms", Operation::Set, Some("5"))]))];
     let request = AlterConfigs { resources, validate_only: true };
-    assert_eq!(alter_configs(&image(&[]), NODE, &request), (vec![], vec![Ok(())]));
+    assert_eq!(alter_configs(&image(&[]), NODE, &GroupConfig::default().bounds(), &request), (vec![], vec![Ok(())]));
 }
 
 #[test]
@@ -153,4 +154,34 @@ fn topics_without_a_value_of_their_own_follow_what_was_changed_for_the_nodes() {
     let (records, _) = decide(&image, vec![unset]);
     records.iter().for_each(|record| drop(image.replay(record)));
     assert_eq!((of(&image, "a"), of(&image, "b")), (Some(5), Some(9)));
+}
+
+#[test]
+fn a_group_gets_settings_of_its_own_and_loses_them_again() {
+    let mut image = image(&[]);
+    let set = |value: Option<&str>| Alteration {
+        resource: Resource::Group("billing".into()),
+        wish: Wish::Change(vec![KeyChange {
+            name: group_keys::SESSION_MS.into(),
+            operation: if value.is_some() { Operation::Set } else { Operation::Delete },
+            value: value.map(str::to_owned),
+        }]),
+    };
+    let record = |value: Option<&str>| MetadataRecord::GroupConfig {
+        group: "billing".into(),
+        key: group_keys::SESSION_MS.into(),
+        value: value.map(str::to_owned),
+    };
+    assert_eq!(decide(&image, vec![set(Some("50000"))]), (vec![record(Some("50000"))], vec![Ok(())]));
+    image.replay(&record(Some("50000")));
+    assert_eq!(decide(&image, vec![set(Some("50000"))]), (vec![], vec![Ok(())]), "nothing is new");
+    assert_eq!(decide(&image, vec![set(None)]), (vec![record(None)], vec![Ok(())]));
+    image.replay(&record(None));
+    assert!(image.group_configs().is_empty());
+    let nameless = Alteration { resource: Resource::Group(String::new()), ..set(Some("50000")) };
+    assert_eq!(decide(&image, vec![nameless]), (vec![], vec![Err(AlterFault::Group(GroupFault::Nameless))]));
+    let unknown = Alteration { wish: Wish::Replace(vec![("k".into(), Some("v".into()))]), ..set(None) };
+    let (records, results) = decide(&image, vec![unknown, set(Some("1"))]);
+    assert_eq!(records, []);
+    assert_eq!(results[0], Err(AlterFault::NamedTwice));
 }

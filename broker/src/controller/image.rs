@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use super::configs::TopicSettings;
 use super::defaults::{NodeConfigs, TopicDefaults};
+use super::group_keys::GroupConfigs;
 use super::names;
 use super::records::MetadataRecord;
 use super::topic_id::TopicId;
@@ -44,6 +45,8 @@ pub enum Change {
     Deleted(Rc<Topic>),
     /// Every topic may have other settings than before.
     ReconfiguredAll,
+    /// A group has other settings.
+    GroupReconfigured,
     /// Nothing that concerns a log.
     None,
 }
@@ -58,6 +61,7 @@ pub struct Image {
     defaults: TopicDefaults,
     node_configs: NodeConfigs,
     quotas: Quotas,
+    group_configs: GroupConfigs,
     partition_count: u64,
     next_producer_id: i64,
 }
@@ -89,6 +93,11 @@ impl Image {
                     self.quotas.replay(entity, key, rate);
                 }
                 Change::None
+            }
+            MetadataRecord::GroupConfig { group, key, value } => {
+                set(self.group_configs.entry(group.clone()).or_default(), key, value.as_deref());
+                self.group_configs.retain(|_, configs| !configs.is_empty());
+                Change::GroupReconfigured
             }
             MetadataRecord::ProducerIds { next } => {
                 self.next_producer_id = self.next_producer_id.max(*next);
@@ -148,6 +157,11 @@ impl Image {
         &self.quotas
     }
 
+    /// What was set for single groups.
+    pub fn group_configs(&self) -> &GroupConfigs {
+        &self.group_configs
+    }
+
     /// The fewest records that make an empty image equal to this one.
     pub fn to_records(&self) -> Vec<MetadataRecord> {
         let topics = self.topics.values().map(|topic| MetadataRecord::Topic {
@@ -172,9 +186,18 @@ impl Image {
             };
             quotas.iter().map(record)
         });
+        let groups = self.group_configs.iter().flat_map(|(group, configs)| {
+            let record = move |(key, value): (&String, &String)| MetadataRecord::GroupConfig {
+                group: group.clone(),
+                key: key.clone(),
+                value: Some(value.clone()),
+            };
+            configs.iter().map(record)
+        });
         // The defaults come before the topics that follow them.
         node_configs
             .chain(quotas)
+            .chain(groups)
             .chain(topics)
             .chain([MetadataRecord::ProducerIds { next: self.next_producer_id }])
             .collect()
@@ -313,7 +336,8 @@ mod tests {
             value: Some("0.1".into()),
         };
         let nodes = [node(None, "5"), node(Some(NodeId(7)), "6")];
-        for record in [topic("a", 5, 1), topic("b", 6, 9), ids, more, quota].into_iter().chain(nodes) {
+        let group = MetadataRecord::GroupConfig { group: "g".into(), key: "k".into(), value: Some("v".into()) };
+        for record in [topic("a", 5, 1), topic("b", 6, 9), ids, more, quota, group].into_iter().chain(nodes) {
             image.replay(&record);
         }
         image.replay(&MetadataRecord::TopicDeleted { id: TopicId(5) });
@@ -327,6 +351,8 @@ mod tests {
         assert_eq!(rebuilt.node_configs(), image.node_configs());
         assert_eq!(rebuilt.quotas().iter().collect::<Vec<_>>(), image.quotas().iter().collect::<Vec<_>>());
         assert_eq!(rebuilt.quotas().len(), 1);
+        assert_eq!(rebuilt.group_configs(), image.group_configs());
+        assert_eq!(rebuilt.group_configs().len(), 1);
         assert_eq!(rebuilt.topic("b").map(|topic| topic.settings.retention_ms), Some(Some(5)));
     }
 }

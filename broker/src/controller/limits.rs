@@ -12,6 +12,8 @@ pub const TOPIC_CONFIG_BYTES_MAX: usize = 64 * 1024;
 pub const TOPIC_NAME_BYTES_MAX: usize = 249;
 /// Topics, partitions or brokers that one request may be about, where the answer says something of each: nobody has more of them.
 pub const ITEMS_PER_REQUEST_MAX: usize = PARTITIONS_MAX as usize;
+/// Groups with settings of their own.
+pub const GROUPS_CONFIGURED_MAX: usize = 10_000;
 /// Producer ids that one record of the metadata log reserves. A restart skips what is left of a block.
 pub const PRODUCER_ID_BLOCK: i64 = 1_000;
 /// Metadata changes that wait for the controller; one more is refused and its client told to try again.

@@ -18,6 +18,7 @@ pub mod create_partitions;
 pub mod create_topics;
 pub mod defaults;
 pub mod delete_topics;
+pub mod group_keys;
 pub mod image;
 pub mod intake;
 pub mod limits;
@@ -33,6 +34,7 @@ use alter_quotas::{AlterQuotas, QuotaResults};
 use create_partitions::{CreatePartitions, GrowResults};
 use create_topics::{CreateResults, CreateTopics};
 use delete_topics::{DeleteResults, DeleteTopics};
+use group_keys::GroupBounds;
 use image::Image;
 pub use image::Topic;
 use producer_ids::{Exhausted, ProducerIds};
@@ -80,6 +82,7 @@ fn decide(
     image: &Image,
     producer_ids: &mut ProducerIds,
     node: NodeId,
+    groups: &GroupBounds,
     change: &MetadataChange,
 ) -> (Vec<MetadataRecord>, Outcome) {
     match change {
@@ -92,7 +95,7 @@ fn decide(
             (records, Outcome::CreatePartitions(results))
         }
         MetadataChange::AlterConfigs(request) => {
-            let (records, results) = alter_configs::alter_configs(image, node, request);
+            let (records, results) = alter_configs::alter_configs(image, node, groups, request);
             (records, Outcome::AlterConfigs(results))
         }
         MetadataChange::AlterQuotas(request) => {

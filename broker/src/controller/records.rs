@@ -17,7 +17,7 @@ use crate::quota::Entity;
 
 /// The highest version this build reads. Each record is written in the lowest one that has it, so that an older build reads on as long
 /// as nothing new was used.
-const RECORD_VERSION: u32 = 3;
+const RECORD_VERSION: u32 = 4;
 
 /// One change of the cluster's metadata. [`Image::replay`](super::image::Image::replay) gives it its meaning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +57,8 @@ pub enum MetadataRecord {
     /// A quota changed, under Kafka's name for what it bounds; without a value there is none. The number is text, so that it stays as
     /// it was given. Since version 3.
     ClientQuota { entity: Entity, key: String, value: Option<String> },
+    /// One setting of a group changed; without a value the group follows the node. Since version 4.
+    GroupConfig { group: String, key: String, value: Option<String> },
 }
 
 /// Why a record of the metadata log cannot be used. It stops the start: guessing would lose topics.
@@ -97,6 +99,7 @@ impl MetadataRecord {
             Self::Topic { .. } | Self::TopicDeleted { .. } | Self::TopicConfig { .. } | Self::ProducerIds { .. } => 1,
             Self::TopicPartitions { .. } | Self::NodeConfig { .. } => 2,
             Self::ClientQuota { .. } => 3,
+            Self::GroupConfig { .. } => 4,
         }
     }
 
@@ -152,6 +155,7 @@ mod tests {
             MetadataRecord::NodeConfig { node: Some(NodeId(3)), key: "log.roll.ms".into(), value: Some("5".into()) },
             MetadataRecord::NodeConfig { node: None, key: "log.roll.ms".into(), value: None },
             MetadataRecord::ClientQuota { entity: Entity::default(), key: "producer_byte_rate".into(), value: None },
+            MetadataRecord::GroupConfig { group: "billing".into(), key: "k".into(), value: Some("5".into()) },
         ];
         for record in records {
             assert_eq!(MetadataRecord::decode(&record.encode()).unwrap(), record);
@@ -200,9 +204,17 @@ mod tests {
     }
 
     #[test]
+    fn the_fourth_version_stays_readable() {
+        let expected = MetadataRecord::GroupConfig { group: "g".into(), key: "k".into(), value: Some("5".into()) };
+        let written = r#"{"version":4,"record":{"GroupConfig":{"group":"g","key":"k","value":"5"}}}"#;
+        assert_eq!(MetadataRecord::decode(written.as_bytes()).unwrap(), expected);
+        assert_eq!(String::from_utf8(expected.encode()).unwrap(), written);
+    }
+
+    #[test]
     fn a_record_of_a_later_version_is_refused_by_name_not_misread() {
-        let written = br#"{"version":4,"record":{"Unheard":{}}}"#;
-        assert!(matches!(MetadataRecord::decode(written), Err(RecordError::FromTheFuture { version: 4 })));
+        let written = br#"{"version":5,"record":{"Unheard":{}}}"#;
+        assert!(matches!(MetadataRecord::decode(written), Err(RecordError::FromTheFuture { version: 5 })));
         assert!(matches!(MetadataRecord::decode(b"nonsense"), Err(RecordError::Malformed(_))));
     }
 }

@@ -15,6 +15,7 @@ use engine::ring::sync::oneshot;
 use engine::{LogConfig, LogId, Offset, Read, ReadError, StorageError, ring};
 
 use super::defaults::TopicDefaults;
+use super::group_keys::GroupBounds;
 use super::image::Image;
 use super::limits::{CHANGES_PER_BATCH_MAX, CHANGES_WAITING_MAX, METADATA_BATCH_BYTES_MAX, METADATA_READ_BYTES};
 use super::producer_ids::ProducerIds;
@@ -37,6 +38,7 @@ const COMMIT_PATIENCE: Duration = Duration::from_secs(600);
 /// Decides on changes of the metadata. One per node.
 pub struct Controller {
     node: NodeId,
+    groups: GroupBounds,
     state: RefCell<State>,
 }
 
@@ -75,7 +77,7 @@ impl Controller {
             is_working: false,
             failed: false,
         };
-        Rc::new(Self { node: config.node_id, state: RefCell::new(state) })
+        Rc::new(Self { node: config.node_id, groups: config.groups.bounds(), state: RefCell::new(state) })
     }
 
     /// Takes a change on. It is decided after those before it.
@@ -103,7 +105,7 @@ impl Controller {
         let mut bytes = 0;
         while decided.answers.len() < CHANGES_PER_BATCH_MAX && bytes < METADATA_BATCH_BYTES_MAX {
             let Some((change, answer)) = state.waiting.pop_front() else { break };
-            let (records, outcome) = decide(&state.image, &mut state.producer_ids, self.node, &change);
+            let (records, outcome) = decide(&state.image, &mut state.producer_ids, self.node, &self.groups, &change);
             for record in &records {
                 state.image.replay(record);
             }

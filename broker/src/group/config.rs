@@ -1,8 +1,12 @@
 //! What a node is told about groups, checked.
 
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
 use super::consumer::Assignor;
 use super::limits;
 use crate::config::{ConfigError, Settings, in_range};
+use crate::controller::group_keys::{GroupBounds, INTERVAL_MS, SESSION_MS, number};
 
 /// Which groups with members may go over to the other protocol. Groups without members always may.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -85,7 +89,29 @@ impl Default for GroupConfig {
     }
 }
 
+/// What holds for groups with settings of their own, by their names.
+pub type GroupConfigs = BTreeMap<Rc<str>, GroupConfig>;
+
 impl GroupConfig {
+    /// What holds for a group for which this was set.
+    pub fn of_group(self, set: &BTreeMap<String, String>) -> Self {
+        Self {
+            consumer_session_ms: number(set, SESSION_MS).map_or(self.consumer_session_ms, u64::from),
+            consumer_interval_ms: number(set, INTERVAL_MS).map_or(self.consumer_interval_ms, u32::cast_signed),
+            ..self
+        }
+    }
+
+    /// What can be set for single groups.
+    pub fn bounds(&self) -> GroupBounds {
+        GroupBounds {
+            session_ms: u32::try_from(self.consumer_session_ms).expect("bounded when it was checked"),
+            session_ms_bounds: self.consumer_session_ms_bounds,
+            interval_ms: self.consumer_interval_ms.cast_unsigned(),
+            interval_ms_bounds: self.consumer_interval_ms_bounds,
+        }
+    }
+
     /// Checks what was written; what is absent has Kafka's default.
     pub(crate) fn check(settings: &Settings) -> Result<Self, ConfigError> {
         let defaults = Self::default();

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use super::api::{GroupFault, GroupReply, GroupRequest, Now, Waiter};
 use super::classic::{Classic, State};
-use super::config::GroupConfig;
+use super::config::{GroupConfig, GroupConfigs};
 use super::consumer::Consumer;
 use super::consumer::records::ConsumerChange;
 use super::limits::GROUPS_PER_TURN_MAX;
@@ -103,6 +103,8 @@ impl Group {
 #[derive(Debug)]
 pub struct Coordinator {
     pub(super) config: GroupConfig,
+    /// What holds for groups with settings of their own.
+    configs: Rc<GroupConfigs>,
     pub(super) groups: BTreeMap<Rc<str>, Group>,
     wakes: BTreeSet<(u64, Rc<str>)>,
     /// When old offsets are looked for, and the group at which that goes on.
@@ -122,6 +124,7 @@ impl Coordinator {
     pub fn new(config: GroupConfig) -> Self {
         Self {
             config,
+            configs: Rc::default(),
             groups: BTreeMap::new(),
             wakes: BTreeSet::new(),
             expiry_ms: 0,
@@ -161,6 +164,15 @@ impl Coordinator {
         self.has_room = has_room;
     }
 
+    /// These groups have settings of their own. Sessions follow when their members are heard of.
+    pub fn set_configs(&mut self, configs: Rc<GroupConfigs>) {
+        self.configs = configs;
+    }
+
+    fn config_of(&self, id: &str) -> GroupConfig {
+        *self.configs.get(id).unwrap_or(&self.config)
+    }
+
     /// There are other topics than before, or larger ones. Groups look when their members are heard of.
     pub fn on_topics_changed(&mut self) {
         self.topics_version += 1;
@@ -177,7 +189,7 @@ impl Coordinator {
         self.now = now;
         let mut outcome = Outcome::default();
         let group: Rc<str> = request.group().into();
-        let config = self.config;
+        let config = self.config_of(&group);
         let mut turn = Turn {
             config: &config,
             group: &group,
@@ -269,7 +281,7 @@ impl Coordinator {
         outcome: &mut Outcome,
         act: impl FnOnce(&mut Membership, &mut Turn<'_>),
     ) {
-        let config = self.config;
+        let config = self.config_of(id);
         let mut turn = Turn {
             config: &config,
             group: id,
@@ -338,7 +350,7 @@ impl Coordinator {
         if change.is_deletion() && !is_one {
             return;
         }
-        let (config, now_ms) = (self.config, self.is_loaded.then_some(self.now.mono_ms));
+        let (config, now_ms) = (self.config_of(id), self.is_loaded.then_some(self.now.mono_ms));
         self.with_group(id, |group| {
             if !is_one {
                 group.membership = Membership::Consumer(Box::default());

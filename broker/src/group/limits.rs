@@ -1,5 +1,10 @@
 //! Bounds of groups and committed offsets. What a user may set has its default and its permitted range here.
 
+use std::time::Duration;
+
+/// That records of groups are refused is told this often for each partition of the offsets topic.
+pub const REFUSAL_TOLD_EVERY: Duration = Duration::from_secs(60);
+
 /// Kafka's default for `offsets.topic.num.partitions`.
 pub const OFFSETS_PARTITIONS_DEFAULT: u32 = 50;
 /// Kafka's default for `offsets.topic.segment.bytes`. Small, so that compaction keeps what a start has to read short.

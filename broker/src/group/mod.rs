@@ -17,6 +17,7 @@
 
 pub mod api;
 mod classic;
+mod complaints;
 pub mod config;
 pub mod consumer;
 mod coordinator;

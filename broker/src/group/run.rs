@@ -18,6 +18,7 @@ use engine::{LogId, Offset, ring};
 
 use self::hosted::{Held, Hosted, Phase};
 use super::api::{GroupAnswer, GroupFault, GroupFilter, GroupReply, GroupRequest, ListedGroup, Now, Waiter};
+use super::config::GroupConfigs;
 use super::limits::{HELD_BACK_MAX, WAITERS_MAX, group_bytes_max};
 use super::{Coordinator, OFFSETS_TOPIC};
 use crate::controller::Topic;
@@ -32,6 +33,8 @@ use crate::shard::Context;
 pub struct Groups {
     /// By partition of the offsets topic.
     hosted: BTreeMap<u32, Hosted>,
+    /// Those groups that have settings of their own.
+    configs: Rc<GroupConfigs>,
     waiting: BTreeMap<Waiter, oneshot::Sender<GroupReply>>,
     waiters_numbered: u64,
     /// The zero of the time that coordinators are told.
@@ -51,6 +54,7 @@ impl Groups {
     pub fn new(origin: Instant, memory_bytes: u64) -> Self {
         Self {
             hosted: BTreeMap::new(),
+            configs: Rc::default(),
             waiting: BTreeMap::new(),
             waiters_numbered: 0,
             origin,
@@ -185,6 +189,16 @@ pub fn on_topic_deleted(ctx: &Rc<Context>, topic: &str) {
         groups.deliver(released);
         unblock_if_blocked(ctx, groups, partition);
     }
+}
+
+/// Groups have other settings of their own.
+pub fn on_configs_changed(ctx: &Rc<Context>) {
+    let groups = &mut *ctx.groups.borrow_mut();
+    let image = ctx.image.borrow();
+    let of_each = image.group_configs().iter();
+    groups.configs =
+        Rc::new(of_each.map(|(name, set)| (name.as_str().into(), ctx.config.groups.of_group(set))).collect());
+    groups.hosted.values_mut().for_each(|hosted| hosted.set_configs(&groups.configs));
 }
 
 /// Topics were created or deleted, or have more partitions.
@@ -349,6 +363,7 @@ fn begin_to_serve(ctx: &Rc<Context>, partition: u32, coordinator: Coordinator) {
     let groups = &mut *ctx.groups.borrow_mut();
     let Some(hosted) = groups.hosted.get_mut(&partition) else { return };
     hosted.phase = Phase::Ready(Box::new(coordinator));
+    hosted.set_configs(&groups.configs);
     let mut released = Released::new();
     hosted.carry_out(ctx, Held::Loaded, now(ctx, groups.origin), &mut released);
     groups.deliver(released);

@@ -4,6 +4,7 @@ mod consumer_lives;
 mod consumers;
 mod lives;
 mod migration;
+mod mixed_lives;
 
 use std::collections::BTreeMap;
 
@@ -27,6 +28,8 @@ struct World {
     waiters: u64,
     answers: Vec<(Waiter, GroupReply)>,
     log: Vec<GroupRecord>,
+    /// Where the records of each operation end: they are one batch, which is stored as a whole or not at all.
+    ends: Vec<usize>,
     topics: Image,
 }
 
@@ -56,7 +59,8 @@ impl World {
     fn replayed(config: GroupConfig, log: Vec<GroupRecord>, now: Now, topics: Image) -> Self {
         let mut coordinator = Coordinator::new(config);
         log.iter().for_each(|record| coordinator.replay(record.clone()));
-        let mut world = Self { coordinator, now, waiters: 0, answers: Vec::new(), log, topics };
+        let ends = vec![log.len()];
+        let mut world = Self { coordinator, now, waiters: 0, answers: Vec::new(), log, ends, topics };
         let outcome = world.coordinator.on_loaded(now, &world.topics);
         world.carry_out(outcome);
         world
@@ -74,6 +78,7 @@ impl World {
             self.log.push(record.clone());
             self.coordinator.replay(record);
         }
+        self.ends.push(self.log.len());
         self.answers.extend(outcome.answers);
         self.coordinator.check();
     }

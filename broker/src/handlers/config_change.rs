@@ -5,7 +5,7 @@ use std::future::Future;
 use std::rc::Rc;
 
 use wire::ErrorCode;
-use wire::describe_configs::{RESOURCE_TYPE_BROKER, RESOURCE_TYPE_TOPIC};
+use wire::describe_configs::{RESOURCE_TYPE_BROKER, RESOURCE_TYPE_GROUP, RESOURCE_TYPE_TOPIC};
 
 use super::error_codes;
 use crate::controller::alter_configs::{AlterConfigs, Alteration, Resource, Wish};
@@ -48,6 +48,7 @@ pub(super) fn alter(
         let resource = match resource_type {
             RESOURCE_TYPE_TOPIC => Some(Resource::Topic(resource_name.clone())),
             RESOURCE_TYPE_BROKER => Some(Resource::Node(resource_name.clone())),
+            RESOURCE_TYPE_GROUP => Some(Resource::Group(resource_name.clone())),
             _ => None,
         };
         let mut answer = Altered { resource_type, resource_name, error_code: ErrorCode::NONE, message: None };

@@ -8,13 +8,18 @@ use wire::create_partitions::{
 use wire::{DecodeError, ErrorCode};
 
 use super::answer::refuse_above_limit;
+use super::mutations::{EXCEEDED, Mutations};
 use super::{Request, error_codes};
-use crate::controller::create_partitions::{CreatePartitions, LargerTopic};
+use crate::controller::create_partitions::{CreatePartitions, LargerTopic, create_partitions};
 use crate::controller::{MetadataChange, Outcome};
 use crate::ids::{NodeId, ShardId};
 use crate::mesh::message;
 use crate::net::Answer;
 use crate::shard::Context;
+
+/// From this version on a client knows that it may have to come again.
+const STRICT_QUOTA_SINCE: i16 = 3;
+const EXCEEDED_CODE: ErrorCode = ErrorCode::THROTTLING_QUOTA_EXCEEDED;
 
 pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answer, DecodeError> {
     let body = CreatePartitionsRequest::decode(request.version(), &mut request.body)?;
@@ -23,7 +28,9 @@ pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answ
     }
     let names: Vec<String> = body.topics.iter().map(|topic| topic.name.to_owned()).collect();
     let topics = body.topics.iter().map(wished).collect();
-    let change = MetadataChange::CreatePartitions(CreatePartitions { topics, validate_only: body.validate_only });
+    let mut wished = CreatePartitions { topics, validate_only: body.validate_only };
+    let too_early = take_what_is_too_early(ctx, &Mutations::of(&request, STRICT_QUOTA_SINCE), &mut wished);
+    let change = MetadataChange::CreatePartitions(wished);
     let reply_to = request.reply_to;
     let call = ctx.call(ShardId::CONTROLLER, message::Request::Change(change));
     Ok(Answer::Later(Box::pin(async move {
@@ -34,6 +41,7 @@ pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answ
                     Ok(()) => (name, ErrorCode::NONE, None),
                     Err(fault) => (name, error_codes::of_growth(&fault), Some(fault.to_string())),
                 })
+                .chain(too_early.into_iter().map(|name| (name, EXCEEDED_CODE, Some(EXCEEDED.to_owned()))))
                 .collect(),
             Outcome::Refused(refusal) => {
                 let refused = |name| (name, error_codes::of_refusal(refusal), Some(refusal.to_string()));
@@ -49,6 +57,26 @@ pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answ
         let response = CreatePartitionsResponse { results: results.collect(), ..CreatePartitionsResponse::default() };
         reply_to.whole(|version, out| response.encode(version, out))
     })))
+}
+
+/// Takes the topics out of the request for which the client's quota has nothing left, and gives their names. Those that are refused anyway cost nothing.
+fn take_what_is_too_early(ctx: &Context, mutations: &Mutations<'_>, wished: &mut CreatePartitions) -> Vec<String> {
+    if !mutations.is_bound() {
+        return Vec::new();
+    }
+    let image = ctx.image.borrow();
+    let (_, results) = create_partitions(&image, ctx.node.node_id, wished);
+    let mut early = Vec::new();
+    for topic in &wished.topics {
+        let is_larger = results.iter().any(|(name, result)| *name == topic.name && result.is_ok());
+        let have = image.topic(&topic.name).map_or(0, |known| known.partitions);
+        let added = u32::try_from(topic.count).unwrap_or(0).saturating_sub(have);
+        if is_larger && !mutations.admit(added) {
+            early.push(topic.name.clone());
+        }
+    }
+    wished.topics.retain(|topic| !early.contains(&topic.name));
+    early
 }
 
 fn wished(topic: &CreatePartitionsTopic<'_>) -> LargerTopic {

@@ -7,8 +7,9 @@ use wire::create_topics::{
 };
 use wire::{DecodeError, ErrorCode};
 
+use super::mutations::{EXCEEDED, Mutations};
 use super::{Request, describe_configs, error_codes};
-use crate::controller::create_topics::{Assignment, CreateFault, CreateTopics, CreatedTopic, NewTopic};
+use crate::controller::create_topics::{Assignment, CreateFault, CreateTopics, CreatedTopic, NewTopic, create_topics};
 use crate::controller::defaults::TopicDefaults;
 use crate::controller::{MetadataChange, Outcome, TopicId};
 use crate::ids::{NodeId, ShardId};
@@ -16,11 +17,16 @@ use crate::mesh::message;
 use crate::net::Answer;
 use crate::shard::Context;
 
+/// From this version on a client knows that it may have to come again.
+const STRICT_QUOTA_SINCE: i16 = 6;
+const EXCEEDED_CODE: ErrorCode = ErrorCode::THROTTLING_QUOTA_EXCEEDED;
+
 pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answer, DecodeError> {
     let body = CreateTopicsRequest::decode(request.version(), &mut request.body)?;
     let names: Vec<String> = body.topics.iter().map(|topic| topic.name.to_owned()).collect();
-    let wished =
+    let mut wished =
         CreateTopics { topics: body.topics.iter().map(wished_topic).collect(), validate_only: body.validate_only };
+    let too_early = take_what_is_too_early(ctx, &Mutations::of(&request, STRICT_QUOTA_SINCE), &mut wished);
     let reply_to = request.reply_to;
     let call = ctx.call(ShardId::CONTROLLER, message::Request::Change(MetadataChange::CreateTopics(wished)));
     let ctx = Rc::clone(ctx);
@@ -29,7 +35,8 @@ pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answ
         let image = ctx.image.borrow();
         let topics = match &outcome {
             Outcome::CreateTopics(results) => {
-                results.iter().map(|(name, result)| result_of(image.defaults(), name, result)).collect()
+                let early = too_early.iter().map(|name| refused(name, EXCEEDED_CODE, EXCEEDED.to_owned()));
+                results.iter().map(|(name, result)| result_of(image.defaults(), name, result)).chain(early).collect()
             }
             Outcome::Refused(refusal) => {
                 let message = refusal.to_string();
@@ -40,6 +47,19 @@ pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answ
         let response = CreateTopicsResponse { topics, ..CreateTopicsResponse::default() };
         reply_to.whole(|version, out| response.encode(version, out))
     })))
+}
+
+/// Takes the topics out of the request for which the client's quota has nothing left, and gives their names. Those that are refused anyway cost nothing.
+fn take_what_is_too_early(ctx: &Context, mutations: &Mutations<'_>, wished: &mut CreateTopics) -> Vec<String> {
+    if !mutations.is_bound() {
+        return Vec::new();
+    }
+    let (_, results) = create_topics(&ctx.image.borrow(), ctx.node.node_id, wished);
+    let created = results.into_iter().filter_map(|(name, result)| Some((name, result.ok()?)));
+    let early = created.filter(|(_, created)| !mutations.admit(created.partitions)).map(|(name, _)| name);
+    let early: Vec<String> = early.collect();
+    wished.topics.retain(|topic| !early.contains(&topic.name));
+    early
 }
 
 /// A topic id that nobody has: random, and none of Kafka's reserved ones.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use wire::delete_topics::{DeletableTopicResult, DeleteTopicsRequest, DeleteTopicsResponse};
 use wire::{DecodeError, ErrorCode, Uuid};
 
+use super::mutations::{EXCEEDED, Mutations};
 use super::{Request, error_codes, groups};
 use crate::controller::delete_topics::DeleteTopics;
 use crate::controller::image::Image;
@@ -18,6 +19,9 @@ use crate::shard::Context;
 /// What is said of topics in which the broker keeps its own records.
 const INTERNAL: (ErrorCode, &str) = (ErrorCode::POLICY_VIOLATION, "The broker keeps its own records in this topic.");
 
+/// From this version on a client knows that it may have to come again.
+const STRICT_QUOTA_SINCE: i16 = 5;
+
 /// A topic to delete, as the client calls it. `name` is none if the id is not known.
 struct Target {
     name: Option<String>,
@@ -29,6 +33,13 @@ struct Target {
 pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answer, DecodeError> {
     let body = DeleteTopicsRequest::decode(request.version(), &mut request.body)?;
     let mut targets = targets(&ctx.image.borrow(), &body);
+    let mutations = Mutations::of(&request, STRICT_QUOTA_SINCE);
+    for target in &mut targets {
+        let known = target.result.ok().and_then(|id| ctx.image.borrow().topic_by_id(id).cloned());
+        if known.is_some_and(|topic| !mutations.admit(topic.partitions)) {
+            target.result = Err((ErrorCode::THROTTLING_QUOTA_EXCEEDED, EXCEEDED));
+        }
+    }
     let ids: Vec<TopicId> = targets.iter().filter_map(|target| target.result.ok()).collect();
     let reply_to = request.reply_to;
     let change = MetadataChange::DeleteTopics(DeleteTopics { ids });

@@ -6,13 +6,13 @@ use std::rc::Rc;
 
 use wire::describe_configs::{
     DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResourceResult, DescribeConfigsResponse,
-    DescribeConfigsResult, DescribeConfigsSynonym, RESOURCE_TYPE_BROKER, RESOURCE_TYPE_TOPIC, SOURCE_DEFAULT,
-    SOURCE_DYNAMIC_BROKER, SOURCE_DYNAMIC_DEFAULT_BROKER, SOURCE_STATIC_BROKER, SOURCE_TOPIC,
+    DescribeConfigsResult, DescribeConfigsSynonym, RESOURCE_TYPE_BROKER, RESOURCE_TYPE_GROUP, RESOURCE_TYPE_TOPIC,
+    SOURCE_DEFAULT, SOURCE_DYNAMIC_BROKER, SOURCE_DYNAMIC_DEFAULT_BROKER, SOURCE_STATIC_BROKER, SOURCE_TOPIC,
 };
 use wire::{DecodeError, ErrorCode};
 
 use super::Request;
-use super::describe_group_configs::group_settings;
+use super::describe_group_configs::{describe_group, group_settings};
 use crate::config::Config;
 use crate::controller::config_keys::{ConfigKey, TOPIC_KEYS, ValueKind};
 use crate::controller::defaults::{Level, TopicDefaults};
@@ -31,7 +31,7 @@ pub(super) const TYPE_LONG: i8 = 5;
 const TYPE_DOUBLE: i8 = 6;
 pub(super) const TYPE_LIST: i8 = 7;
 
-type Refusal = (ErrorCode, String);
+pub(super) type Refusal = (ErrorCode, String);
 
 pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answer, DecodeError> {
     let body = DescribeConfigsRequest::decode(request.version(), &mut request.body)?;
@@ -51,6 +51,7 @@ fn describe<'a>(
     let described = match resource.resource_type {
         RESOURCE_TYPE_TOPIC => describe_topic(ctx, body, resource),
         RESOURCE_TYPE_BROKER => describe_node(ctx, body, resource),
+        RESOURCE_TYPE_GROUP => describe_group(ctx, body, resource),
         other => Err((ErrorCode::INVALID_REQUEST, format!("Unsupported resource type: {other}"))),
     };
     let (configs, error) = match described {
@@ -67,7 +68,7 @@ fn describe<'a>(
     }
 }
 
-fn is_wanted(resource: &DescribeConfigsResource<'_>, name: &str) -> bool {
+pub(super) fn is_wanted(resource: &DescribeConfigsResource<'_>, name: &str) -> bool {
     resource.configuration_keys.as_ref().is_none_or(|keys| keys.is_empty() || keys.contains(&name))
 }
 

@@ -1,10 +1,56 @@
-//! The settings of groups and committed offsets, for DescribeConfigs.
+//! The settings of groups and committed offsets, for DescribeConfigs: of all groups, and of single ones.
 
-use super::describe_configs::{NodeSetting, TYPE_INT, TYPE_LIST, TYPE_LONG, TYPE_SHORT, TYPE_STRING};
+use wire::ErrorCode;
+use wire::describe_configs::{
+    DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResourceResult, DescribeConfigsSynonym,
+    SOURCE_DEFAULT, SOURCE_GROUP,
+};
+
+use super::describe_configs::{
+    NodeSetting, Refusal, TYPE_INT, TYPE_LIST, TYPE_LONG, TYPE_SHORT, TYPE_STRING, is_wanted,
+};
+use crate::controller::group_keys::{GROUP_KEYS, INTERVAL_MS};
 use crate::group::config::GroupConfig;
+use crate::shard::Context;
 
 pub(super) fn group_settings(config: &GroupConfig) -> Vec<NodeSetting> {
     [consumer_settings(config), classic_settings(config), offsets_settings(config)].concat()
+}
+
+/// The settings of one group, which need not exist: what was set for it, or else what the node was told.
+pub(super) fn describe_group(
+    ctx: &Context,
+    body: &DescribeConfigsRequest<'_>,
+    resource: &DescribeConfigsResource<'_>,
+) -> Result<Vec<DescribeConfigsResourceResult<'static>>, Refusal> {
+    if resource.resource_name.is_empty() {
+        return Err((ErrorCode::INVALID_REQUEST, "Group name must not be empty".to_owned()));
+    }
+    let image = ctx.image.borrow();
+    let set = image.group_configs().get(resource.resource_name);
+    let node = ctx.config.groups.bounds();
+    let keys = GROUP_KEYS.iter().filter(|key| is_wanted(resource, key.name));
+    Ok(keys
+        .map(|key| {
+            let own = set.and_then(|set| set.get(key.name)).cloned();
+            let source = if own.is_some() { SOURCE_GROUP } else { SOURCE_DEFAULT };
+            let synonym = own.clone().filter(|_| body.include_synonyms).map(|value| DescribeConfigsSynonym {
+                name: key.name.into(),
+                value: Some(value.into()),
+                source,
+            });
+            let of_node = if key.name == INTERVAL_MS { node.interval_ms } else { node.session_ms };
+            DescribeConfigsResourceResult {
+                name: key.name.into(),
+                value: Some(own.unwrap_or_else(|| of_node.to_string()).into()),
+                config_source: source,
+                synonyms: synonym.into_iter().collect(),
+                config_type: TYPE_INT,
+                documentation: body.include_documentation.then(|| key.documentation.into()),
+                ..DescribeConfigsResourceResult::default()
+            }
+        })
+        .collect())
 }
 
 fn setting(name: &'static str, kind: i8, value: impl ToString, documentation: &'static str) -> NodeSetting {

@@ -8,6 +8,7 @@ use crate::controller::Refusal;
 use crate::controller::alter_configs::AlterFault;
 use crate::controller::create_partitions::GrowFault;
 use crate::controller::create_topics::CreateFault;
+use crate::controller::group_keys;
 use crate::group::api::GroupFault;
 use crate::mesh::message::{AppendFault, ReadFault};
 
@@ -104,7 +105,11 @@ pub(super) fn of_alteration(fault: &AlterFault) -> ErrorCode {
         | AlterFault::OtherNode { .. }
         | AlterFault::Static(_) => ErrorCode::INVALID_REQUEST,
         AlterFault::UnknownTopic(_) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
-        AlterFault::UnknownNodeKey(_) | AlterFault::NoList { .. } | AlterFault::Config(_) => ErrorCode::INVALID_CONFIG,
+        AlterFault::Group(group_keys::GroupFault::Nameless) => ErrorCode::INVALID_REQUEST,
+        AlterFault::Group(group_keys::GroupFault::TooMany(_)) => ErrorCode::POLICY_VIOLATION,
+        AlterFault::UnknownNodeKey(_) | AlterFault::NoList { .. } | AlterFault::Config(_) | AlterFault::Group(_) => {
+            ErrorCode::INVALID_CONFIG
+        }
     }
 }
 

@@ -19,9 +19,9 @@ use wire::{DecodeError, ErrorCode};
 use super::fetch_answer::{FetchAnswer, Slot, refuse};
 use super::fetch_session::{self, Mode};
 use super::routes::Routes;
+use super::topic_named::TopicNamed;
 use super::{Request, error_codes};
 use crate::clock::Clock;
-use crate::controller::TopicId;
 use crate::controller::image::Image;
 use crate::ids::ShardId;
 use crate::mesh::Call;
@@ -265,10 +265,11 @@ fn slots(image: &Image, wanted: Vec<(PartitionKey, Wanted)>) -> Vec<Slot> {
 }
 
 fn locate(image: &Image, key: &PartitionKey) -> Result<LogId, ErrorCode> {
-    let topic = match &key.topic {
-        TopicKey::Name(name) => image.topic(name).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?,
-        TopicKey::Id(id) => image.topic_by_id(TopicId::from_wire(*id)).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?,
+    let named = match &key.topic {
+        TopicKey::Name(name) => TopicNamed::Name(name),
+        TopicKey::Id(id) => TopicNamed::Id(*id),
     };
+    let topic = named.find(image)?;
     let partition = topic.partition(key.index).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
     Ok(log_id(topic.id, partition))
 }

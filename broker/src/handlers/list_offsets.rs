@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use batch::LeaderEpoch;
 use wire::list_offsets::{
-    EARLIEST_TIMESTAMP, LATEST_TIMESTAMP, ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest,
-    ListOffsetsResponse, ListOffsetsTopicResponse, MAX_TIMESTAMP,
+    EARLIEST_LOCAL_TIMESTAMP, EARLIEST_TIMESTAMP, LATEST_TIERED_TIMESTAMP, LATEST_TIMESTAMP, ListOffsetsPartition,
+    ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopicResponse, MAX_TIMESTAMP,
 };
 use wire::{DecodeError, ErrorCode};
 
@@ -21,6 +21,10 @@ use crate::shard::Context;
 
 /// "None", for epochs that clients send.
 const NO_EPOCH: i32 = -1;
+/// The versions since which clients may send these special timestamps.
+const MAX_TIMESTAMP_SINCE: i16 = 7;
+const EARLIEST_LOCAL_SINCE: i16 = 8;
+const LATEST_TIERED_SINCE: i16 = 9;
 
 pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answer, DecodeError> {
     let version = request.version();
@@ -38,7 +42,8 @@ pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answ
                 let error_code = match query(&image, version, topic.name, partition) {
                     _ if is_repeated => ErrorCode::INVALID_REQUEST,
                     Err(error_code) => error_code,
-                    Ok(query) => {
+                    Ok(None) => ErrorCode::NONE,
+                    Ok(Some(query)) => {
                         routes.add(ctx, query.log, answers.len(), query);
                         ErrorCode::NONE
                     }
@@ -82,18 +87,27 @@ fn times_named<'a>(body: &ListOffsetsRequest<'a>) -> BTreeMap<(&'a str, i32), us
     times
 }
 
-fn query(image: &Image, version: i16, topic: &str, asked: &ListOffsetsPartition) -> Result<OffsetQuery, ErrorCode> {
+/// What the owner is asked; nothing where the answer is "none" without asking.
+fn query(
+    image: &Image,
+    version: i16,
+    topic: &str,
+    asked: &ListOffsetsPartition,
+) -> Result<Option<OffsetQuery>, ErrorCode> {
     let topic = image.topic(topic).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
     let partition = topic.partition(asked.partition_index).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
     let what = match asked.timestamp {
         LATEST_TIMESTAMP => OffsetWanted::Latest,
         EARLIEST_TIMESTAMP => OffsetWanted::Earliest,
-        MAX_TIMESTAMP if version >= 7 => OffsetWanted::MaxTimestamp,
+        MAX_TIMESTAMP if version >= MAX_TIMESTAMP_SINCE => OffsetWanted::MaxTimestamp,
+        // All there is is on the broker's own disk, and nothing is tiered.
+        EARLIEST_LOCAL_TIMESTAMP if version >= EARLIEST_LOCAL_SINCE => OffsetWanted::Earliest,
+        LATEST_TIERED_TIMESTAMP if version >= LATEST_TIERED_SINCE => return Ok(None),
         timestamp_ms if timestamp_ms >= 0 => OffsetWanted::AtTimestamp(timestamp_ms),
         _ => return Err(ErrorCode::UNSUPPORTED_VERSION),
     };
     let leader_epoch = Some(asked.current_leader_epoch).filter(|&epoch| epoch != NO_EPOCH).map(LeaderEpoch);
-    Ok(OffsetQuery { log: log_id(topic.id, partition), what, leader_epoch })
+    Ok(Some(OffsetQuery { log: log_id(topic.id, partition), what, leader_epoch }))
 }
 
 fn fill(answer: &mut ListOffsetsPartitionResponse, result: Result<FoundOffset, ReadFault>) {

@@ -39,10 +39,12 @@ mod incremental_alter_configs;
 mod init_producer_id;
 mod join_group;
 mod leave_group;
+mod list_config_resources;
 mod list_groups;
 mod list_offsets;
 mod list_partition_reassignments;
 mod metadata;
+mod mutations;
 mod offset_commit;
 mod offset_delete;
 mod offset_fetch;
@@ -51,6 +53,7 @@ mod produce;
 mod produce_intake;
 mod routes;
 mod sync_group;
+mod topic_named;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -164,6 +167,7 @@ fn dispatch(ctx: &Rc<Context>, request: Request<'_>) -> Result<Answer, DecodeErr
         ApiKey::DescribeCluster => describe_cluster::handle(ctx, request),
         ApiKey::ConsumerGroupHeartbeat => consumer_group_heartbeat::handle(ctx, request),
         ApiKey::ConsumerGroupDescribe => consumer_group_describe::handle(ctx, request),
+        ApiKey::ListConfigResources => list_config_resources::handle(ctx, request),
         ApiKey::DescribeTopicPartitions => describe_topic_partitions::handle(ctx, request),
     }
 }

@@ -5,8 +5,9 @@ use std::rc::Rc;
 use wire::offset_commit::{
     OffsetCommitRequest, OffsetCommitResponse, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
-use wire::{DecodeError, ErrorCode};
+use wire::{DecodeError, ErrorCode, Uuid};
 
+use super::topic_named::TopicNamed;
 use super::{Request, error_codes, groups};
 use crate::group::api::{Commit, GroupAnswer, GroupRequest, Identity, NewOffset};
 use crate::net::Answer;
@@ -14,24 +15,29 @@ use crate::shard::Context;
 
 /// From this version on a client knows that its group may not exist.
 const NOT_FOUND_SINCE: i16 = 9;
+/// From this version on topics are told by their ids.
+const TOPIC_IDS_SINCE: i16 = 10;
 
 pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answer, DecodeError> {
     let version = request.version();
     let body = OffsetCommitRequest::decode(version, &mut request.body)?;
-    let mut topics: Vec<(String, usize)> = Vec::with_capacity(body.topics.len());
+    let mut topics: Vec<(String, Uuid, usize)> = Vec::with_capacity(body.topics.len());
     let mut answers = Vec::new();
     let (mut places, mut offsets) = (Vec::new(), Vec::new());
     for topic in &body.topics {
         let image = ctx.image.borrow();
-        let known = image.topic(topic.name);
+        let known = TopicNamed::new(version >= TOPIC_IDS_SINCE, topic.name, topic.topic_id).find(&image);
         for partition in &topic.partitions {
             let partition_index = partition.partition_index;
-            let exists = known.is_some_and(|topic| topic.partition(partition_index).is_some());
-            let error_code = if exists { ErrorCode::NONE } else { ErrorCode::UNKNOWN_TOPIC_OR_PARTITION };
-            if exists {
+            let found = known.and_then(|known| {
+                let exists = known.partition(partition_index).is_some();
+                exists.then_some(known).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+            });
+            let error_code = found.err().unwrap_or(ErrorCode::NONE);
+            if let Ok(known) = found {
                 places.push(answers.len());
                 offsets.push(NewOffset {
-                    topic: topic.name.to_owned(),
+                    topic: known.name.clone(),
                     partition: partition_index,
                     offset: partition.committed_offset,
                     leader_epoch: partition.committed_leader_epoch,
@@ -40,12 +46,13 @@ pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answ
             }
             answers.push(OffsetCommitResponsePartition { partition_index, error_code });
         }
-        topics.push((topic.name.to_owned(), topic.partitions.len()));
+        topics.push((topic.name.to_owned(), topic.topic_id, topic.partitions.len()));
     }
     let respond = move |answers: Vec<OffsetCommitResponsePartition>, version: i16, out: &mut Vec<u8>| {
         let mut answers = answers.into_iter();
-        let topics = topics.iter().map(|(name, partitions)| OffsetCommitResponseTopic {
+        let topics = topics.iter().map(|(name, topic_id, partitions)| OffsetCommitResponseTopic {
             name: name.as_str().into(),
+            topic_id: *topic_id,
             partitions: answers.by_ref().take(*partitions).collect(),
         });
         OffsetCommitResponse { topics: topics.collect(), ..OffsetCommitResponse::default() }.encode(version, out);

@@ -2,15 +2,18 @@
 //!
 //! There are no transactions, so every offset is stable, and `require_stable` asks for nothing more.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use wire::offset_fetch::{
     OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchResponse, OffsetFetchResponseGroup,
     OffsetFetchResponsePartition, OffsetFetchResponsePartitions, OffsetFetchResponseTopic, OffsetFetchResponseTopics,
 };
-use wire::{DecodeError, ErrorCode};
+use wire::{DecodeError, ErrorCode, Uuid};
 
+use super::topic_named::TopicNamed;
 use super::{Request, error_codes, groups};
+use crate::controller::image::Image;
 use crate::group::api::{FetchOffsets, FetchedOffsets, GroupAnswer, GroupReply, GroupRequest};
 use crate::group::offsets::Committed;
 use crate::net::Answer;
@@ -24,6 +27,8 @@ const NO_EPOCH: i32 = -1;
 const GROUPS_SINCE: i16 = 8;
 /// From this version on what goes wrong with all of it has a code of its own.
 const ERROR_CODE_SINCE: i16 = 2;
+/// From this version on topics are told by their ids.
+const TOPIC_IDS_SINCE: i16 = 10;
 
 pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answer, DecodeError> {
     let version = request.version();
@@ -38,27 +43,100 @@ pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answ
             respond_to_one(reply, wanted, version, out);
         }));
     }
-    let names: Vec<String> = body.groups.iter().map(|group| group.group_id.to_owned()).collect();
-    let replies = groups::ask_all(ctx, body.groups.into_iter().map(to_fetch).collect());
+    let (asked, requests): (Vec<Asked>, Vec<GroupRequest>) = {
+        let image = ctx.image.borrow();
+        body.groups.into_iter().map(|group| Asked::new(&image, version >= TOPIC_IDS_SINCE, group)).unzip()
+    };
+    let replies = groups::ask_all(ctx, requests);
     let reply_to = request.reply_to;
+    let ctx = Rc::clone(ctx);
     Ok(Answer::Later(Box::pin(async move {
         let results: Vec<_> = replies.await.into_iter().map(to_offsets).collect();
-        let groups = names.iter().zip(&results).map(|(name, result)| group_to_wire(name, result));
+        let image = ctx.image.borrow();
+        let groups = asked.iter().zip(&results).map(|(asked, result)| asked.to_wire(&image, result));
         let response = OffsetFetchResponse { groups: groups.collect(), ..OffsetFetchResponse::default() };
         reply_to.whole(|version, out| response.encode(version, out))
     })))
 }
 
-fn to_fetch(group: OffsetFetchRequestGroup<'_>) -> GroupRequest {
-    let wanted = group
-        .topics
-        .map(|topics| topics.into_iter().map(|topic| (topic.name.to_owned(), topic.partition_indexes)).collect());
-    GroupRequest::Fetch(FetchOffsets {
-        group: group.group_id.to_owned(),
-        member: group.member_id.map(str::to_owned),
-        epoch: group.member_epoch,
-        wanted,
-    })
+/// What was asked about one group, as far as the answer repeats it.
+struct Asked {
+    group: String,
+    /// Where topics are told by their ids: the ids of those that were asked for, by their names.
+    ids: Option<BTreeMap<String, Uuid>>,
+    /// The topics that were asked for and are not known.
+    unknown: Vec<(Uuid, Vec<i32>)>,
+}
+
+impl Asked {
+    fn new(image: &Image, has_ids: bool, group: OffsetFetchRequestGroup<'_>) -> (Self, GroupRequest) {
+        let mut asked =
+            Self { group: group.group_id.to_owned(), ids: has_ids.then(BTreeMap::new), unknown: Vec::new() };
+        let wanted = group.topics.map(|topics| {
+            let mut wanted = Vec::with_capacity(topics.len());
+            for topic in topics {
+                match &mut asked.ids {
+                    // A group may have offsets of a topic that is gone, and its name is enough to tell them.
+                    None => wanted.push((topic.name.to_owned(), topic.partition_indexes)),
+                    Some(ids) => match TopicNamed::Id(topic.topic_id).find(image) {
+                        Ok(known) => {
+                            ids.insert(known.name.clone(), topic.topic_id);
+                            wanted.push((known.name.clone(), topic.partition_indexes));
+                        }
+                        Err(_) => asked.unknown.push((topic.topic_id, topic.partition_indexes)),
+                    },
+                }
+            }
+            wanted
+        });
+        let request = GroupRequest::Fetch(FetchOffsets {
+            group: asked.group.clone(),
+            member: group.member_id.map(str::to_owned),
+            epoch: group.member_epoch,
+            wanted,
+        });
+        (asked, request)
+    }
+
+    fn to_wire<'a>(
+        &'a self,
+        image: &Image,
+        result: &'a Result<FetchedOffsets, ErrorCode>,
+    ) -> OffsetFetchResponseGroup<'a> {
+        let mut topics = Vec::new();
+        for (name, partitions) in result.iter().flatten() {
+            // A topic without an id cannot be told; as in Kafka it is left out.
+            let Some(topic_id) = self.id(image, name) else { continue };
+            let partitions = partitions.iter().map(|(index, found)| partition_of_group(*index, found, ErrorCode::NONE));
+            topics.push(OffsetFetchResponseTopics {
+                name: name.as_str().into(),
+                topic_id,
+                partitions: partitions.collect(),
+            });
+        }
+        if result.is_ok() {
+            topics.extend(self.unknown.iter().map(|(topic_id, partitions)| {
+                OffsetFetchResponseTopics {
+                    topic_id: *topic_id,
+                    partitions: partitions
+                        .iter()
+                        .map(|index| partition_of_group(*index, &None, ErrorCode::UNKNOWN_TOPIC_ID))
+                        .collect(),
+                    ..OffsetFetchResponseTopics::default()
+                }
+            }));
+        }
+        OffsetFetchResponseGroup {
+            group_id: self.group.as_str().into(),
+            topics,
+            error_code: result.as_ref().err().copied().unwrap_or(ErrorCode::NONE),
+        }
+    }
+
+    fn id(&self, image: &Image, name: &str) -> Option<Uuid> {
+        let Some(ids) = &self.ids else { return Some(Uuid::default()) };
+        ids.get(name).copied().or_else(|| image.topic(name).map(|topic| topic.id.to_wire()))
+    }
 }
 
 fn to_offsets(reply: GroupReply) -> Result<FetchedOffsets, ErrorCode> {
@@ -103,26 +181,17 @@ fn partition_to_wire(
     }
 }
 
-fn group_to_wire<'a>(name: &'a str, result: &'a Result<FetchedOffsets, ErrorCode>) -> OffsetFetchResponseGroup<'a> {
-    let topics = result.iter().flatten().map(|(topic, partitions)| OffsetFetchResponseTopics {
-        name: topic.as_str().into(),
-        partitions: partitions
-            .iter()
-            .map(|(index, found)| {
-                let one = partition_to_wire(*index, found, ErrorCode::NONE);
-                OffsetFetchResponsePartitions {
-                    partition_index: one.partition_index,
-                    committed_offset: one.committed_offset,
-                    committed_leader_epoch: one.committed_leader_epoch,
-                    metadata: one.metadata,
-                    error_code: one.error_code,
-                }
-            })
-            .collect(),
-    });
-    OffsetFetchResponseGroup {
-        group_id: name.into(),
-        topics: topics.collect(),
-        error_code: result.as_ref().err().copied().unwrap_or(ErrorCode::NONE),
+fn partition_of_group(
+    index: i32,
+    found: &Option<Committed>,
+    error_code: ErrorCode,
+) -> OffsetFetchResponsePartitions<'_> {
+    let one = partition_to_wire(index, found, error_code);
+    OffsetFetchResponsePartitions {
+        partition_index: one.partition_index,
+        committed_offset: one.committed_offset,
+        committed_leader_epoch: one.committed_leader_epoch,
+        metadata: one.metadata,
+        error_code: one.error_code,
     }
 }

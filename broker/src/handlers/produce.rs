@@ -9,10 +9,11 @@ use wire::produce::{
     BatchIndexAndErrorMessage, PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse,
     TopicProduceResponse,
 };
-use wire::{DecodeError, ErrorCode};
+use wire::{DecodeError, ErrorCode, Uuid};
 
 use super::produce_intake::take_in;
 use super::routes::Routes;
+use super::topic_named::TopicNamed;
 use super::{Request, error_codes, groups};
 use crate::controller::Topic;
 use crate::mesh::Call;
@@ -26,6 +27,8 @@ use crate::shard::Context;
 
 /// From this version on clients know zstd (KIP-110).
 const ZSTD_SINCE_VERSION: i16 = 7;
+/// From this version on topics are told by their ids (KIP-516).
+const TOPIC_IDS_SINCE_VERSION: i16 = 13;
 /// Offset of a partition that has none to tell.
 const NO_OFFSET: i64 = -1;
 /// Time of an append whose records keep their producer's.
@@ -62,8 +65,15 @@ struct PartitionAnswer {
 /// The answer in the making: partitions of all topics in one row, with the number of each topic.
 #[derive(Default)]
 struct Answers {
-    topics: Vec<(String, usize)>,
+    topics: Vec<AnsweredTopic>,
     partitions: Vec<PartitionAnswer>,
+}
+
+/// A topic as the request names it, and how many of the partitions are its.
+struct AnsweredTopic {
+    name: String,
+    topic_id: Uuid,
+    partitions: usize,
 }
 
 pub(super) fn handle(ctx: &Rc<Context>, mut request: Request<'_>) -> Result<Answer, DecodeError> {
@@ -183,9 +193,10 @@ fn judge_all(
     let image = ctx.image.borrow();
     let now_ms = ctx.clock.now_ms();
     for topic_data in &body.topic_data {
-        let topic = image.topic(topic_data.name).map(Rc::as_ref);
+        let named = TopicNamed::new(request.version() >= TOPIC_IDS_SINCE_VERSION, topic_data.name, topic_data.topic_id);
+        let topic = named.find(&image);
         for partition_data in &topic_data.partition_data {
-            let judged = judge(request, topic, partition_data, wanted, now_ms);
+            let judged = judge(request, topic.map(Rc::as_ref), partition_data, wanted, now_ms);
             let judged = match wanted {
                 Wanted::Invalid => judged.and(Err(Refused::plain(ErrorCode::INVALID_REQUIRED_ACKS))),
                 Wanted::Nothing | Wanted::Stored | Wanted::StoredInSync => judged,
@@ -199,7 +210,8 @@ fn judge_all(
             };
             answers.partitions.push(PartitionAnswer { index: partition_data.index, result });
         }
-        answers.topics.push((topic_data.name.to_owned(), topic_data.partition_data.len()));
+        let (name, topic_id) = (topic_data.name.to_owned(), topic_data.topic_id);
+        answers.topics.push(AnsweredTopic { name, topic_id, partitions: topic_data.partition_data.len() });
     }
     (answers, routes)
 }
@@ -207,18 +219,18 @@ fn judge_all(
 /// Checks all that can be checked of one partition's records before they go to its owner, in Kafka's order.
 fn judge(
     request: &Request<'_>,
-    topic: Option<&Topic>,
+    topic: Result<&Topic, ErrorCode>,
     data: &PartitionProduceData<'_>,
     wanted: Wanted,
     now_ms: i64,
 ) -> Result<AppendBatch, Refused> {
-    let unknown = || Refused::plain(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
-    let topic = topic.ok_or_else(unknown)?;
+    let topic = topic.map_err(Refused::plain)?;
     if groups::is_read_only(&topic.name) {
         let message = format!("Cannot append to internal topic {}", topic.name);
         return Err(Refused::new(ErrorCode::INVALID_TOPIC_EXCEPTION, message));
     }
-    let partition = topic.partition(data.index).ok_or_else(unknown)?;
+    let partition = topic.partition(data.index);
+    let partition = partition.ok_or_else(|| Refused::plain(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))?;
     if wanted == Wanted::StoredInSync {
         judge_replicas(topic, partition)?;
     }
@@ -313,9 +325,10 @@ impl Answers {
 
     fn to_wire(&self) -> ProduceResponse<'_> {
         let mut partitions = self.partitions.iter().map(PartitionAnswer::to_wire);
-        let responses = self.topics.iter().map(|(name, count)| TopicProduceResponse {
-            name: name.as_str().into(),
-            partition_responses: partitions.by_ref().take(*count).collect(),
+        let responses = self.topics.iter().map(|topic| TopicProduceResponse {
+            name: topic.name.as_str().into(),
+            topic_id: topic.topic_id,
+            partition_responses: partitions.by_ref().take(topic.partitions).collect(),
         });
         ProduceResponse { responses: responses.collect(), ..ProduceResponse::default() }
     }

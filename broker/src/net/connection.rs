@@ -289,14 +289,16 @@ impl Connection {
         let Some(tariff) = tariff.as_ref() else { return };
         let now = self.ctx.clock.monotonic();
         let is = |key: ApiKey| key.as_i16() == api_key;
-        let bytes = if is(ApiKey::Fetch) {
+        let used = if is(ApiKey::Fetch) {
             tariff.take_fetched(response.byte_len(), now)
         } else if is(ApiKey::Produce) {
             tariff.take_produced(0, now)
+        } else if is(ApiKey::CreateTopics) || is(ApiKey::CreatePartitions) || is(ApiKey::DeleteTopics) {
+            tariff.mutation_wait(now)
         } else {
             Duration::ZERO
         };
-        let wait = bytes.max(tariff.take_time(Duration::ZERO, now));
+        let wait = used.max(tariff.take_time(Duration::ZERO, now));
         if !wait.is_zero() {
             // Less than a millisecond is told as one: zero means that nothing was throttled.
             let wait_ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX).max(1);

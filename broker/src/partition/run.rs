@@ -177,13 +177,14 @@ async fn watch_for_failure(ctx: Rc<Context>) {
 /// Replays durable metadata and brings this shard's logs in line with it. The first records a shard gets are the whole
 /// metadata as it was at the start.
 async fn apply(ctx: Rc<Context>, records: Arc<[MetadataRecord]>) -> Reply {
-    let (mut deleted, mut all_changed, mut has_changed) = (Vec::new(), false, false);
+    let (mut deleted, mut all_changed, mut has_changed, mut groups_changed) = (Vec::new(), false, false, false);
     for record in records.iter() {
         let change = ctx.image.borrow_mut().replay(record);
         has_changed |= matches!(change, Change::Created(_) | Change::Reconfigured(_) | Change::Deleted(_));
         match change {
             Change::Created(topic) | Change::Reconfigured(topic) => keep_logs(&ctx, &topic),
             Change::ReconfiguredAll => all_changed = true,
+            Change::GroupReconfigured => groups_changed = true,
             Change::Deleted(topic) => {
                 ctx.metrics.forget_topic(topic.id.0);
                 deleted.extend(logs_of(&topic).filter(|&log| is_mine(&ctx, log)));
@@ -205,6 +206,9 @@ async fn apply(ctx: Rc<Context>, records: Arc<[MetadataRecord]>) -> Reply {
     if all_changed {
         let topics: Vec<_> = ctx.image.borrow().topics().cloned().collect();
         topics.iter().for_each(|topic| keep_logs(&ctx, topic));
+    }
+    if groups_changed {
+        group::run::on_configs_changed(&ctx);
     }
     // Only now: the groups want to know which topics there are.
     if has_changed {

@@ -9,6 +9,8 @@ pub const ENTITY_NAME_BYTES_MAX: usize = 1_024;
 
 /// What may be used at once after a time of rest, in units of time at the quota's rate. Kafka's ten windows of a second let ten times as much through.
 pub const BURST: Duration = Duration::from_secs(1);
+/// The same for partitions that come and go. Whoever sets up an application creates all of its topics at once, so this is as much as in Kafka.
+pub const MUTATION_BURST: Duration = Duration::from_secs(10);
 /// Longest time that a client is made to wait for one request. It only bounds what is written into an answer: no client waits for a day.
 pub const THROTTLE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -23,3 +25,8 @@ pub const CONNECTIONS_PER_IP_MAX_DEFAULT: u32 = 10_000;
 pub const CONNECTIONS_CEILING: u32 = 10_000_000;
 /// Connections that all shards together accept in a second; those beyond wait in the socket's backlog.
 pub const CONNECTION_RATE_MAX_DEFAULT: u32 = 5_000;
+
+const _: () = assert!(
+    MUTATION_BURST.as_nanos() >= BURST.as_nanos(),
+    "an allowance that has rested for the longest burst is as good as new"
+);

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::limits::{ALLOWANCES_MAX, BURST, CLIENTS_REMEMBERED_MAX, THROTTLE_MAX};
-use super::{Allowance, Bound, Quotas, Shared};
+use super::limits::{ALLOWANCES_MAX, BURST, CLIENTS_REMEMBERED_MAX, MUTATION_BURST, THROTTLE_MAX};
+use super::{Allowance, Bound, QuotaKey, Quotas, Shared};
 
 /// Whose quotas hold for a connection without authentication, as in Kafka.
 pub const ANONYMOUS: &str = "ANONYMOUS";
@@ -37,7 +37,7 @@ impl Allowances {
             return known.clone();
         }
         if allowances.len() >= ALLOWANCES_MAX {
-            let (burst_ns, now_ns) = (BURST.as_nanos() as u64, self.since_start_ns(now));
+            let (burst_ns, now_ns) = (MUTATION_BURST.as_nanos() as u64, self.since_start_ns(now));
             allowances.retain(|_, kept| Arc::strong_count(kept) > 1 || !kept.is_rested(burst_ns, now_ns));
         }
         if allowances.len() >= ALLOWANCES_MAX {
@@ -48,13 +48,14 @@ impl Allowances {
 
     fn since_start_ns(&self, now: Instant) -> u64 {
         // A moment of rest before the start, so that the first burst is there.
-        (now.saturating_duration_since(self.begun) + 2 * BURST).as_nanos() as u64
+        (now.saturating_duration_since(self.begun) + 2 * MUTATION_BURST).as_nanos() as u64
     }
 }
 
 /// One rate that a client is bound by.
 pub struct Meter {
     rate: f64,
+    burst: Duration,
     allowance: Arc<Allowance>,
     allowances: Arc<Allowances>,
 }
@@ -62,7 +63,8 @@ pub struct Meter {
 impl Meter {
     fn new(allowances: &Arc<Allowances>, bound: &Bound, now: Instant) -> Self {
         let allowance = allowances.of(&bound.shared, now);
-        Self { rate: bound.rate, allowance, allowances: allowances.clone() }
+        let burst = if bound.shared.key == QuotaKey::ControllerMutationRate { MUTATION_BURST } else { BURST };
+        Self { rate: bound.rate, burst, allowance, allowances: allowances.clone() }
     }
 
     /// Uses so much, in the unit of the rate and a second. Returns how long to wait before more is used.
@@ -70,12 +72,12 @@ impl Meter {
         // A float that is too large becomes the largest number.
         let cost_ns = (amount / self.rate * NS_PER_S) as u64;
         let now_ns = self.allowances.since_start_ns(now);
-        Duration::from_nanos(self.allowance.take(cost_ns, BURST.as_nanos() as u64, now_ns)).min(THROTTLE_MAX)
+        Duration::from_nanos(self.allowance.take(cost_ns, self.burst.as_nanos() as u64, now_ns)).min(THROTTLE_MAX)
     }
 
     /// What may be used at once after a rest.
     pub fn burst(&self) -> f64 {
-        self.rate * BURST.as_secs_f64()
+        self.rate * self.burst.as_secs_f64()
     }
 }
 
@@ -87,6 +89,8 @@ pub struct Tariff {
     /// Bytes.
     pub fetch: Option<Meter>,
     request: Option<Meter>,
+    /// Partitions.
+    pub mutation: Option<Meter>,
 }
 
 impl Tariff {
@@ -102,6 +106,11 @@ impl Tariff {
 
     pub fn take_produced(&self, bytes: usize, now: Instant) -> Duration {
         take(self.produce.as_ref(), bytes as f64, now)
+    }
+
+    /// How long who has created and deleted is to wait.
+    pub fn mutation_wait(&self, now: Instant) -> Duration {
+        take(self.mutation.as_ref(), 0.0, now)
     }
 
     pub fn take_fetched(&self, bytes: usize, now: Instant) -> Duration {
@@ -146,6 +155,7 @@ impl Clients {
             produce: meter(bounds.produce),
             fetch: meter(bounds.fetch),
             request: meter(bounds.request),
+            mutation: meter(bounds.mutation),
         });
         known.by_client.insert(client_id.to_owned(), tariff.clone());
         tariff
@@ -168,7 +178,7 @@ impl Clients {
 mod tests {
     use super::*;
     use crate::clock::Clock;
-    use crate::quota::{Entity, EntityKind, QuotaKey};
+    use crate::quota::{Entity, EntityKind};
 
     fn quotas(key: QuotaKey, rate: f64) -> Quotas {
         let mut quotas = Quotas::default();

@@ -24,7 +24,7 @@ pub struct Shared {
 /// A rate that holds for a client.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bound {
-    /// In a second: bytes, or hundredths of a core's time, or connections.
+    /// In a second: bytes, or hundredths of a core's time, or partitions that come or go, or connections.
     pub rate: f64,
     pub shared: Shared,
 }
@@ -35,6 +35,7 @@ pub struct Bounds {
     pub produce: Option<Bound>,
     pub fetch: Option<Bound>,
     pub request: Option<Bound>,
+    pub mutation: Option<Bound>,
 }
 
 impl Quotas {
@@ -77,6 +78,7 @@ impl Quotas {
             produce: self.bound(QuotaKey::ProducerByteRate, user, client_id),
             fetch: self.bound(QuotaKey::ConsumerByteRate, user, client_id),
             request: self.bound(QuotaKey::RequestPercentage, user, client_id),
+            mutation: self.bound(QuotaKey::ControllerMutationRate, user, client_id),
         }
     }
 

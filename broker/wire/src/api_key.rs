@@ -43,6 +43,7 @@ pub enum ApiKey {
     DescribeCluster = 60,
     ConsumerGroupHeartbeat = 68,
     ConsumerGroupDescribe = 69,
+    ListConfigResources = 74,
     DescribeTopicPartitions = 75,
 }
 
@@ -63,13 +64,13 @@ pub struct ApiRange {
 /// before 2.10 compresses only if it sees Produce 0. The request cannot be decoded in these versions, the response can be
 /// encoded in them, and a broker answers `UNSUPPORTED_VERSION`.
 pub const SUPPORTED: &[ApiRange] = &[
-    range(ApiKey::Produce, 0, 11),
-    range(ApiKey::Fetch, 4, 13),
-    range(ApiKey::ListOffsets, 1, 7),
+    range(ApiKey::Produce, 0, 13),
+    range(ApiKey::Fetch, 4, 18),
+    range(ApiKey::ListOffsets, 1, 10),
     range(ApiKey::Metadata, 0, 13),
-    range(ApiKey::OffsetCommit, 2, 9),
-    range(ApiKey::OffsetFetch, 1, 9),
-    range(ApiKey::FindCoordinator, 0, 4),
+    range(ApiKey::OffsetCommit, 2, 10),
+    range(ApiKey::OffsetFetch, 1, 10),
+    range(ApiKey::FindCoordinator, 0, 6),
     range(ApiKey::JoinGroup, 0, 9),
     range(ApiKey::Heartbeat, 0, 4),
     range(ApiKey::LeaveGroup, 0, 5),
@@ -101,6 +102,7 @@ pub const SUPPORTED: &[ApiRange] = &[
     range(ApiKey::DescribeCluster, 0, 2),
     range(ApiKey::ConsumerGroupHeartbeat, 0, 1),
     range(ApiKey::ConsumerGroupDescribe, 0, 1),
+    range(ApiKey::ListConfigResources, 0, 1),
     range(ApiKey::DescribeTopicPartitions, 0, 0),
 ];
 
@@ -162,6 +164,7 @@ impl ApiKey {
             Self::DescribeCluster => "DescribeCluster",
             Self::ConsumerGroupHeartbeat => "ConsumerGroupHeartbeat",
             Self::ConsumerGroupDescribe => "ConsumerGroupDescribe",
+            Self::ListConfigResources => "ListConfigResources",
             Self::DescribeTopicPartitions => "DescribeTopicPartitions",
         }
     }
@@ -180,6 +183,7 @@ impl ApiKey {
             | Self::ListPartitionReassignments
             | Self::ConsumerGroupHeartbeat
             | Self::ConsumerGroupDescribe
+            | Self::ListConfigResources
             | Self::DescribeTopicPartitions => 0,
             Self::IncrementalAlterConfigs | Self::DescribeClientQuotas | Self::AlterClientQuotas => 1,
             Self::DeleteRecords | Self::InitProducerId | Self::DeleteGroups => 2,

@@ -12,6 +12,8 @@ message! { DescribeConfigsResponse<'a>, DescribeConfigs, versions 1..=4 }
 pub const RESOURCE_TYPE_TOPIC: i8 = 2;
 /// As a resource type: a node, by its id in decimal.
 pub const RESOURCE_TYPE_BROKER: i8 = 4;
+/// As a resource type: a consumer group (KIP-848).
+pub const RESOURCE_TYPE_GROUP: i8 = 32;
 
 /// As a source: set for this topic.
 pub const SOURCE_TOPIC: i8 = 1;
@@ -23,6 +25,8 @@ pub const SOURCE_DYNAMIC_DEFAULT_BROKER: i8 = 3;
 pub const SOURCE_STATIC_BROKER: i8 = 4;
 /// As a source: not set anywhere.
 pub const SOURCE_DEFAULT: i8 = 5;
+/// A value that was set for a group (KIP-848).
+pub const SOURCE_GROUP: i8 = 8;
 
 structs! {
     /// What to describe.

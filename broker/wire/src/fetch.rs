@@ -6,8 +6,8 @@ use crate::field::Field;
 use crate::schema::{message, structs};
 use crate::{ErrorCode, Gap, Records, Uuid, Writer};
 
-message! { FetchRequest<'a>, Fetch, versions 4..=13 }
-message! { @decode FetchResponse<'a>, Fetch, 4..=13 }
+message! { FetchRequest<'a>, Fetch, versions 4..=18 }
+message! { @decode FetchResponse<'a>, Fetch, 4..=18 }
 
 impl FetchResponse<'_> {
     /// Appends the body, without header and without the bytes of [`Records::OutOfLine`]. Returns the gaps where those
@@ -30,8 +30,10 @@ structs! {
     pub struct FetchRequest<'a> {
         /// The cluster the client believes it talks to, or null.
         pub cluster_id: Option<&'a str> [12.., tag 0],
-        /// Id of a following node, or -1 for a consumer.
-        pub replica_id: i32 = -1,
+        /// Id of a following node, or -1 for a consumer, up to version 14.
+        pub replica_id: i32 [..=14] = -1,
+        /// The following node, from version 15.
+        pub replica_state: ReplicaState [15.., tag 1],
         /// How long to wait for `min_bytes`, in milliseconds.
         pub max_wait_ms: i32,
         /// Answer as soon as there are this many bytes.
@@ -76,6 +78,18 @@ structs! {
         pub log_start_offset: i64 [5..] = -1,
         /// Most bytes to return for this partition.
         pub partition_max_bytes: i32,
+        /// The directory in which a follower has its replica.
+        pub replica_directory_id: Uuid [17.., tag 0],
+        /// The high watermark that a follower knows (KIP-1166).
+        pub high_watermark: i64 [18.., tag 1] = i64::MAX,
+    }
+
+    /// A following node.
+    pub struct ReplicaState {
+        /// Its id, or -1 for a consumer.
+        pub replica_id: i32 = -1,
+        /// Its epoch, or -1.
+        pub replica_epoch: i64 = -1,
     }
 
     /// Partitions to drop from the session.
@@ -98,6 +112,8 @@ structs! {
         pub session_id: i32 [7..],
         /// Results by topic.
         pub responses: Vec<FetchableTopicResponse<'a>>,
+        /// Addresses of the leaders named in `current_leader`.
+        pub node_endpoints: Vec<NodeEndpoint<'a>> [16.., tag 0],
     }
 
     /// What was read of one topic.
@@ -134,6 +150,18 @@ structs! {
         pub preferred_read_replica: i32 [11..] = -1,
         /// Record batches.
         pub records: Records<'a>,
+    }
+
+    /// The address of a node.
+    pub struct NodeEndpoint<'a> {
+        /// Id of the node.
+        pub node_id: i32,
+        /// Host name or address.
+        pub host: Cow<'a, str>,
+        /// Port.
+        pub port: i32,
+        /// Rack, or null.
+        pub rack: Option<Cow<'a, str>>,
     }
 
     /// Where an epoch ends.

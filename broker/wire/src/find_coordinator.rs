@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use crate::ErrorCode;
 use crate::schema::{message, structs};
 
-message! { FindCoordinatorRequest<'a>, FindCoordinator, versions 0..=4 }
-message! { FindCoordinatorResponse<'a>, FindCoordinator, versions 0..=4 }
+message! { FindCoordinatorRequest<'a>, FindCoordinator, versions 0..=6 }
+message! { FindCoordinatorResponse<'a>, FindCoordinator, versions 0..=6 }
 
 /// As a key type: the key is a consumer group.
 pub const KEY_TYPE_GROUP: i8 = 0;

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use crate::ErrorCode;
 use crate::schema::{message, structs};
 
-message! { ListOffsetsRequest<'a>, ListOffsets, versions 1..=7 }
-message! { ListOffsetsResponse<'a>, ListOffsets, versions 1..=7 }
+message! { ListOffsetsRequest<'a>, ListOffsets, versions 1..=10 }
+message! { ListOffsetsResponse<'a>, ListOffsets, versions 1..=10 }
 
 /// As a timestamp: the offset after the last record.
 pub const LATEST_TIMESTAMP: i64 = -1;
@@ -14,6 +14,10 @@ pub const LATEST_TIMESTAMP: i64 = -1;
 pub const EARLIEST_TIMESTAMP: i64 = -2;
 /// As a timestamp: the offset of the record with the largest timestamp (version 7, KIP-734).
 pub const MAX_TIMESTAMP: i64 = -3;
+/// As a timestamp: the first offset on the broker's own disk (version 8, KIP-405).
+pub const EARLIEST_LOCAL_TIMESTAMP: i64 = -4;
+/// As a timestamp: the last offset in tiered storage (version 9, KIP-1005).
+pub const LATEST_TIERED_TIMESTAMP: i64 = -5;
 
 structs! {
     /// Timestamps to look up.
@@ -24,6 +28,8 @@ structs! {
         pub isolation_level: i8 [2..],
         /// What to look up, by topic.
         pub topics: Vec<ListOffsetsTopic<'a>>,
+        /// How long to wait for tiered storage, in milliseconds.
+        pub timeout_ms: i32 [10..],
     }
 
     /// What to look up in one topic.

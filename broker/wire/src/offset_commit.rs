@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use crate::ErrorCode;
 use crate::schema::{message, structs};
+use crate::{ErrorCode, Uuid};
 
-message! { OffsetCommitRequest<'a>, OffsetCommit, versions 2..=9 }
-message! { OffsetCommitResponse<'a>, OffsetCommit, versions 2..=9 }
+message! { OffsetCommitRequest<'a>, OffsetCommit, versions 2..=10 }
+message! { OffsetCommitResponse<'a>, OffsetCommit, versions 2..=10 }
 
 structs! {
     /// Offsets to store.
@@ -27,8 +27,10 @@ structs! {
 
     /// What to store for one topic.
     pub struct OffsetCommitRequestTopic<'a> {
-        /// Name of the topic.
-        pub name: &'a str,
+        /// Name of the topic, up to version 9.
+        pub name: &'a str [..=9],
+        /// Id of the topic, from version 10.
+        pub topic_id: Uuid [10..],
         /// What to store, by partition.
         pub partitions: Vec<OffsetCommitRequestPartition<'a>>,
     }
@@ -55,8 +57,10 @@ structs! {
 
     /// The results of one topic.
     pub struct OffsetCommitResponseTopic<'a> {
-        /// Name of the topic.
-        pub name: Cow<'a, str>,
+        /// Name of the topic, up to version 9.
+        pub name: Cow<'a, str> [..=9],
+        /// Id of the topic, from version 10.
+        pub topic_id: Uuid [10..],
         /// Results by partition.
         pub partitions: Vec<OffsetCommitResponsePartition>,
     }

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use crate::ErrorCode;
 use crate::schema::{message, structs};
+use crate::{ErrorCode, Uuid};
 
-message! { OffsetFetchRequest<'a>, OffsetFetch, versions 1..=9 }
-message! { OffsetFetchResponse<'a>, OffsetFetch, versions 1..=9 }
+message! { OffsetFetchRequest<'a>, OffsetFetch, versions 1..=10 }
+message! { OffsetFetchResponse<'a>, OffsetFetch, versions 1..=10 }
 
 structs! {
     /// Groups and partitions to look up.
@@ -43,8 +43,10 @@ structs! {
 
     /// What to look up in one topic, from version 8.
     pub struct OffsetFetchRequestTopics<'a> {
-        /// Name of the topic.
-        pub name: &'a str,
+        /// Name of the topic, up to version 9.
+        pub name: &'a str [..=9],
+        /// Id of the topic, from version 10.
+        pub topic_id: Uuid [10..],
         /// Indexes of the partitions.
         pub partition_indexes: Vec<i32>,
     }
@@ -95,8 +97,10 @@ structs! {
 
     /// The results of one topic, from version 8.
     pub struct OffsetFetchResponseTopics<'a> {
-        /// Name of the topic.
-        pub name: Cow<'a, str>,
+        /// Name of the topic, up to version 9.
+        pub name: Cow<'a, str> [..=9],
+        /// Id of the topic, from version 10.
+        pub topic_id: Uuid [10..],
         /// Results by partition.
         pub partitions: Vec<OffsetFetchResponsePartitions<'a>>,
     }

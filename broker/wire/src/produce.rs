@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use crate::ErrorCode;
 use crate::schema::{message, structs};
+use crate::{ErrorCode, Uuid};
 
-message! { ProduceRequest<'a>, Produce, versions 3..=11 }
-message! { ProduceResponse<'a>, Produce, versions 0..=11 }
+message! { ProduceRequest<'a>, Produce, versions 3..=13 }
+message! { ProduceResponse<'a>, Produce, versions 0..=13 }
 
 structs! {
     /// Record batches for any number of partitions.
@@ -23,8 +23,10 @@ structs! {
 
     /// The part of one topic.
     pub struct TopicProduceData<'a> {
-        /// Name of the topic.
-        pub name: &'a str,
+        /// Name of the topic, up to version 12.
+        pub name: &'a str [..=12],
+        /// Id of the topic, from version 13.
+        pub topic_id: Uuid [13..],
         /// What to append, by partition.
         pub partition_data: Vec<PartitionProduceData<'a>>,
     }
@@ -49,8 +51,10 @@ structs! {
 
     /// The results of one topic.
     pub struct TopicProduceResponse<'a> {
-        /// Name of the topic.
-        pub name: Cow<'a, str>,
+        /// Name of the topic, up to version 12.
+        pub name: Cow<'a, str> [..=12],
+        /// Id of the topic, from version 13.
+        pub topic_id: Uuid [13..],
         /// Results by partition.
         pub partition_responses: Vec<PartitionProduceResponse<'a>>,
     }

@@ -201,7 +201,8 @@ impl Broker {
             PartitionProduceResponse { index: data.index, error_code, base_offset, ..Default::default() }
         };
         let partition_responses = request.topic_data[0].partition_data.iter().map(append).collect();
-        let responses = vec![TopicProduceResponse { name: "loadgen".into(), partition_responses }];
+        let responses =
+            vec![TopicProduceResponse { name: "loadgen".into(), partition_responses, ..Default::default() }];
         ProduceResponse { responses, ..Default::default() }
     }
 

@@ -12,7 +12,10 @@ use kafka_protocol::messages::{
     OffsetCommitRequest, OffsetFetchRequest,
 };
 use kafka_protocol::protocol::StrBytes;
+use std::time::Duration;
 use tests::calls::topic_name;
+use tests::clock::Stopwatch;
+use tests::configs::{DELETE, GROUP, SET};
 use tests::kafka::Client;
 
 fn text(text: &str) -> StrBytes {
@@ -197,4 +200,63 @@ fn the_settings_of_groups_are_described() {
     assert_eq!(value("group.consumer.heartbeat.interval.ms"), "5000");
     assert_eq!(value("group.max.session.timeout.ms"), "1800000");
     assert_eq!(value("offsets.topic.num.partitions"), "50");
+}
+
+/// Looks until the group has so many members left, and tells how long that took.
+fn wait_for_members(client: &mut Client, group: &str, count: usize) -> Duration {
+    let watch = Stopwatch::start();
+    loop {
+        let names = vec![GroupId(text(group))];
+        let described = client.call(1, &ConsumerGroupDescribeRequest::default().with_group_ids(names));
+        if described.groups[0].members.len() == count {
+            return watch.elapsed();
+        }
+        assert!(watch.elapsed() < Duration::from_secs(20), "still {} members", described.groups[0].members.len());
+    }
+}
+
+#[test]
+fn a_group_s_own_settings_act_with_the_next_heartbeat_and_outlive_a_kill() {
+    const SESSION: &str = "consumer.session.timeout.ms";
+    const INTERVAL: &str = "consumer.heartbeat.interval.ms";
+    let bounds =
+        "\"group.consumer.min.session.timeout.ms\" = 500\n\"group.consumer.min.heartbeat.interval.ms\" = 100\n";
+    let (mut server, mut client) = start_with_config("group-settings", bounds);
+    client.create_topic("t", 2, &[]);
+    find_coordinator(&mut client);
+    let described = client.describe_configs(GROUP, "short");
+    let value = |name: &str| {
+        let config = &described[name];
+        (config.value.as_deref().map(str::to_owned), config.config_source)
+    };
+    assert_eq!((value(SESSION), value(INTERVAL)), ((Some("45000".into()), 5), (Some("5000".into()), 5)));
+    for group in ["short", "long"] {
+        assert_eq!(client.call(1, &join(group, "stays", "t")).heartbeat_interval_ms, 5_000);
+    }
+    let changes = [(SET, SESSION, Some("1000")), (SET, INTERVAL, Some("200"))];
+    assert_eq!(client.alter_configs(GROUP, "short", &changes), (0, String::new()));
+    assert_eq!(client.alter_configs(GROUP, "short", &[(SET, SESSION, Some("1"))]).0, code::INVALID_CONFIG);
+    assert_eq!(client.alter_configs(GROUP, "short", &[(SET, SESSION, Some("150"))]).0, code::INVALID_CONFIG);
+    assert_eq!(client.alter_configs(GROUP, "short", &[(SET, "segment.ms", Some("1"))]).0, code::INVALID_CONFIG);
+    assert_eq!(client.alter_configs(GROUP, "", &changes).0, code::INVALID_REQUEST);
+    assert_eq!(
+        client.call(1, &beat("long", "stays", 1)).heartbeat_interval_ms,
+        5_000,
+        "another group follows the node"
+    );
+    assert_eq!(client.call(1, &beat("short", "stays", 1)).heartbeat_interval_ms, 200);
+    assert!(wait_for_members(&mut client, "short", 0) < Duration::from_secs(10), "its session was a second");
+
+    server.kill_9();
+    server.restart();
+    let mut client = Client::connect(server.address());
+    wait_until_loaded(&mut client);
+    let described = client.describe_configs(GROUP, "short");
+    assert_eq!((described[SESSION].value.as_deref(), described[SESSION].config_source), (Some("1000"), 8));
+    let joined = client.call(1, &join("short", "comes", "t"));
+    assert_eq!(joined.heartbeat_interval_ms, 200);
+    assert!(wait_for_members(&mut client, "short", 0) < Duration::from_secs(10), "from its first second on");
+    let unset = [(DELETE, SESSION, None), (DELETE, INTERVAL, None)];
+    assert_eq!(client.alter_configs(GROUP, "short", &unset).0, 0);
+    assert_eq!(client.call(1, &join("short", "comes", "t")).heartbeat_interval_ms, 5_000);
 }

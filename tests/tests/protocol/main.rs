@@ -10,6 +10,7 @@ mod offsets;
 mod pipelining;
 mod producing;
 mod retention;
+mod topic_ids;
 mod topics;
 mod versions;
 

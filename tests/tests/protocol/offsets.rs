@@ -10,6 +10,8 @@ use tests::records;
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
+const EARLIEST_LOCAL: i64 = -4;
+const LATEST_TIERED: i64 = -5;
 
 #[test]
 fn earliest_and_latest_are_the_ends_of_the_log_in_every_offered_version() {
@@ -18,7 +20,10 @@ fn earliest_and_latest_are_the_ends_of_the_log_in_every_offered_version() {
     client.append(partition("ends", 0), records::batch_of(0, &["a", "b", "c"]));
     let offered = client.api_versions();
     for version in offered[&2].0..=offered[&2].1.min(10) {
-        for (timestamp, expected) in [(EARLIEST, 0), (LATEST, 3)] {
+        for (timestamp, since, offset) in
+            [(EARLIEST, 1, 0), (LATEST, 1, 3), (EARLIEST_LOCAL, 8, 0), (LATEST_TIERED, 9, -1)]
+        {
+            let expected = if version >= since { (0, offset) } else { (code::UNSUPPORTED_VERSION, -1) };
             let data = ListOffsetsPartition::default()
                 .with_partition_index(0)
                 .with_current_leader_epoch(-1)
@@ -27,7 +32,7 @@ fn earliest_and_latest_are_the_ends_of_the_log_in_every_offered_version() {
             let request = ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![topic]);
             let answer = client.call(version, &request);
             let answer = &answer.topics[0].partitions[0];
-            assert_eq!((answer.error_code, answer.offset), (0, expected), "version {version}, {timestamp}");
+            assert_eq!((answer.error_code, answer.offset), expected, "version {version}, {timestamp}");
         }
     }
 }

@@ -8,7 +8,9 @@ use engine::{AppendError, LogId, Offset};
 
 use super::Released;
 use crate::group::api::{GroupFault, GroupReply, GroupRequest, Now, Waiter};
-use crate::group::limits::RECORDS_BATCH_BYTES_MAX;
+use crate::group::complaints::Complaints;
+use crate::group::config::GroupConfigs;
+use crate::group::limits::{RECORDS_BATCH_BYTES_MAX, REFUSAL_TOLD_EVERY};
 use crate::group::records::GroupRecord;
 use crate::group::{Coordinator, Outcome};
 use crate::shard::Context;
@@ -44,6 +46,7 @@ pub(super) struct Hosted {
     held: VecDeque<Held>,
     /// A task waits for room.
     pub(super) is_being_unblocked: bool,
+    complaints: Complaints,
 }
 
 /// Records on their way into the log, and the answers that follow them.
@@ -63,6 +66,7 @@ impl Hosted {
             blocked: None,
             held: VecDeque::new(),
             is_being_unblocked: false,
+            complaints: Complaints::default(),
         }
     }
 
@@ -76,6 +80,12 @@ impl Hosted {
     pub(super) fn set_room(&mut self, has_room: bool) {
         if let Phase::Ready(coordinator) = &mut self.phase {
             coordinator.set_room(has_room);
+        }
+    }
+
+    pub(super) fn set_configs(&mut self, configs: &Rc<GroupConfigs>) {
+        if let Phase::Ready(coordinator) = &mut self.phase {
+            coordinator.set_configs(Rc::clone(configs));
         }
     }
 
@@ -170,7 +180,9 @@ impl Hosted {
                     return;
                 }
                 Err(error) => {
-                    tracing::warn!(log = %self.log, %error, "the records of a group are not stored");
+                    if let Some(untold) = self.complaints.on_another(ctx.clock.monotonic(), REFUSAL_TOLD_EVERY) {
+                        tracing::warn!(log = %self.log, %error, untold, "the records of a group are not stored");
+                    }
                     self.park(write.end, Vec::new());
                     let fault =
                         if error == AppendError::TooLarge { GroupFault::TooLarge } else { GroupFault::Unavailable };

@@ -26,7 +26,7 @@ fn said(topics: &[&str], owned: &[(&str, &[i32])]) -> Bytes {
 }
 
 /// An assignment as members of the classic protocol read it.
-fn assignment(partitions: &[i32]) -> Bytes {
+pub(super) fn assignment(partitions: &[i32]) -> Bytes {
     let mut out = vec![0, 1, 0, 0, 0, 1, 0, 1, b't'];
     out.extend_from_slice(&u32::try_from(partitions.len()).expect("a few").to_be_bytes());
     partitions.iter().for_each(|partition| out.extend_from_slice(&partition.to_be_bytes()));
@@ -38,7 +38,7 @@ fn nothing() -> Bytes {
     Bytes::from_static(&[0, 1, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff])
 }
 
-fn classic_join(name: &str, id: &str, owned: &[i32]) -> GroupRequest {
+pub(super) fn classic_join(name: &str, id: &str, owned: &[i32]) -> GroupRequest {
     let owned: &[(&str, &[i32])] = if owned.is_empty() { &[] } else { &[("t", owned)] };
     let protocols = vec![Protocol { name: "range".into(), metadata: said(&["t"], owned) }];
     GroupRequest::Join(Box::new(Join { protocols, ..join_request(name, id) }))

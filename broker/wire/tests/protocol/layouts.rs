@@ -3,6 +3,10 @@
 use wire::api_versions::ApiVersionsResponse;
 use wire::fetch::{FetchResponse, FetchableTopicResponse, PartitionData};
 use wire::metadata::{MetadataRequest, MetadataRequestTopic};
+use wire::offset_commit::{OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use wire::offset_fetch::{
+    OffsetFetchResponse, OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
+};
 use wire::produce::{PartitionProduceResponse, ProduceResponse, TopicProduceResponse};
 use wire::{ApiKey, DecodeError, DecodeReason, ErrorCode, Gap, Reader, Records, RequestHeader, Uuid, Writer, frame};
 
@@ -41,7 +45,7 @@ fn the_answer_to_an_unknown_version_of_api_versions_has_the_body_of_version_0() 
     ApiVersionsResponse::advertising_supported(ErrorCode::UNSUPPORTED_VERSION).encode(0, &mut out);
     let mut expected = b"\0\0\0\x05\0\x23".to_vec();
     expected.extend_from_slice(&(wire::SUPPORTED.len() as i32).to_be_bytes());
-    expected.extend_from_slice(b"\0\0\0\0\0\x0b\0\x01\0\x04\0\x0d");
+    expected.extend_from_slice(b"\0\0\0\0\0\x0d\0\x01\0\x04\0\x12");
     assert_eq!(out[..expected.len()], expected);
     assert_eq!(out.len(), 10 + 6 * wire::SUPPORTED.len());
 }
@@ -55,7 +59,7 @@ fn produce_responses_below_version_3_have_the_fields_of_their_time() {
         log_append_time_ms: 2,
         ..Default::default()
     };
-    let topic = TopicProduceResponse { name: "t".into(), partition_responses: vec![partition] };
+    let topic = TopicProduceResponse { name: "t".into(), partition_responses: vec![partition], ..Default::default() };
     let response = ProduceResponse { responses: vec![topic], throttle_time_ms: 3, ..Default::default() };
     let version_0 = b"\0\0\0\x01\0\x01t\0\0\0\x01\0\0\0\x01\0\x23\xff\xff\xff\xff\xff\xff\xff\xff";
     let throttle = b"\0\0\0\x03";
@@ -148,6 +152,52 @@ fn errors_say_what_and_where() {
         "a string that is not UTF-8, at byte 4, in MetadataRequestTopic.name"
     );
     assert_eq!(message(14, b""), "version 14 is not known, at byte 0, in MetadataRequest");
+}
+
+/// Kafka 4.1's OffsetCommitRequest.json and OffsetFetchRequest.json: 16 bytes of id stand where the name stood.
+#[test]
+fn offsets_of_version_10_name_topics_by_id() {
+    let id = *b"sixteen bytes id";
+    let committed = OffsetCommitRequestPartition { partition_index: 2, committed_offset: 3, ..Default::default() };
+    let topic = OffsetCommitRequestTopic {
+        name: "unsent",
+        topic_id: Uuid(id),
+        partitions: vec![OffsetCommitRequestPartition { committed_metadata: Some("m"), ..committed }],
+    };
+    let request = OffsetCommitRequest {
+        group_id: "g",
+        generation_id_or_member_epoch: 7,
+        member_id: "i",
+        topics: vec![topic],
+        ..Default::default()
+    };
+    let mut out = Vec::new();
+    request.encode(10, &mut out);
+    let before = b"\x02g\0\0\0\x07\x02i\0\x02".as_slice();
+    let after = b"\x02\0\0\0\x02\0\0\0\0\0\0\0\x03\xff\xff\xff\xff\x02m\0\0\0";
+    assert_eq!(out, [before, &id, after].concat());
+    let decoded = OffsetCommitRequest::decode(10, &mut Reader::new(&out)).unwrap();
+    assert_eq!((decoded.topics[0].topic_id, decoded.topics[0].name), (Uuid(id), ""));
+
+    let topic = OffsetFetchResponseTopics {
+        topic_id: Uuid(id),
+        partitions: vec![OffsetFetchResponsePartitions {
+            partition_index: 2,
+            committed_offset: 3,
+            metadata: Some("m".into()),
+            error_code: ErrorCode::UNKNOWN_TOPIC_ID,
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let group = OffsetFetchResponseGroup { group_id: "g".into(), topics: vec![topic], ..Default::default() };
+    let response = OffsetFetchResponse { groups: vec![group], ..Default::default() };
+    let mut out = Vec::new();
+    response.encode(10, &mut out);
+    let before = b"\0\0\0\0\x02\x02g\x02".as_slice();
+    let after = b"\x02\0\0\0\x02\0\0\0\0\0\0\0\x03\xff\xff\xff\xff\x02m\0\x64\0\0\0\0\0\0";
+    assert_eq!(out, [before, &id, after].concat());
+    assert_eq!(OffsetFetchResponse::decode(10, &mut Reader::new(&out)).unwrap().groups[0].topics[0].topic_id, Uuid(id));
 }
 
 #[test]

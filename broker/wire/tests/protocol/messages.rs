@@ -4,20 +4,20 @@
 macro_rules! for_each_message {
     ($callback:ident) => {
         $callback! {
-            produce_request: produce::ProduceRequest, Produce, 3..=11;
-            produce_response: produce::ProduceResponse, Produce, 0..=11;
-            fetch_request: fetch::FetchRequest, Fetch, 4..=13;
-            fetch_response: fetch::FetchResponse, Fetch, 4..=13;
-            list_offsets_request: list_offsets::ListOffsetsRequest, ListOffsets, 1..=7;
-            list_offsets_response: list_offsets::ListOffsetsResponse, ListOffsets, 1..=7;
+            produce_request: produce::ProduceRequest, Produce, 3..=13;
+            produce_response: produce::ProduceResponse, Produce, 0..=13;
+            fetch_request: fetch::FetchRequest, Fetch, 4..=18;
+            fetch_response: fetch::FetchResponse, Fetch, 4..=18;
+            list_offsets_request: list_offsets::ListOffsetsRequest, ListOffsets, 1..=10;
+            list_offsets_response: list_offsets::ListOffsetsResponse, ListOffsets, 1..=10;
             metadata_request: metadata::MetadataRequest, Metadata, 0..=13;
             metadata_response: metadata::MetadataResponse, Metadata, 0..=13;
-            offset_commit_request: offset_commit::OffsetCommitRequest, OffsetCommit, 2..=9;
-            offset_commit_response: offset_commit::OffsetCommitResponse, OffsetCommit, 2..=9;
-            offset_fetch_request: offset_fetch::OffsetFetchRequest, OffsetFetch, 1..=9;
-            offset_fetch_response: offset_fetch::OffsetFetchResponse, OffsetFetch, 1..=9;
-            find_coordinator_request: find_coordinator::FindCoordinatorRequest, FindCoordinator, 0..=4;
-            find_coordinator_response: find_coordinator::FindCoordinatorResponse, FindCoordinator, 0..=4;
+            offset_commit_request: offset_commit::OffsetCommitRequest, OffsetCommit, 2..=10;
+            offset_commit_response: offset_commit::OffsetCommitResponse, OffsetCommit, 2..=10;
+            offset_fetch_request: offset_fetch::OffsetFetchRequest, OffsetFetch, 1..=10;
+            offset_fetch_response: offset_fetch::OffsetFetchResponse, OffsetFetch, 1..=10;
+            find_coordinator_request: find_coordinator::FindCoordinatorRequest, FindCoordinator, 0..=6;
+            find_coordinator_response: find_coordinator::FindCoordinatorResponse, FindCoordinator, 0..=6;
             join_group_request: join_group::JoinGroupRequest, JoinGroup, 0..=9;
             join_group_response: join_group::JoinGroupResponse, JoinGroup, 0..=9;
             heartbeat_request: heartbeat::HeartbeatRequest, Heartbeat, 0..=4;
@@ -72,6 +72,8 @@ macro_rules! for_each_message {
             alter_partition_reassignments_response: alter_partition_reassignments::AlterPartitionReassignmentsResponse, AlterPartitionReassignments, 0..=1;
             list_partition_reassignments_request: list_partition_reassignments::ListPartitionReassignmentsRequest, ListPartitionReassignments, 0..=0;
             list_partition_reassignments_response: list_partition_reassignments::ListPartitionReassignmentsResponse, ListPartitionReassignments, 0..=0;
+            list_config_resources_request: list_config_resources::ListConfigResourcesRequest, ListConfigResources, 0..=1;
+            list_config_resources_response: list_config_resources::ListConfigResourcesResponse, ListConfigResources, 0..=1;
             describe_topic_partitions_request: describe_topic_partitions::DescribeTopicPartitionsRequest, DescribeTopicPartitions, 0..=0;
             describe_topic_partitions_response: describe_topic_partitions::DescribeTopicPartitionsResponse, DescribeTopicPartitions, 0..=0;
             consumer_group_heartbeat_request: consumer_group_heartbeat::ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeat, 0..=1;

@@ -118,16 +118,18 @@ sample_structs! { consumer_group_describe:
 
 sample_structs! { fetch:
     FetchRequest<'static> {
-        cluster_id, replica_id, max_wait_ms, min_bytes, max_bytes, isolation_level, session_id,
+        cluster_id, replica_id, replica_state, max_wait_ms, min_bytes, max_bytes, isolation_level, session_id,
         session_epoch, topics, forgotten_topics_data, rack_id
     }
     FetchTopic<'static> { topic, topic_id, partitions }
     FetchPartition {
         partition, current_leader_epoch, fetch_offset, last_fetched_epoch, log_start_offset,
-        partition_max_bytes
+        partition_max_bytes, replica_directory_id, high_watermark
     }
+    ReplicaState { replica_id, replica_epoch }
     ForgottenTopic<'static> { topic, topic_id, partitions }
-    FetchResponse<'static> { throttle_time_ms, error_code, session_id, responses }
+    FetchResponse<'static> { throttle_time_ms, error_code, session_id, responses, node_endpoints }
+    NodeEndpoint<'static> { node_id, host, port, rack }
     FetchableTopicResponse<'static> { topic, topic_id, partitions }
     PartitionData<'static> {
         partition_index, error_code, high_watermark, last_stable_offset, log_start_offset, diverging_epoch,
@@ -176,6 +178,12 @@ sample_structs! { leave_group:
     MemberResponse<'static> { member_id, group_instance_id, error_code }
 }
 
+sample_structs! { list_config_resources:
+    ListConfigResourcesRequest { resource_types }
+    ListConfigResourcesResponse<'static> { throttle_time_ms, error_code, config_resources }
+    ConfigResource<'static> { resource_name, resource_type }
+}
+
 sample_structs! { list_groups:
     ListGroupsRequest<'static> { states_filter, types_filter }
     ListGroupsResponse<'static> { throttle_time_ms, error_code, groups }
@@ -183,7 +191,7 @@ sample_structs! { list_groups:
 }
 
 sample_structs! { list_offsets:
-    ListOffsetsRequest<'static> { replica_id, isolation_level, topics }
+    ListOffsetsRequest<'static> { replica_id, isolation_level, topics, timeout_ms }
     ListOffsetsTopic<'static> { name, partitions }
     ListOffsetsPartition { partition_index, current_leader_epoch, timestamp }
     ListOffsetsResponse<'static> { throttle_time_ms, topics }
@@ -214,12 +222,12 @@ sample_structs! { offset_commit:
     OffsetCommitRequest<'static> {
         group_id, generation_id_or_member_epoch, member_id, group_instance_id, retention_time_ms, topics
     }
-    OffsetCommitRequestTopic<'static> { name, partitions }
+    OffsetCommitRequestTopic<'static> { name, topic_id, partitions }
     OffsetCommitRequestPartition<'static> {
         partition_index, committed_offset, committed_leader_epoch, committed_metadata
     }
     OffsetCommitResponse<'static> { throttle_time_ms, topics }
-    OffsetCommitResponseTopic<'static> { name, partitions }
+    OffsetCommitResponseTopic<'static> { name, topic_id, partitions }
     OffsetCommitResponsePartition { partition_index, error_code }
 }
 
@@ -236,14 +244,14 @@ sample_structs! { offset_fetch:
     OffsetFetchRequest<'static> { group_id, topics, groups, require_stable }
     OffsetFetchRequestTopic<'static> { name, partition_indexes }
     OffsetFetchRequestGroup<'static> { group_id, member_id, member_epoch, topics }
-    OffsetFetchRequestTopics<'static> { name, partition_indexes }
+    OffsetFetchRequestTopics<'static> { name, topic_id, partition_indexes }
     OffsetFetchResponse<'static> { throttle_time_ms, topics, error_code, groups }
     OffsetFetchResponseTopic<'static> { name, partitions }
     OffsetFetchResponsePartition<'static> {
         partition_index, committed_offset, committed_leader_epoch, metadata, error_code
     }
     OffsetFetchResponseGroup<'static> { group_id, topics, error_code }
-    OffsetFetchResponseTopics<'static> { name, partitions }
+    OffsetFetchResponseTopics<'static> { name, topic_id, partitions }
     OffsetFetchResponsePartitions<'static> {
         partition_index, committed_offset, committed_leader_epoch, metadata, error_code
     }
@@ -260,10 +268,10 @@ sample_structs! { offset_for_leader_epoch:
 
 sample_structs! { produce:
     ProduceRequest<'static> { transactional_id, acks, timeout_ms, topic_data }
-    TopicProduceData<'static> { name, partition_data }
+    TopicProduceData<'static> { name, topic_id, partition_data }
     PartitionProduceData<'static> { index, records }
     ProduceResponse<'static> { responses, throttle_time_ms, node_endpoints }
-    TopicProduceResponse<'static> { name, partition_responses }
+    TopicProduceResponse<'static> { name, topic_id, partition_responses }
     PartitionProduceResponse<'static> {
         index, error_code, base_offset, log_append_time_ms, log_start_offset, record_errors, error_message,
         current_leader
