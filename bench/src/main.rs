@@ -23,6 +23,7 @@ mod machine;
 mod process;
 mod report;
 mod scenarios;
+mod scrape;
 mod stats;
 mod syscalls;
 
