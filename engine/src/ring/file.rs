@@ -156,10 +156,9 @@ impl Ring {
         if spans.len() > WRITE_SPANS_MAX {
             return Err(invalid(format!("{} buffers in one write, at most {WRITE_SPANS_MAX}", spans.len())));
         }
-        let vectors = spans.iter().map(|span| libc::iovec {
-            iov_base: span.address().cast_mut().cast(),
-            iov_len: span.byte_len(),
-        });
+        let vectors = spans
+            .iter()
+            .map(|span| libc::iovec { iov_base: span.address().cast_mut().cast(), iov_len: span.byte_len() });
         let held = Gather { file: file.clone(), vectors: vectors.collect(), bufs: spans };
         whole(Op::submit(&self.shared, Kind::Disk, held, |held| gather_entry(held, position)).await.result, want)
     }
