@@ -22,6 +22,7 @@ mod machine;
 mod process;
 mod report;
 mod scenarios;
+mod scrape;
 mod stats;
 mod syscalls;
 

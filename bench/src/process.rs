@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::clock::Stopwatch;
 use crate::failure::Failure;
+use crate::scrape::Moved;
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 const STOPPED_WITHIN: Duration = Duration::from_secs(60);
@@ -37,6 +38,8 @@ pub struct Broker {
     trace_path: PathBuf,
     /// Where Kafka clients connect.
     pub kafka: SocketAddr,
+    /// Where it tells its figures; nothing if it does not.
+    metrics: Option<SocketAddr>,
     /// From before the process was made.
     pub since_spawn: Stopwatch,
     /// Time from the spawn to the `ready` line.
@@ -60,11 +63,11 @@ impl Broker {
         let mut child =
             command.spawn().map_err(Failure::machine(format!("starting {}", options.ringmain.display())))?;
         let lines = forward_lines(child.stdout.take().expect("standard output is piped"));
-        match ready_address(&lines, since_spawn) {
-            Ok(kafka) => {
+        match ready_addresses(&lines, since_spawn) {
+            Ok((kafka, metrics)) => {
                 let ready_ms = since_spawn.ms();
                 let trace_path = options.trace_path.clone();
-                Ok(Broker { child, lines, trace_path, kafka, since_spawn, ready_ms })
+                Ok(Broker { child, lines, trace_path, kafka, metrics, since_spawn, ready_ms })
             }
             Err(reason) => {
                 let _ = child.kill();
@@ -118,6 +121,11 @@ impl Broker {
         let io = fs::read_to_string(&path).map_err(Failure::machine(path))?;
         let bytes = io.lines().find_map(|line| line.strip_prefix("write_bytes: ")?.trim().parse().ok());
         bytes.ok_or_else(|| broken("has an unreadable /proc/PID/io".to_owned(), &self.trace_path))
+    }
+
+    /// What it has received and copied so far; nothing if it does not tell.
+    pub fn moved(&self) -> Option<Moved> {
+        self.metrics.and_then(Moved::of)
     }
 
     /// Segment files that the process has open.
@@ -196,12 +204,12 @@ fn forward_lines(stdout: impl Read + Send + 'static) -> Receiver<String> {
     receiver
 }
 
-fn ready_address(lines: &Receiver<String>, since_spawn: Stopwatch) -> Result<SocketAddr, String> {
+fn ready_addresses(lines: &Receiver<String>, since_spawn: Stopwatch) -> Result<Addresses, String> {
     loop {
         match lines.recv_timeout(READY_WITHIN.saturating_sub(since_spawn.elapsed())) {
             Ok(line) => {
-                if let Some(address) = parse_ready(&line) {
-                    return Ok(address);
+                if let Some(addresses) = parse_ready(&line) {
+                    return Ok(addresses);
                 }
             }
             Err(RecvTimeoutError::Timeout) => return Err(format!("was not ready within {READY_WITHIN:?}")),
@@ -210,10 +218,14 @@ fn ready_address(lines: &Receiver<String>, since_spawn: Stopwatch) -> Result<Soc
     }
 }
 
-/// `ready kafka=127.0.0.1:9092 shards=2 in_ms=37`
-fn parse_ready(line: &str) -> Option<SocketAddr> {
+/// For Kafka clients, and for figures.
+type Addresses = (SocketAddr, Option<SocketAddr>);
+
+/// `ready kafka=127.0.0.1:9092 shards=2 in_ms=37 metrics=127.0.0.1:9644`
+fn parse_ready(line: &str) -> Option<Addresses> {
     let fields = line.strip_prefix("ready ")?;
-    fields.split_whitespace().find_map(|field| field.strip_prefix("kafka="))?.parse().ok()
+    let address = |name| fields.split_whitespace().find_map(|field| field.strip_prefix(name))?.parse().ok();
+    Some((address("kafka=")?, address("metrics=")))
 }
 
 fn broken(reason: String, trace_path: &Path) -> Failure {
@@ -250,8 +262,10 @@ mod tests {
 
     #[test]
     fn a_ready_line_gives_the_address_and_other_lines_do_not() {
-        let address = parse_ready("ready kafka=127.0.0.1:9092 shards=2 in_ms=37");
-        assert_eq!(address, Some("127.0.0.1:9092".parse().expect("an address")));
+        let address = |text: &str| text.parse::<SocketAddr>().expect("an address");
+        let found = parse_ready("ready kafka=127.0.0.1:9092 shards=2 in_ms=37 metrics=127.0.0.1:9644");
+        assert_eq!(found, Some((address("127.0.0.1:9092"), Some(address("127.0.0.1:9644")))));
+        assert_eq!(parse_ready("ready kafka=127.0.0.1:9092 shards=2"), Some((address("127.0.0.1:9092"), None)));
         assert_eq!(parse_ready("features in use: ..."), None);
         assert_eq!(parse_ready("ready shards=2"), None);
     }

@@ -89,6 +89,9 @@ pub struct Cost {
     /// System calls of the broker for each of them; none where the kernel does not say.
     #[serde(default)]
     pub syscalls_per_request: Option<f64>,
+    /// How often the broker has copied each byte that it received; none where it does not say.
+    #[serde(default)]
+    pub copies_per_byte: Option<f64>,
 }
 
 impl Cost {
@@ -101,6 +104,7 @@ impl Cost {
         self.device = self.device.plus(other.device);
         self.requests += other.requests;
         self.syscalls_per_request = other.syscalls_per_request.or(self.syscalls_per_request);
+        self.copies_per_byte = other.copies_per_byte.or(self.copies_per_byte);
     }
 }
 
@@ -210,6 +214,7 @@ impl Report {
             "syscalls/request",
             "disk writes/request",
             "syncs/request",
+            "copies/byte",
         ];
         let mut cells = vec![header(&titles)];
         for cost in &self.costs {
@@ -232,6 +237,7 @@ impl Report {
                 cost.syscalls_per_request.map_or("-".to_owned(), number),
                 per_request(writes as f64),
                 per_request(syncs as f64),
+                cost.copies_per_byte.map_or("-".to_owned(), number),
             ]);
         }
         cells

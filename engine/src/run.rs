@@ -130,9 +130,14 @@ pub struct GroupTimes {
     pub durable: Instant,
 }
 
+/// An append copies a batch into the log's tail and into the write group.
+const APPEND_COPIES: u64 = 2;
+
 /// Counters of what went to the device.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct EngineStats {
+    /// Of batches, into the tails of logs and into write groups.
+    pub copied_bytes: u64,
     pub groups_written: u64,
     pub group_bytes: u64,
     pub segment_writes: u64,
@@ -263,6 +268,9 @@ impl Engine {
     /// Appends one checked batch. Never waits; the append is durable when its group is.
     pub fn append(&self, id: LogId, batch: &Checked<'_>, epoch: LeaderEpoch) -> Result<Appended, AppendError> {
         let appended = self.inner.store.borrow_mut().append(id, batch, epoch, self.inner.now_ms())?;
+        if !appended.is_duplicate {
+            self.inner.count(|stats| stats.copied_bytes += APPEND_COPIES * batch.info.length as u64);
+        }
         self.inner.work.notify_one();
         self.inner.note_call();
         Ok(appended)

@@ -158,10 +158,12 @@ impl<'a> TestBed<'a> {
     /// Runs the load generator to its end and counts what that cost, under the name `case`.
     pub fn load(&mut self, broker: &Broker, case: &str, arguments: &[&str]) -> Result<Load, Failure> {
         let (watch, cpu_before_s, device_before) = (Stopwatch::start(), broker.cpu_seconds()?, self.device.counts());
+        let moved_before = broker.moved();
         let mut running = self.start_load("main", broker, arguments)?;
         let syscalls_per_s = syscalls_per_s(broker, &mut running);
         let load = running.finish()?;
         let requests_per_s = load.requests_per_s();
+        let moved = broker.moved().zip(moved_before);
         let cost = Cost {
             case: case.to_owned(),
             wall_s: watch.seconds(),
@@ -170,6 +172,7 @@ impl<'a> TestBed<'a> {
             broker_resident_mib: broker.resident_mib()?,
             device: self.device.counts().since(device_before),
             requests: load.requests(),
+            copies_per_byte: moved.and_then(|(now, then)| now.copies_per_byte_since(then)),
             syscalls_per_request: syscalls_per_s.filter(|_| requests_per_s > 0.0).map(|rate| rate / requests_per_s),
         };
         match self.costs.iter_mut().find(|found| found.case == case) {

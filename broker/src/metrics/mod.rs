@@ -69,6 +69,8 @@ pub struct Metrics {
     pub connections_expired: Counter,
     pub requests: Counter,
     pub request_bytes: Counter,
+    /// Bytes copied out of receive buffers. What a frame's rest is received into is its own memory.
+    pub receive_copied_bytes: Counter,
     pub response_bytes: Counter,
     pub sends: Counter,
     pub mesh_calls: Counter,

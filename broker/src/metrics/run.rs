@@ -32,7 +32,7 @@ pub async fn take(ctx: &Rc<Context>) -> Snapshot {
 
 fn counters(ctx: &Context) -> Vec<Figure> {
     let (metrics, engine) = (&ctx.metrics, ctx.engine.stats());
-    let figures: [(&str, &str, u64); 26] = [
+    let figures: [(&str, &str, u64); 27] = [
         ("connections_accepted", "Connections that were accepted", metrics.connections_accepted.get()),
         (
             "connections_refused",
@@ -48,6 +48,11 @@ fn counters(ctx: &Context) -> Vec<Figure> {
         ("connections_expired", "Connections closed because a deadline passed", metrics.connections_expired.get()),
         ("requests", "Requests that were received", metrics.requests.get()),
         ("request_bytes", "Bytes received from clients", metrics.request_bytes.get()),
+        (
+            "copied_bytes",
+            "Bytes copied in memory: from receive buffers, into the tails of logs, into write groups",
+            metrics.receive_copied_bytes.get() + engine.copied_bytes,
+        ),
         ("response_bytes", "Bytes sent to clients", metrics.response_bytes.get()),
         ("sends", "Sends of one or more answers", metrics.sends.get()),
         ("throttled", "Requests whose clients were throttled by a quota", metrics.throttled.get()),

@@ -167,6 +167,7 @@ impl Connection {
     fn split(&self, chunk: RecvChunk, arrived: Instant) -> Result<(Bytes, Option<Partial>), End> {
         self.entry.active_at.set(arrived);
         self.ctx.metrics.request_bytes.add(chunk.len());
+        self.ctx.metrics.receive_copied_bytes.add(chunk.len());
         let (end, rest) = frame::scan(&chunk, self.request_bytes_max())?;
         let partial = match rest {
             Rest::Nothing => None,
