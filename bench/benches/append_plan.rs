@@ -31,7 +31,7 @@ impl Steady {
         while let Some(write) = self.log.next_write(SEGMENT_WRITE_BYTES_MIN as u64) {
             match write {
                 FileWrite::Blocks(write) => {
-                    self.log.on_blocks_written(write.segment, write.position, write.span.len() as u64);
+                    self.log.on_blocks_written(write.segment, write.position, write.bytes());
                 }
                 FileWrite::Seal(write) => self.log.on_sealed(write.segment),
             }

@@ -217,6 +217,10 @@ const _: () = assert!(
 );
 const _: () = assert!(CHUNK_BYTES_MIN.is_multiple_of(BLOCK_BYTES) && CHUNK_BYTES_MAX.is_multiple_of(BLOCK_BYTES));
 const _: () = assert!(SEGMENT_WRITE_BYTES_MIN <= SEGMENT_WRITE_BYTES_MAX && SEGMENT_WRITE_BYTES_MAX <= CHUNK_BYTES_MAX);
+const _: () = assert!(
+    SEGMENT_WRITE_BYTES_MAX / BLOCK_BYTES <= crate::ring::limits::WRITE_SPANS_MAX,
+    "a write of the smallest pieces is still one operation"
+);
 const _: () =
     assert!(UNFLUSHED_BYTES_MAX * 2 <= JOURNAL_BYTES_DEFAULT, "checkpointing keeps ahead of the journal's bound");
 const _: () = assert!(SEGMENT_BYTES_DEFAULT <= SEGMENT_BYTES_MAX);

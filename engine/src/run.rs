@@ -492,7 +492,7 @@ async fn carry_out(inner: &Rc<Inner>, effect: Effect) -> io::Result<()> {
             inner.store.borrow_mut().on_journal_file_ready(request);
         }
         Effect::WriteBlocks { log, write } => {
-            let (segment, position, len) = (write.segment, write.position, write.span.len() as u64);
+            let (segment, position, len) = (write.segment, write.position, write.bytes());
             if let Err(error) = inner.segments.write_blocks(log, write.clone()).await {
                 return inner.give_back(error, Effect::WriteBlocks { log, write });
             }

@@ -163,9 +163,8 @@ impl SegmentShelf {
     /// Writes whole blocks. They are durable after the next `sync`.
     pub async fn write_blocks(&self, log: LogId, write: BlockWrite) -> io::Result<()> {
         let open = self.file_to_write((log, SegmentName::appended(write.segment))).await?;
-        let end = write.position + write.span.len() as u64;
-        self.reserve(&open, end).await?;
-        self.ring.write_all_at(&open.file, write.span, write.position).await.0
+        self.reserve(&open, write.position + write.bytes()).await?;
+        self.ring.write_spans_at(&open.file, write.spans, write.position).await
     }
 
     /// Reserves extents ahead of a growing segment: writes within the file's size need no change of it and run side by side.

@@ -53,12 +53,20 @@ impl TailChunk {
     }
 }
 
-/// Whole blocks that may go to the segment file.
+/// Whole blocks that may go to the segment file in one write: back to back there, in one piece for each chunk here.
 #[derive(Debug, Clone)]
 pub struct BlockWrite {
     pub segment: Offset,
     pub position: u64,
-    pub span: Span,
+    /// At least one; each starts and ends at blocks.
+    pub spans: Vec<Span>,
+}
+
+impl BlockWrite {
+    /// Bytes of all pieces.
+    pub fn bytes(&self) -> u64 {
+        self.spans.iter().map(|span| span.len() as u64).sum()
+    }
 }
 
 /// The chunks of one log, oldest first. Only the last may have a writer.
@@ -195,8 +203,8 @@ impl Tail {
         })
     }
 
-    /// The next run of whole blocks that is not on its way to the file yet, if it has at least `bytes_min`, or is all that
-    /// a finished chunk will ever have.
+    /// The next run of whole blocks that is not on its way to the file yet, if it has at least `bytes_min`, or is all that its
+    /// segment will ever have.
     pub fn next_write(&mut self, bytes_min: u64) -> Option<BlockWrite> {
         while self
             .chunks
@@ -205,15 +213,24 @@ impl Tail {
         {
             self.handed_out += 1;
         }
-        let chunk = self.chunks.get_mut(self.handed_out)?;
-        let ready = block_start(chunk.end) - chunk.written;
-        if ready == 0 || (chunk.writer.is_some() && ready < bytes_min) {
+        let (segment, position) = self.chunks.get(self.handed_out).map(|first| (first.segment, first.written))?;
+        let run = self.chunks.range(self.handed_out..).take_while(|chunk| chunk.segment == segment);
+        let ready: u64 = run.map(|chunk| block_start(chunk.end) - chunk.written).sum();
+        let grows = self.chunks.back().is_some_and(|last| last.segment == segment && last.writer.is_some());
+        if ready == 0 || (grows && ready < bytes_min) {
             return None;
         }
-        let to = chunk.written + ready.min(SEGMENT_WRITE_BYTES_MAX as u64);
-        let write = BlockWrite { segment: chunk.segment, position: chunk.written, span: chunk.span(chunk.written, to) };
-        chunk.written = to;
-        Some(write)
+        let mut left = ready.min(SEGMENT_WRITE_BYTES_MAX as u64);
+        let mut spans = Vec::new();
+        for chunk in self.chunks.range_mut(self.handed_out..) {
+            let to = block_start(chunk.end).min(chunk.written + left);
+            if left > 0 && to > chunk.written {
+                spans.push(chunk.span(chunk.written, to));
+                left -= to - chunk.written;
+                chunk.written = to;
+            }
+        }
+        Some(BlockWrite { segment, position, spans })
     }
 
     /// Bytes in whole blocks that are not on their way to the file.
@@ -223,10 +240,16 @@ impl Tail {
 
     /// A write has arrived. A log has one under way at a time, so they arrive in order.
     pub fn on_written(&mut self, segment: Offset, position: u64, len: u64) {
-        let mut chunks = self.chunks.range_mut(self.handed_out.saturating_sub(1)..);
-        let chunk = chunks
-            .find(|chunk| chunk.segment == segment && chunk.flushed == position && chunk.written == position + len);
-        chunk.expect("the chunk stays until its blocks have arrived").flushed = position + len;
+        let (mut reached, end) = (position, position + len);
+        // A chunk's blocks begin where those of the one before it end, so both grow from chunk to chunk.
+        let first = self.chunks.partition_point(|chunk| (chunk.segment, chunk.flushed) < (segment, position));
+        for chunk in self.chunks.range_mut(first..).take_while(|chunk| chunk.segment == segment) {
+            if chunk.flushed == reached {
+                chunk.flushed = chunk.written.min(end);
+                reached = chunk.flushed;
+            }
+        }
+        assert_eq!(reached, end, "the chunks stay until their blocks have arrived");
     }
 
     /// The bytes of the partly filled block at the end of `segment`, which ends at `end`.

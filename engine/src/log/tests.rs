@@ -59,9 +59,11 @@ impl Written {
             match write {
                 FileWrite::Blocks(write) => {
                     assert_eq!(write.position, self.file.len() as u64, "each block is written once, in order");
-                    assert!(write.span.len().is_multiple_of(BLOCK_BYTES) && !write.span.is_empty());
-                    self.file.extend_from_slice(&write.span);
-                    self.log.on_blocks_written(write.segment, write.position, write.span.len() as u64);
+                    for span in &write.spans {
+                        assert!(span.len().is_multiple_of(BLOCK_BYTES) && !span.is_empty());
+                        self.file.extend_from_slice(span);
+                    }
+                    self.log.on_blocks_written(write.segment, write.position, write.bytes());
                 }
                 FileWrite::Seal(write) => {
                     assert_eq!(write.position, self.file.len() as u64);
@@ -158,14 +160,24 @@ fn each_block_is_written_once_and_the_rest_is_the_partial_block() {
 }
 
 #[test]
-fn a_log_waits_for_enough_blocks_but_not_for_a_finished_chunk() {
+fn a_log_waits_for_enough_blocks_and_writes_those_of_several_chunks_at_once() {
     let mut written = Written::new(1 << 30);
     written.append(12_000, 1);
     assert_eq!(written.write(BLOCK * 3), 0, "two whole blocks are too few");
     (0..2).for_each(|_| written.append(3000, 1));
     const { assert!(18_000 > CHUNK_BYTES_MIN, "the last batch opens a chunk of its own") };
-    assert_eq!(written.write(BLOCK * 100), 1, "the first chunk will never have more");
-    assert_eq!(written.file.len() as u64, BLOCK * 3);
+    assert_eq!(written.write(BLOCK * 5), 0, "four whole blocks are too few, although one chunk will never have more");
+    assert_eq!(written.write(BLOCK * 4), 1, "both chunks go in one write");
+    assert_eq!(written.file, written.all[..4 * BLOCK_BYTES]);
+    assert_eq!(written.log.unwritten_bytes(), 0);
+}
+
+#[test]
+fn a_sealed_segment_goes_to_its_file_however_little_is_left_of_it() {
+    let mut written = Written::new(10_000);
+    (0..11).for_each(|_| written.append(1000, 1));
+    assert_eq!(written.write(BLOCK * 100), 2, "its blocks, and its end");
+    assert_eq!(written.file, written.all[..10_000]);
 }
 
 #[test]
@@ -322,7 +334,7 @@ fn the_index_of_a_closed_segment_leaves_memory_with_its_bytes() {
     (0..11).for_each(|_| written.append(1000, 1));
     assert!(written.log.segments()[0].index.is_some());
     let Some(FileWrite::Blocks(write)) = written.log.next_write(1) else { panic!("blocks come first") };
-    written.log.on_blocks_written(write.segment, write.position, write.span.len() as u64);
+    written.log.on_blocks_written(write.segment, write.position, write.bytes());
     let Some(FileWrite::Seal(seal)) = written.log.next_write(1) else { panic!("then the end") };
     written.log.on_sealed(seal.segment);
     let index = seal.index.expect("a sealed segment has one");

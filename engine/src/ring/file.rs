@@ -13,11 +13,11 @@ use io_uring::types::{Fd, FsyncFlags};
 
 use super::Ring;
 use super::buf::IoBuf;
-use super::limits::DISK_BYTES_MAX;
+use super::limits::{DISK_BYTES_MAX, WRITE_SPANS_MAX};
 use super::op::{Finished, Op};
 use super::shared::{Shared, UNWATCHED};
 use super::slab::{Held, Kind};
-use crate::memory::AlignedBuf;
+use crate::memory::{AlignedBuf, Span};
 
 /// Reads shorter than this granularity end a file opened for direct I/O: every logical block size is a multiple of it.
 const SECTOR_BYTES: usize = 512;
@@ -53,6 +53,15 @@ struct Transfer<B> {
 }
 
 impl<B: IoBuf> Held for Transfer<B> {}
+
+/// A write in flight of what lies in several places. The vectors point at the bufs' bytes.
+struct Gather {
+    file: DirectFile,
+    bufs: Vec<Span>,
+    vectors: Vec<libc::iovec>,
+}
+
+impl Held for Gather {}
 
 /// A read in flight. `filled` bytes are already there.
 struct Fill {
@@ -137,6 +146,21 @@ impl Ring {
         let finished = Op::submit(&self.shared, Kind::Disk, held, |held| write_entry(held, position, 0)).await;
         let want = finished.held.buf.byte_len();
         (whole(finished.result, want), finished.held.buf)
+    }
+
+    /// Writes all of `spans` from `position` on, back to back, in one operation. Else as [`Ring::write_all_at`]; for direct I/O each of
+    /// them is aligned.
+    pub async fn write_spans_at(&self, file: &DirectFile, spans: Vec<Span>, position: u64) -> io::Result<()> {
+        let want = spans.iter().map(|span| span.len()).sum();
+        check_bytes(want)?;
+        if spans.len() > WRITE_SPANS_MAX {
+            return Err(invalid(format!("{} buffers in one write, at most {WRITE_SPANS_MAX}", spans.len())));
+        }
+        let vectors = spans
+            .iter()
+            .map(|span| libc::iovec { iov_base: span.address().cast_mut().cast(), iov_len: span.byte_len() });
+        let held = Gather { file: file.clone(), vectors: vectors.collect(), bufs: spans };
+        whole(Op::submit(&self.shared, Kind::Disk, held, |held| gather_entry(held, position)).await.result, want)
     }
 
     /// Writes all of `buf` at `position` and makes it durable. The file must be open for direct I/O if the buffer is to bypass
@@ -274,6 +298,11 @@ fn truncate_here(file: &DirectFile, len: i64) -> io::Result<()> {
 fn write_entry<B: IoBuf>(held: &mut Transfer<B>, position: u64, rw_flags: i32) -> io_uring::squeue::Entry {
     let len = held.buf.byte_len() as u32;
     opcode::Write::new(held.file.fd(), held.buf.address(), len).offset(position).rw_flags(rw_flags).build()
+}
+
+fn gather_entry(held: &mut Gather, position: u64) -> io_uring::squeue::Entry {
+    assert_eq!(held.bufs.len(), held.vectors.len());
+    opcode::Writev::new(held.file.fd(), held.vectors.as_ptr(), held.vectors.len() as u32).offset(position).build()
 }
 
 fn read_entry(held: &mut Fill, position: u64, len: usize) -> io_uring::squeue::Entry {

@@ -28,6 +28,9 @@ pub const SEND_BYTES_MAX: usize = 1 << 30;
 /// Bytes of one disk operation, for the same reason, in whole blocks.
 pub const DISK_BYTES_MAX: usize = 1 << 30;
 
+/// Buffers of one write; the kernel takes no more.
+pub const WRITE_SPANS_MAX: usize = 1024;
+
 /// Most buffers of the receive ring; the kernel's own limit.
 pub const RECV_BUFFERS_MAX: u16 = 1 << 15;
 

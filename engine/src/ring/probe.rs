@@ -26,8 +26,9 @@ const MEMLOCK_BYTES_MIN: u64 = 512 << 10;
 const PROBE_ENTRIES: u32 = 8;
 
 /// What the ring calls and cannot do without.
-const OPCODES: [(u8, &str); 16] = [
+const OPCODES: [(u8, &str); 17] = [
     (opcode::Write::CODE, "write"),
+    (opcode::Writev::CODE, "writev"),
     (opcode::Read::CODE, "read"),
     (opcode::Fsync::CODE, "fsync"),
     (opcode::Fallocate::CODE, "fallocate"),

@@ -13,6 +13,7 @@ mod cold_read;
 mod compaction;
 mod continuity;
 mod damage;
+mod eviction;
 mod groups;
 mod index_cache;
 mod indexes;
@@ -51,6 +52,7 @@ use checkpointing::Checkpointing;
 pub use cold_read::{ColdRead, Wanted};
 use compaction::Compacting;
 pub use damage::ToldDamage;
+use eviction::Eviction;
 pub use groups::GroupWrite;
 use groups::Groups;
 use index_cache::IndexCache;
@@ -68,9 +70,6 @@ pub use store_limits::StoreLimits;
 
 /// A closing mark is written after this long without another group.
 const IDLE_MARK_DELAY_MS: u64 = 100;
-
-/// Logs looked at for memory to free in one go.
-const EVICT_LOGS_MAX: usize = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Appended {
@@ -159,12 +158,14 @@ struct Slot {
     log: Log,
     /// It stands in the queue of logs that may have something to write.
     queued: bool,
+    /// It stands in the queue of logs that may have memory to give up.
+    may_evict: bool,
     idleness: Idleness,
 }
 
 impl Slot {
     fn new(log: Log) -> Self {
-        Self { log, queued: false, idleness: Idleness::default() }
+        Self { log, queued: false, may_evict: false, idleness: Idleness::default() }
     }
 }
 
@@ -184,7 +185,7 @@ pub struct Store {
     /// Appended and not yet in a segment file.
     unflushed_bytes: u64,
     memory_bytes: usize,
-    evict_after: Option<LogId>,
+    eviction: Eviction,
     /// Memory that counts no more and is given back bit by bit.
     leaving: Leaving,
     resting: Resting,
@@ -232,7 +233,7 @@ impl Store {
             writes_in_flight: 0,
             unflushed_bytes,
             memory_bytes,
-            evict_after: None,
+            eviction: Eviction::default(),
             leaving: Leaving::default(),
             resting: Resting::new(limits.rest_after_ms),
             journalled_bytes: 0,
@@ -430,7 +431,12 @@ impl Store {
         self.resting.on_append(id, &mut slot.idleness, now_ms);
         let unix_ms = self.producers.unix_ms(now_ms);
         let appended = slot.log.append(&self.pool, batch, epoch, group, unix_ms);
-        self.memory_bytes += slot.log.memory_bytes() - memory_before;
+        let memory_added = slot.log.memory_bytes() - memory_before;
+        if memory_added > 0 {
+            // The chunk before the new one is not appended to any more.
+            self.eviction.on_chance(id, &mut slot.may_evict);
+        }
+        self.memory_bytes += memory_added;
         self.producers.count += slot.log.producers().len() - producers_before;
         let last_offset = Offset(appended.next_offset.0 - 1);
         let fields = FrameFields {
@@ -520,24 +526,6 @@ impl Store {
         });
     }
 
-    /// Frees tail memory over the budget, log after log, oldest chunk first, as far as the files have it.
-    fn evict(&mut self) {
-        let mut looked_at = 0;
-        while self.memory_bytes > self.limits.memory_bytes_max && looked_at < EVICT_LOGS_MAX {
-            looked_at += 1;
-            let from = self.evict_after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
-            let Some((id, slot)) = self.logs.range_mut((from, std::ops::Bound::Unbounded)).next() else {
-                self.evict_after = None;
-                continue;
-            };
-            self.evict_after = Some(*id);
-            if let Some(freed) = slot.log.evict_oldest() {
-                self.memory_bytes -= freed;
-                looked_at = 0;
-            }
-        }
-    }
-
     pub fn on_group_written(&mut self, seq: GroupSeq, effects: &mut Vec<Effect>) -> Durable {
         let mut durable = Durable { group: self.groups.durable_seq(), ends: Vec::new() };
         if self.failure.is_some() {
@@ -584,6 +572,7 @@ impl Store {
 
     fn on_file_written(&mut self, id: LogId, segment: Offset) {
         let slot = self.logs.get_mut(&id).expect("the caller found it");
+        self.eviction.on_chance(id, &mut slot.may_evict);
         self.checkpointing.on_file_written(&slot.log, segment);
         let hurried = self.checkpointing.waits_for(id)
             || slot.log.awaits_seal()

@@ -37,7 +37,11 @@ impl Store {
         slot.log.limit_chunks(chunk_bytes_max);
         self.resting.on_append(fields.log, &mut slot.idleness, 0);
         slot.log.replay(&self.pool, &batch, fields.base_offset, fields.leader_epoch);
-        self.memory_bytes += slot.log.memory_bytes() - memory_before;
+        let memory_added = slot.log.memory_bytes() - memory_before;
+        if memory_added > 0 {
+            self.eviction.on_chance(fields.log, &mut slot.may_evict);
+        }
+        self.memory_bytes += memory_added;
         self.producers.count += slot.log.producers().len() - producers_before;
         self.unflushed_bytes += payload.len() as u64;
         self.journalled_bytes += payload.len() as u64;

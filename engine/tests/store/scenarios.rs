@@ -1,6 +1,7 @@
 //! What went wrong once, each on its own. The simulation found most of these, or would have.
 
 mod checkpoints;
+mod eviction;
 mod producers;
 
 use batch::{BatchBuilder, Compression, LeaderEpoch};

@@ -5,7 +5,8 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
 use super::{disk_directory, on_shard, small, until};
-use crate::memory::AlignedBuf;
+use crate::memory::{AlignedBuf, Chunk};
+use crate::ring::limits::WRITE_SPANS_MAX;
 use crate::ring::{DirectFile, Ring, SyncMethod, spawn};
 
 const BLOCK: usize = 4096;
@@ -182,5 +183,28 @@ fn a_file_is_closed_when_its_last_handle_is_gone() {
         assert!(std::fs::read_link(&link).is_ok_and(|target| target == path));
         drop(other);
         until(&ring, || std::fs::read_link(&link).map_or(true, |target| target != path)).await;
+    });
+}
+
+#[test]
+fn what_lies_in_several_places_is_written_back_to_back() {
+    let directory = disk_directory();
+    let path = directory.path().join("data");
+    on_shard(small(), move |ring| async move {
+        let file = create_direct(&ring, &path).await;
+        let whole = |byte, blocks| {
+            let buf = block_of(byte, blocks);
+            let len = buf.len();
+            Chunk::sealed(buf).slice(0..len).expect("all of it")
+        };
+        let spans = vec![whole(1, 1), whole(2, 3), whole(3, 2)];
+        ring.write_spans_at(&file, spans, BLOCK as u64).await.expect("the write is whole");
+        let (read, buf) = ring.read_exact_at(&file, block_of(9, 7), 0, 7 * BLOCK).await;
+        assert_eq!(read.expect("the read works"), 7 * BLOCK);
+        let blocks: Vec<u8> = buf.chunks(BLOCK).map(|block| block[BLOCK - 1]).collect();
+        assert_eq!(blocks, [0, 1, 2, 2, 2, 3, 3]);
+        let too_many = vec![whole(1, 1); WRITE_SPANS_MAX + 1];
+        let error = ring.write_spans_at(&file, too_many, 0).await.expect_err("the kernel takes no more");
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     });
 }

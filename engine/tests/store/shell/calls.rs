@@ -75,7 +75,7 @@ impl Shell {
             Effect::PrepareJournalFile(request) => (self.prepare(request), Report::FileReady(request)),
             Effect::WriteBlocks { log, write } => {
                 let name = Name::Segment(log, SegmentName::appended(write.segment));
-                let bytes = write.span.to_vec();
+                let bytes: Vec<u8> = write.spans.iter().flat_map(|span| span.iter().copied()).collect();
                 assert!(bytes.len().is_multiple_of(BLOCK_BYTES) && write.position.is_multiple_of(BLOCK_BYTES as u64));
                 let len = bytes.len() as u64;
                 let calls = vec![Call::OpenSegment(name), Call::Write { name, position: write.position, bytes }];
