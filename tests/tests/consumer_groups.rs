@@ -3,14 +3,13 @@
 use kafka_protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
 use kafka_protocol::messages::{GroupId, OffsetFetchRequest};
 use kafka_protocol::protocol::StrBytes;
-use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tests::calls::{partition, topic_name};
 use tests::group_member::{Member, Membership, Protocol, wait_for_records, wait_for_shares};
 use tests::jobs::Job;
 use tests::kafka::Client;
-use tests::real_clients::{RealClient, assert_success, has_kcat, kcat, python, run_with_input};
+use tests::real_clients::{RealClient, assert_success, has_kcat, kcat, run_with_input};
 use tests::records;
 use tests::server::{Options, Server};
 
@@ -162,28 +161,5 @@ fn kcat_consumes_in_a_group_and_reads_the_offsets_topic() {
     let offset_key = group_key + 2 + "lines".len() + 4;
     for key in [group_key, offset_key] {
         assert!(sizes.lines().any(|line| line.starts_with(&format!("{key} "))), "no key of {key} bytes:\n{sizes}");
-    }
-}
-
-#[test]
-fn when_one_joins_fifty_cooperative_members_only_the_partitions_that_move_stand_still() {
-    const PARTITIONS: i32 = 100;
-    let server = Server::start(Options::named("fifty-members"));
-    for protocol in ["classic", "consumer"] {
-        Client::connect(server.address()).create_topic(protocol, PARTITIONS, &[]);
-        let order = json!({
-            "bootstrap": server.bootstrap(), "group": protocol, "topic": protocol, "partitions": PARTITIONS, "members": 50,
-            "protocol": protocol,
-        });
-        let output = run_with_input(&mut python("cooperative.py"), order.to_string().as_bytes());
-        assert_success("confluent-kafka", &output);
-        let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-        println!("{protocol}: {told}");
-        let number = |field: &str| told[field].as_i64().expect("a number");
-        // The new member's share is one partition, or two.
-        assert!((1..=2).contains(&number("moved")), "{protocol}: {told}");
-        assert_eq!(number("kept"), i64::from(PARTITIONS) - number("moved"), "{protocol}: {told}");
-        // A record comes each 100 ms. A rebalance in which all stop takes as long as a heartbeat's interval, three seconds.
-        assert!(number("longest_ms") < 2_000, "{protocol}: {told}");
     }
 }
