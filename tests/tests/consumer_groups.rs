@@ -97,37 +97,55 @@ fn every_client_consumes_in_a_group_and_goes_on_where_it_was_after_the_broker_wa
     let mut server = Server::start(Options::named("group-clients"));
     let clients = RealClient::all().into_iter().filter(|&client| client != RealClient::Kcat);
     let clients: Vec<RealClient> = clients.collect();
-    let mut jobs = BTreeMap::new();
-    for client in clients {
-        let topic = format!("{}-group", client.name());
-        Client::connect(server.address()).create_topic(&topic, 3, &[]);
-        let job = Job::ordinary(topic, "none");
-        RealClient::Confluent.produce(&server.bootstrap(), std::slice::from_ref(&job));
-        let seen = client.consume(&server.bootstrap(), "readers", &job.topic, job.count);
-        job.assert_equal(&seen, client.name());
-        jobs.insert(client, job);
+    let of_each = clients.into_iter().map(|client| (client, Job::ordinary(format!("{}-group", client.name()), "none")));
+    let jobs: BTreeMap<RealClient, Job> = of_each.collect();
+    for job in jobs.values() {
+        Client::connect(server.address()).create_topic(&job.topic, 3, &[]);
     }
+    let bootstrap = server.bootstrap();
+    // Each has groups of its own and mostly waits for them, so all consume at once.
+    at_once(&jobs, |client, job| {
+        RealClient::Confluent.produce(&bootstrap, std::slice::from_ref(job));
+        let seen = client.consume(&bootstrap, &format!("readers-{}", client.name()), &job.topic, job.count);
+        job.assert_equal(&seen, client.name());
+    });
     server.kill_9();
     server.restart();
-    for (client, job) in jobs {
-        let ends: Vec<i64> = {
-            let mut control = Client::connect(server.address());
-            (0..3).map(|index| control.end_offset(partition(&job.topic, index))).collect()
-        };
-        assert_eq!(committed(&server, "readers", &job.topic, 3), ends, "{}", client.name());
+    let bootstrap = server.bootstrap();
+    let mut ends = BTreeMap::new();
+    for (client, job) in &jobs {
+        let mut control = Client::connect(server.address());
+        let of_topic: Vec<i64> = (0..3).map(|index| control.end_offset(partition(&job.topic, index))).collect();
+        let group = format!("readers-{}", client.name());
+        assert_eq!(committed(&server, &group, &job.topic, 3), of_topic, "{}", client.name());
+        ends.insert(*client, of_topic);
+    }
+    at_once(&jobs, |client, job| {
         // Only what is new comes.
-        RealClient::Confluent.produce(&server.bootstrap(), std::slice::from_ref(&job));
-        let seen = client.consume(&server.bootstrap(), "readers", &job.topic, job.count);
+        RealClient::Confluent.produce(&bootstrap, std::slice::from_ref(job));
+        let seen = client.consume(&bootstrap, &format!("readers-{}", client.name()), &job.topic, job.count);
+        let is_new = |partition: i32, offset: i64| offset >= ends[&client][usize::try_from(partition).expect("one")];
         assert!(
-            seen.iter().all(|seen| seen.offset >= ends[usize::try_from(seen.partition).expect("a partition")]),
+            seen.iter().all(|seen| is_new(seen.partition, seen.offset)),
             "{} reads what was committed again",
             client.name()
         );
         assert_eq!(seen.len(), job.count, "{}", client.name());
         // Another group has all of it.
-        let whole = client.consume(&server.bootstrap(), "others", &job.topic, 2 * job.count);
+        let others = format!("others-{}", client.name());
+        let whole = client.consume(&bootstrap, &others, &job.topic, 2 * job.count);
         assert_eq!(whole.len(), 2 * job.count, "{}", client.name());
-    }
+    });
+}
+
+/// Does the same with every client, all at the same time.
+fn at_once(jobs: &BTreeMap<RealClient, Job>, act: impl Fn(RealClient, &Job) + Sync) {
+    std::thread::scope(|scope| {
+        for (&client, job) in jobs {
+            let act = &act;
+            scope.spawn(move || act(client, job));
+        }
+    });
 }
 
 #[test]

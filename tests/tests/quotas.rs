@@ -219,7 +219,7 @@ fn topics_come_and_go_at_the_rate_of_their_client_and_only_newer_clients_are_sen
     let (code, throttled_ms) = create(&mut other, 7, "c", 1);
     assert!(code == THROTTLING_QUOTA_EXCEEDED && throttled_ms > 0, "{code}, {throttled_ms} ms");
     let mut other = Client::connect(server.address());
-    let grow = CreatePartitionsTopic::default().with_name(topic_name("a")).with_count(21);
+    let grow = CreatePartitionsTopic::default().with_name(topic_name("a")).with_count(21).with_assignments(None);
     let request = CreatePartitionsRequest::default().with_topics(vec![grow]).with_timeout_ms(10_000);
     assert_eq!(other.call(3, &request).results[0].error_code, THROTTLING_QUOTA_EXCEEDED);
     let mut other = Client::connect(server.address());

@@ -133,9 +133,6 @@ fn every_offered_version_of_produce_and_fetch_carries_the_same_records() {
             request.topics[0].topic = Default::default();
             request.topics[0].topic_id = id;
         }
-        if version >= 15 {
-            request.replica_id = Default::default();
-        }
         let answer = client.call(version, &request);
         let data = &answer.responses[0].partitions[0];
         assert_eq!((answer.error_code, data.error_code), (0, 0), "Fetch {version}");

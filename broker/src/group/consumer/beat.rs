@@ -25,7 +25,7 @@ impl Coordinator {
             Membership::Consumer(consumer) if beat.is_leaving() => consumer.on_leave(turn, beat),
             Membership::Consumer(consumer) => {
                 let beaten = consumer.on_beat(turn, beat)?;
-                consumer.on_heard(turn, &beaten.member);
+                consumer.on_advanced(turn, &beaten.member);
                 Ok(beaten)
             }
             Membership::Classic(classic) if beat.is_joining() => classic.on_consumer_joining(turn, beat),

@@ -193,6 +193,6 @@ impl Consumer {
             member.sync_ends_ms = Some(ends_ms);
             self.wake_at(ends_ms);
         }
-        self.on_heard(turn, id);
+        self.on_advanced(turn, id);
     }
 }

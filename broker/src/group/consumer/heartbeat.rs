@@ -306,17 +306,23 @@ impl Consumer {
         of_own
     }
 
-    /// A member that is known has been heard of. What it changed is in records; what does not last is changed here.
-    pub(in crate::group) fn on_heard(&mut self, turn: &Turn<'_>, id: &str) {
-        if let Some(member) = self.members.get_mut(id) {
-            let ends_ms = turn.now.mono_ms + member.profile.session_ms(turn.config);
-            member.session_ends_ms = Some(ends_ms);
-            self.wake_at(ends_ms);
-        }
+    /// A member has said all that there is to say, and been brought up to the topics. What it changed is in records; what does not last is
+    /// changed here.
+    pub(in crate::group) fn on_advanced(&mut self, turn: &Turn<'_>, id: &str) {
+        self.on_heard(turn, id);
         // What was found changed is looked at once more when its records are stored.
         if self.has_to_look(turn) && turn.outcome.records.is_empty() {
             self.looked_version = Some(turn.topics_version);
             self.looked_ms = Some(turn.now.mono_ms);
+        }
+    }
+
+    /// A member that is known has been heard of.
+    pub(super) fn on_heard(&mut self, turn: &Turn<'_>, id: &str) {
+        if let Some(member) = self.members.get_mut(id) {
+            let ends_ms = turn.now.mono_ms + member.profile.session_ms(turn.config);
+            member.session_ends_ms = Some(ends_ms);
+            self.wake_at(ends_ms);
         }
     }
 }

@@ -190,3 +190,30 @@ fn a_classic_member_joins_a_group_of_the_consumer_protocol_and_one_that_is_not_u
     let away = Client { owned: Assignment::default(), ..client };
     assert!(world.beaten(away.leaving(-1)).is_ok());
 }
+
+/// A heartbeat of the classic protocol looks at no topics, and passed them as looked at: if it was the first after a topic had grown, nobody
+/// got the new partitions. Found by the lives of `mixed_lives`.
+#[test]
+fn a_topic_that_grows_is_noticed_also_when_a_classic_member_beats_first() {
+    let mut world = world();
+    let [a, b] = world.classic_pair();
+    let mut client = Client::named("new", &["t"]);
+    client.take(&world.beaten(client.joining()).expect("it may join"));
+    let (generation, _) = world.rejoin("a", &a, &[]);
+    world.rejoin("b", &b, &[]);
+    client.take(&world.beaten(client.whole()).expect("a member"));
+    assert_eq!((client.partitions(), world.describe_consumer().state), (vec![4, 5], "Stable"));
+    world.replay_topics(&[MetadataRecord::TopicPartitions { id: TopicId(100), partitions: 9 }]);
+    assert_eq!(world.beat(&a, generation), Ok(GroupAnswer::Beat));
+    client.take(&world.beaten(client.whole()).expect("a member"));
+    assert_eq!(world.beat(&a, generation), Err(GroupFault::RebalanceInProgress));
+    // What others have to give up first comes a round later.
+    for _ in 0..2 {
+        world.rejoin("a", &a, &[]);
+        world.rejoin("b", &b, &[]);
+        client.take(&world.beaten(client.whole()).expect("a member"));
+    }
+    let shares = [world.rejoin("a", &a, &[]).1, world.rejoin("b", &b, &[]).1];
+    assert_eq!(shares, [assignment(&[0, 1, 2]), assignment(&[3, 4, 5])]);
+    assert_eq!((client.partitions(), world.describe_consumer().state), (vec![6, 7, 8], "Stable"));
+}

@@ -144,8 +144,11 @@ impl Life {
     }
 
     fn step(&mut self, number: usize, arrives: bool) {
+        // The id that a coordinator gives is another one each time.
+        self.named += 1;
+        let fresh = self.named.to_string();
         match &mut self.processes[number] {
-            Process::Classic(classic) => classic.step(&mut self.world, &number.to_string(), self.partitions, arrives),
+            Process::Classic(classic) => classic.step(&mut self.world, &fresh, self.partitions, arrives),
             Process::Consumer { client, told, is_member } => {
                 // First it owns what it was told before, then it says so.
                 client.owned = told.take().unwrap_or_else(|| std::mem::take(&mut client.owned));
@@ -277,11 +280,11 @@ impl Life {
 }
 
 impl Classic {
-    fn step(&mut self, world: &mut World, name: &str, partitions: u32, arrives: bool) {
+    fn step(&mut self, world: &mut World, fresh: &str, partitions: u32, arrives: bool) {
         match std::mem::take(&mut self.phase) {
             Phase::Out => {
                 self.owned.clear();
-                let waiter = world.send(classic_join(name, &self.id, &[]));
+                let waiter = world.send(classic_join(fresh, &self.id, &[]));
                 self.phase = Phase::Joining(waiter);
                 self.listen(world, arrives);
             }
