@@ -149,14 +149,15 @@ fn jobs_of(client: RealClient, server: &Server) -> Vec<Job> {
 }
 
 fn assert_all_read(server: &Server, jobs: &[Job], when: &str) {
-    let topics: Vec<&str> = jobs.iter().map(|job| job.topic.as_str()).collect();
     for reader in RealClient::all().into_iter().filter(|client| client.reads()) {
+        let jobs = || jobs.iter().filter(|job| reader.can_read(job));
+        let topics: Vec<&str> = jobs().map(|job| job.topic.as_str()).collect();
         let seen: BTreeMap<String, Vec<Seen>> = reader.read(&server.bootstrap(), &topics);
-        for job in jobs {
+        for job in jobs() {
             let none = Vec::new();
             job.assert_equal(seen.get(&job.topic).unwrap_or(&none), &format!("{} {when}", reader.name()));
         }
-        println!("{} read all {} topics {when}", reader.name(), topics.len());
+        println!("{} read {} topics {when}", reader.name(), topics.len());
     }
 }
 
