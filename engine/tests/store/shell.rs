@@ -75,6 +75,14 @@ pub enum Planted {
     LeaveQuarantine,
     /// What stays of some segments goes with what does not.
     LoseCompactedSegment,
+    /// No damaged file at all lets the shard open.
+    RefuseWhateverIsDamaged,
+    /// What a segment holds in the place of what was written is served.
+    ServeLies,
+    /// Once the disk has lied nothing can be read from it.
+    RefuseEveryRead,
+    /// The scrub sees what was written.
+    BlindScrub,
 }
 
 #[derive(Debug)]

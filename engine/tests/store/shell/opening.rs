@@ -21,6 +21,9 @@ impl Shell {
         pool: &BufPool,
     ) -> Result<Reopened, ReopenError> {
         self.sync_found();
+        if self.planted == Planted::RefuseWhateverIsDamaged && !self.disk.damaged_names().is_empty() {
+            return Err(ReopenError::Misfit("something is damaged".to_owned()));
+        }
         let (saved, older) = self.checkpoints();
         let from = recovery::replay_from(self.shard, saved.as_ref()).replay_from;
         let mut files: Vec<(JournalFileId, AlignedBuf)> = Vec::new();
@@ -115,6 +118,11 @@ impl Shell {
             _ => None,
         };
         self.disk.names().filter_map(seq).collect()
+    }
+
+    /// The highest sequence that the name of a checkpoint bears.
+    pub fn newest_checkpoint_seq(&self) -> Option<u64> {
+        self.checkpoint_seqs().last().copied()
     }
 
     /// Oldest first.

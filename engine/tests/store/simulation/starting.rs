@@ -8,7 +8,7 @@ use engine::store::recovery::Reopened;
 use engine::{GroupSeq, LeaderEpoch, LogId, LogView, Offset, SegmentName};
 
 use super::{SHARD, Simulation, World};
-use crate::disk::{Disk, Name};
+use crate::disk::{Disk, Kind, Name};
 use crate::random::Random;
 use crate::shell::{Planted, Shell};
 
@@ -20,7 +20,9 @@ impl Simulation {
     /// all of the newest again before another was written.
     pub(super) fn damage_checkpoint(&mut self) {
         let mut sound = self.shell.sound_checkpoints();
-        let (Some(newest), true) = (sound.pop(), self.random.one_in(4)) else { return };
+        let has_lied = self.shell.disk.damaged_names().iter().any(|name| name.kind() == Kind::Checkpoint);
+        let rots = self.world.rots && !has_lied;
+        let (Some(newest), true) = (sound.pop(), rots && self.random.one_in(4)) else { return };
         let of = |checkpoint: &Checkpoint| {
             let bits = checkpoint::encode(checkpoint).len() * 8;
             let names = self.shell.sound_files_of(checkpoint.seq);
@@ -47,6 +49,9 @@ impl Simulation {
 
     /// Some indexes rot, or get lost.
     fn damage_indexes(&mut self) {
+        if !self.world.rots {
+            return;
+        }
         let names: Vec<Name> = self.shell.disk.names().filter(|name| matches!(name, Name::Index(..))).collect();
         for name in names {
             let bits = self.shell.disk.read(name).map_or(0, |bytes| bytes.len() * 8);
@@ -74,21 +79,22 @@ impl Simulation {
         self.pieces_resting = 0;
         self.consumers.clear();
         self.compacting = None;
+        self.told_damaged.clear();
         self.effects.clear();
         let abandoned = std::mem::take(&mut self.shell.abandoned);
         let written = self.shell.newest_checkpoint;
         let overflowed = std::mem::take(&mut self.shell.overflowed);
         self.lives_on_one_checkpoint &= written.is_none();
         self.shell = Shell::new(disk, planted, SHARD, self.world.journal_file_bytes);
-        let files = written.map(|seq| self.shell.sound_files_of(seq));
-        assert!(
-            files.is_none_or(|files| files.len() == 2),
-            "checkpoint {written:?} was written, and is not there twice"
-        );
+        let files = written.map(|seq| self.files_of_checkpoint(seq));
+        assert!(files.is_none_or(|files| files == 2), "checkpoint {written:?} was written, and is not there twice");
         self.damage_checkpoint();
         self.damage_indexes();
         let unreadable = self.reopen_unreadable();
-        let first = reopen(&mut self.shell, &self.world, &self.pool, self.salt);
+        let Some(first) = self.open() else {
+            self.is_over = true;
+            return;
+        };
         let second = reopen(&mut self.shell, &self.world, &self.pool, self.salt);
         assert_eq!(
             outcome(&first),
@@ -125,11 +131,23 @@ impl Simulation {
             self.store.create_log(id, self.model.logs[&id].config);
         }
         self.model.check_ladders(&self.store);
-        self.examine_damage();
-        if self.world.damages > 0 {
-            self.examine_rebuild();
+        if self.shell.disk.damaged_names().is_empty() {
+            self.examine_damage();
+            if self.world.damages > 0 {
+                self.examine_rebuild();
+            }
+        } else {
+            self.check_scrub();
         }
         self.read_everything();
+    }
+
+    /// In how many files a checkpoint was written, be they sound or not.
+    fn files_of_checkpoint(&self, seq: u64) -> usize {
+        if self.shell.disk.damaged_names().is_empty() {
+            return self.shell.sound_files_of(seq).len();
+        }
+        self.shell_on(self.shell.disk.honest()).sound_files_of(seq).len()
     }
 
     /// The device may fail to give back one file, and the next time give it.
