@@ -33,6 +33,8 @@ struct Batch {
     base: i64,
     last: i64,
     group: GroupSeq,
+    /// The group that brought it, also when that is long durable.
+    brought_by: GroupSeq,
     /// It was acknowledged, or readers may have seen it: it stays for ever.
     settled: bool,
     bytes: Vec<u8>,
@@ -173,7 +175,8 @@ impl Model {
         batch::stamp(&mut bytes, appended.base_offset, epoch);
         let (base, last) = (appended.base_offset.0, appended.last_offset.0);
         let records = keyed(&batch::BatchView::first(&bytes).expect("sound").expect("whole").0);
-        log.batches.push(Batch { base, last, group: appended.group, settled: false, bytes, records });
+        let group = appended.group;
+        log.batches.push(Batch { base, last, group, brought_by: group, settled: false, bytes, records });
     }
 
     /// The log was told to start at `start`, by a frame in `group`.
@@ -300,7 +303,8 @@ impl Model {
     pub fn check_cut(&self, store: &Store, last: GroupSeq) {
         for (id, log) in self.logs.iter().filter(|(_, log)| log.fate == Fate::Alive) {
             let mut batches = log.batches.iter().rev();
-            let kept = batches.find(|batch| batch.settled && batch.group <= last).map_or(0, |batch| batch.last + 1);
+            let kept =
+                batches.find(|batch| batch.settled && batch.brought_by <= last).map_or(0, |batch| batch.last + 1);
             let end = store.view(*id).map_or(0, |view| view.end.0);
             assert!(end >= kept, "log {id}: ends at {end} but {kept} was acknowledged by groups that are there");
         }
