@@ -1,7 +1,9 @@
 //! What went wrong once, each on its own. The simulation found most of these, or would have.
 
 mod checkpoints;
+mod lies;
 mod producers;
+mod removals;
 
 use batch::{BatchBuilder, Compression, LeaderEpoch};
 use engine::journal::{FileRequest, FilesConfig};

@@ -119,7 +119,7 @@ impl Shell {
                     }
                     [take, Call::CutDown(name), Call::CutDown(name), Call::RemoveSegment(name)]
                 });
-                (calls.chain([Call::RemoveLeftovers(log)]).collect(), Report::Nothing)
+                ([Call::RemoveLeftovers(log)].into_iter().chain(calls).collect(), Report::Nothing)
             }
         }
     }

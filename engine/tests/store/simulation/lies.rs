@@ -190,6 +190,15 @@ impl Simulation {
         is_taken_in
     }
 
+    /// As above, where nothing comes of the batch that lies in the place of the one with `offset`: it goes further than was asked for.
+    pub(super) fn is_held_up(&mut self, id: LogId, segment: SegmentName, offset: Offset) -> bool {
+        let before = self.model.logs[&id].bytes(segment.base, offset).len();
+        let file = self.shell.disk.read(Name::Segment(id, segment)).unwrap_or_default();
+        let Ok(Some(info)) = batch::BatchInfo::peek(file.get(before..).unwrap_or_default()) else { return false };
+        let bytes = file.get(before..before + info.length).map(<[u8]>::to_vec);
+        bytes.is_some_and(|bytes| self.is_taken_in(id, segment, &bytes))
+    }
+
     /// The scrub tells of every damaged segment, and of no other.
     pub(super) fn check_scrub(&mut self) {
         let mut scrub = Scrub::new(u64::MAX, 0);

@@ -252,7 +252,10 @@ impl Simulation {
             Ok(None) => self.reading.push(reading),
             Ok(Some(spans)) => {
                 let bytes: Vec<u8> = spans.iter().flat_map(|span| span.to_vec()).collect();
-                if !self.is_taken_in(id, reading.read.segment(), &bytes) {
+                let (segment, from) = (reading.read.segment(), reading.request.from);
+                let passes =
+                    self.is_taken_in(id, segment, &bytes) || (bytes.is_empty() && self.is_held_up(id, segment, from));
+                if !passes {
                     self.on_read(id, &reading.request, &bytes);
                 }
                 self.counts.reads_from_files += 1;

@@ -88,14 +88,33 @@ impl Simulation {
         self.shell = Shell::new(disk, planted, SHARD, self.world.journal_file_bytes);
         let files = written.map(|seq| self.files_of_checkpoint(seq));
         let is_known = planted == Planted::KeepOneCheckpoint;
-        assert!(is_known || files.is_none_or(|files| files == 2), "checkpoint {written:?} was written, and is not there twice");
+        assert!(
+            is_known || files.is_none_or(|files| files == 2),
+            "checkpoint {written:?} was written, and is not there twice"
+        );
         self.damage_checkpoint();
         self.damage_indexes();
-        let unreadable = self.reopen_unreadable();
-        let Some(first) = self.open() else {
+        let Some(reopened) = self.open_twice() else {
             self.is_over = true;
             return;
         };
+        (self.shell.abandoned, self.shell.overflowed) = (abandoned, overflowed);
+        self.go_on_with(reopened);
+        if self.shell.disk.damaged_names().is_empty() {
+            self.examine_damage();
+            if self.world.damages > 0 {
+                self.examine_rebuild();
+            }
+        } else {
+            self.check_scrub();
+        }
+        self.read_everything();
+    }
+
+    /// `None` where the disk has lied too much.
+    fn open_twice(&mut self) -> Option<Reopened> {
+        let unreadable = self.reopen_unreadable();
+        let first = self.open()?;
         let second = reopen(&mut self.shell, &self.world, &self.pool, self.salt);
         assert_eq!(
             outcome(&first),
@@ -106,11 +125,15 @@ impl Simulation {
             unreadable.is_none_or(|reopened| outcome(&reopened) == outcome(&first)),
             "what cannot be read is taken for absent"
         );
-        second.dropped.iter().for_each(|log| self.shell.remove_log(*log));
-        self.counts.groups_replayed += second.groups_replayed as u64;
-        self.counts.groups_cut += second.groups_cut as u64;
-        self.counts.drops_replayed += second.dropped.len() as u64;
-        self.store = second.store;
+        Some(second)
+    }
+
+    fn go_on_with(&mut self, reopened: Reopened) {
+        reopened.dropped.iter().for_each(|log| self.shell.remove_log(*log));
+        self.counts.groups_replayed += reopened.groups_replayed as u64;
+        self.counts.groups_cut += reopened.groups_cut as u64;
+        self.counts.drops_replayed += reopened.dropped.len() as u64;
+        self.store = reopened.store;
         self.unflushed_before = self.store.unflushed_bytes();
         self.counts.leftovers += self.shell.leftovers(&self.store).len() as u64;
         for name in self.shell.leftovers(&self.store) {
@@ -118,10 +141,8 @@ impl Simulation {
                 self.store.on_segments_found(id, [segment]);
             }
         }
-        self.shell.abandoned = abandoned;
-        self.shell.abandoned.extend(self.model.forgotten(&self.store, &second.dropped));
+        self.shell.abandoned.extend(self.model.forgotten(&self.store, &reopened.dropped));
         self.model.on_reopened(&self.store);
-        self.shell.overflowed = overflowed;
         self.check_quarantine();
         for id in self.model.alive() {
             // Some run on with the default of one gibibyte, as until somebody configures them.
@@ -132,15 +153,6 @@ impl Simulation {
             self.store.create_log(id, self.model.logs[&id].config);
         }
         self.model.check_ladders(&self.store);
-        if self.shell.disk.damaged_names().is_empty() {
-            self.examine_damage();
-            if self.world.damages > 0 {
-                self.examine_rebuild();
-            }
-        } else {
-            self.check_scrub();
-        }
-        self.read_everything();
     }
 
     /// In how many files a checkpoint was written, be they sound or not.
