@@ -520,7 +520,7 @@ async fn carry_out(inner: &Rc<Inner>, effect: Effect) -> io::Result<()> {
         }
         Effect::RemoveSegments { log, segments } => {
             // What lies within these segments goes before them: beside the segments behind them alone it would pass for what was there.
-            retention::remove_leftovers(inner, log).await;
+            retention::remove_leftovers(inner, log, &segments).await;
             for segment in segments {
                 // Nobody reads it any more; the next start tries again.
                 if let Err(error) = inner.segments.remove_segment(log, segment).await {

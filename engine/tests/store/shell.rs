@@ -237,8 +237,8 @@ impl Shell {
         if let Some(call) = task.calls.pop_front() {
             let mut dirs = std::mem::take(&mut task.dirs);
             match call {
-                Call::RemoveLeftovers(_) if self.planted == Planted::LeaveLeftovers => {}
-                Call::RemoveLeftovers(log) => self.remove_leftovers(store, log),
+                Call::RemoveLeftovers(..) if self.planted == Planted::LeaveLeftovers => {}
+                Call::RemoveLeftovers(log, others) => self.remove_leftovers(store, log, &others),
                 Call::TakeDamaged(log, segment) => {
                     if self.take_damaged(log, segment) {
                         let task = &mut self.tasks[index];

@@ -7,7 +7,7 @@ use engine::journal::{self, FileScan, FilesConfig};
 use engine::memory::{AlignedBuf, BufPool};
 use engine::store::recovery::{self, FoundFile, ReopenError, Reopened};
 use engine::store::{Store, StoreLimits};
-use engine::{GroupSeq, JournalFileId, LogId};
+use engine::{GroupSeq, JournalFileId, LogId, SegmentName};
 
 use super::{BLOCK_BYTES, Planted, Shell};
 use crate::disk::{Dir, Name};
@@ -167,13 +167,15 @@ impl Shell {
     }
 
     /// Removes what a process before this one had no time to remove.
-    pub fn remove_leftovers(&mut self, store: &Store, log: LogId) {
+    pub fn remove_leftovers(&mut self, store: &Store, log: LogId, others: &[SegmentName]) {
         let may_go = |name: &Name| match name {
-            Name::Segment(id, segment) | Name::Index(id, segment) => *id == log && store.may_sweep(log, *segment),
+            Name::Segment(id, segment) | Name::Index(id, segment) => {
+                *id == log && !others.contains(segment) && store.may_sweep(log, *segment)
+            }
             _ => false,
         };
         let names: Vec<Name> = self.disk.names().filter(may_go).collect();
-        for name in names {
+        for name in names.into_iter().rev() {
             if let Name::Segment(log, segment) = name
                 && self.take_damaged(log, segment)
             {

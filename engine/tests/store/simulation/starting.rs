@@ -1,6 +1,6 @@
 //! The start after a stop, a kill or a power cut.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use engine::checkpoint::{self, Checkpoint, ProducerCheckpoint};
 use engine::memory::BufPool;
@@ -136,11 +136,13 @@ impl Simulation {
         self.store = reopened.store;
         self.unflushed_before = self.store.unflushed_bytes();
         self.counts.leftovers += self.shell.leftovers(&self.store).len() as u64;
+        let mut found: BTreeMap<LogId, BTreeSet<SegmentName>> = BTreeMap::new();
         for name in self.shell.leftovers(&self.store) {
             if let Name::Segment(id, segment) | Name::Index(id, segment) = name {
-                self.store.on_segments_found(id, [segment]);
+                found.entry(id).or_default().insert(segment);
             }
         }
+        found.into_iter().for_each(|(id, segments)| self.store.on_segments_found(id, segments));
         self.shell.abandoned.extend(self.model.forgotten(&self.store, &reopened.dropped));
         self.model.on_reopened(&self.store);
         self.check_quarantine();
