@@ -527,13 +527,14 @@ async fn carry_out(inner: &Rc<Inner>, effect: Effect) -> io::Result<()> {
             inner.store.borrow_mut().on_log_removed(log);
         }
         Effect::RemoveSegments { log, segments } => {
+            // What lies within these segments goes before them: beside the segments behind them alone it would pass for what was there.
+            retention::remove_leftovers(inner, log, &segments).await;
             for segment in segments {
                 // Nobody reads it any more; the next start tries again.
                 if let Err(error) = inner.segments.remove_segment(log, segment).await {
                     tracing::warn!(%log, %segment, %error, "a segment that is not needed any more is left behind");
                 }
             }
-            retention::remove_leftovers(inner, log).await;
         }
         Effect::ReadPiece(piece) => read::piece(inner, piece).await,
     }

@@ -69,9 +69,10 @@ fn find_leftovers(inner: &Inner, log: LogId) {
 }
 
 /// Removes the files that a process before this one began where the replay after it did not begin a segment. Only files before
-/// the first segment of a log that recovery has understood are ever touched.
-pub(super) async fn remove_leftovers(inner: &Inner, log: LogId) {
-    for segment in found(inner, log) {
+/// the first segment of a log that recovery has understood are ever touched. `others` go after them.
+pub(super) async fn remove_leftovers(inner: &Inner, log: LogId, others: &[SegmentName]) {
+    // From the end: one that lies within another goes before it.
+    for segment in found(inner, log).into_iter().rev().filter(|segment| !others.contains(segment)) {
         let may_go = inner.store.borrow().may_sweep(log, segment);
         if may_go && let Err(error) = inner.segments.remove_segment(log, segment).await {
             tracing::warn!(%log, %segment, %error, "a segment that is not needed any more is left behind");

@@ -12,6 +12,8 @@ use crate::log::{Log, last_offset};
 pub struct Continuity<'a> {
     log: &'a Log,
     base: Offset,
+    /// No batch of the segment goes further.
+    end: Offset,
     /// A segment as it was appended has no gaps. A compacted one may.
     has_gaps: bool,
     /// The next batch begins here, or later if there are gaps. `None` where the index does not say.
@@ -20,7 +22,8 @@ pub struct Continuity<'a> {
 
 impl<'a> Continuity<'a> {
     pub fn new(log: &'a Log, segment: SegmentName, expected: Option<Offset>) -> Self {
-        Self { log, base: segment.base, has_gaps: segment != SegmentName::appended(segment.base), expected }
+        let end = log.segment(segment).map_or(Offset::MAX, |segment| segment.next_offset);
+        Self { log, base: segment.base, end, has_gaps: segment != SegmentName::appended(segment.base), expected }
     }
 
     pub fn expected(&self) -> Option<Offset> {
@@ -35,7 +38,8 @@ impl<'a> Continuity<'a> {
             None => true,
         };
         self.expected = Some(Offset(last_offset(info).0 + 1));
-        follows && self.leader_epoch(info.base_offset) == Some(info.leader_epoch)
+        let is_within = last_offset(info) < self.end;
+        follows && is_within && self.leader_epoch(info.base_offset) == Some(info.leader_epoch)
     }
 
     /// Whether this may be the first batch of an answer that begins with `from`, which may lie in a gap before the segment.

@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+use std::cmp::Reverse;
+
 use batch::Offset;
 
 use super::{Effect, Store};
@@ -99,7 +101,10 @@ impl Store {
     /// checkpoint: the older of the two that are kept may still name them.
     pub fn on_segments_found(&mut self, id: LogId, found: impl IntoIterator<Item = SegmentName>) {
         // Each is removed once: as soon as it is gone compaction may give its name to another.
-        let leftovers: Vec<SegmentName> = found.into_iter().filter(|segment| self.is_leftover(id, *segment)).collect();
+        let mut leftovers: Vec<SegmentName> =
+            found.into_iter().filter(|segment| self.is_leftover(id, *segment)).collect();
+        // One that lies within another goes before it: alone beside the next segment it would look like what was there.
+        leftovers.sort_unstable_by_key(|segment| Reverse(*segment));
         self.checkpoint_wanted |= !leftovers.is_empty();
         self.checkpointing.leave_out(id, leftovers);
     }

@@ -141,7 +141,7 @@ pub enum Effect {
     WriteCheckpoint(Checkpoint),
     /// Remove the log's directory, then `on_log_removed`.
     RemoveLog(LogId),
-    /// Remove these segment files and their indexes, and all others for which [`Store::may_sweep`] holds; nothing is reported back.
+    /// Remove all other files for which [`Store::may_sweep`] holds, then these segments with their indexes; nothing is reported back.
     RemoveSegments { log: LogId, segments: Vec<SegmentName> },
     /// Read this piece of a segment file, then `on_piece_read`, also where that failed; rest, then `on_piece_rested`.
     ReadPiece(PieceRead),

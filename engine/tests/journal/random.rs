@@ -1,6 +1,7 @@
 //! The randomness that decides what a simulation does, and what a crash leaves of a disk.
 
 /// SplitMix64: small, and the same everywhere, so that a printed seed is enough to repeat a run.
+#[derive(Debug, Clone)]
 pub struct Random(pub u64);
 
 impl Random {

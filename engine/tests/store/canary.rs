@@ -4,11 +4,30 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::shell::Planted;
-use crate::simulation;
+use crate::simulation::{self, World};
 
 /// The seed at which the fault shows.
 fn seed_that_finds(planted: Planted, mut seeds: Range<u64>) -> Option<u64> {
     seeds.find(|seed| catch_unwind(AssertUnwindSafe(|| simulation::run(*seed, planted))).is_err())
+}
+
+/// The fault shows in worlds where nothing rots and the disk lies once in each life.
+fn assert_found_by_lies(planted: Planted, mut seeds: Range<u64>) {
+    let lies = |world: &mut World| (world.damages, world.rots, world.lies) = (0, false, 1);
+    let is_found = |seed| catch_unwind(AssertUnwindSafe(|| simulation::run_in(seed, planted, lies))).is_err();
+    let is_silent = |seed| {
+        catch_unwind(AssertUnwindSafe(|| {
+            simulation::run_in(seed, planted, |world| {
+                lies(world);
+                world.lies = 0;
+            })
+        }))
+        .is_ok()
+    };
+    let found = seeds.find(|seed| is_found(*seed));
+    let found = found.unwrap_or_else(|| panic!("{planted:?} was not found"));
+    assert!(is_silent(found), "{planted:?} shows at seed {found} although the disk does not lie");
+    println!("{planted:?}: found by seed {found}");
 }
 
 fn assert_found(planted: Planted, seeds: Range<u64>) {
@@ -214,4 +233,35 @@ fn producers_left_out_of_the_checkpoint_are_found() {
 #[test]
 fn duplicates_answered_before_their_original_is_durable_are_found() {
     assert_found(Planted::AnswerDuplicatesAtOnce, 0..500);
+}
+
+#[test]
+fn what_lies_in_the_place_of_a_lost_write_is_found_if_it_is_served() {
+    assert_found_by_lies(Planted::ServeLies, 0..500);
+}
+
+#[test]
+fn reads_refused_that_no_lie_has_hit_are_found() {
+    assert_found_by_lies(Planted::RefuseEveryRead, 0..500);
+}
+
+#[test]
+fn a_scrub_that_does_not_see_lost_writes_is_found() {
+    assert_found_by_lies(Planted::BlindScrub, 0..500);
+}
+
+#[test]
+fn a_start_refused_for_a_file_that_it_does_not_need_is_found() {
+    assert_found_by_lies(Planted::RefuseWhateverIsDamaged, 0..500);
+}
+
+#[test]
+fn a_journal_that_a_lie_has_broken_and_that_is_cut_is_found() {
+    assert_found_by_lies(Planted::CutWhateverIsDamaged, 0..3000);
+}
+
+/// One lie costs one of the files that hold a checkpoint.
+#[test]
+fn a_single_checkpoint_that_a_lie_has_hit_is_found() {
+    assert_found_by_lies(Planted::KeepOneCheckpoint, 0..1000);
 }

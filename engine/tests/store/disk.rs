@@ -1,11 +1,16 @@
 //! A disk in memory with two faces: what the process sees, and what is on stable storage. Writes and changes of directories
 //! move from the one to the other when they are synced, or by luck when the power fails.
 
+mod change;
+mod lies;
+
 use std::collections::BTreeMap;
 
 use engine::{JournalFileId, LogId, SegmentName};
 
 use crate::random::Random;
+use change::{Change, Face};
+pub use lies::{KINDS, Kind, Lie, Told};
 
 /// What a device writes as a whole or not at all.
 const SECTOR_BYTES: usize = 512;
@@ -52,47 +57,10 @@ impl Name {
     }
 }
 
-#[derive(Debug, Clone)]
-enum Change {
-    Write { position: usize, bytes: Vec<u8> },
-    Truncate(usize),
-}
-
-impl Change {
-    fn apply(&self, file: &mut Vec<u8>) {
-        match self {
-            Change::Write { position, bytes } => {
-                if file.len() < position + bytes.len() {
-                    file.resize(position + bytes.len(), 0);
-                }
-                file[*position..position + bytes.len()].copy_from_slice(bytes);
-            }
-            Change::Truncate(len) => file.resize(*len, 0),
-        }
-    }
-
-    /// What the power left of it.
-    fn survive(&self, random: &mut Random, file: &mut Vec<u8>) {
-        match (self, random.below(4)) {
-            (_, 0) => {}
-            (_, 1) | (Change::Truncate(_), _) => self.apply(file),
-            (Change::Write { position, bytes }, torn) => {
-                let cut = random.below(bytes.len().div_ceil(SECTOR_BYTES) + 1);
-                for (index, sector) in bytes.chunks(SECTOR_BYTES).enumerate() {
-                    if if torn == 2 { index < cut } else { random.one_in(2) } {
-                        let position = position + index * SECTOR_BYTES;
-                        Change::Write { position, bytes: sector.to_vec() }.apply(file);
-                    }
-                }
-            }
-        }
-    }
-}
-
 #[derive(Debug, Clone, Default)]
 struct File {
-    seen: Vec<u8>,
-    durable: Vec<u8>,
+    seen: Face,
+    durable: Face,
     unsynced: Vec<Change>,
 }
 
@@ -136,6 +104,10 @@ pub struct Disk {
     durable: BTreeMap<Name, u64>,
     unsynced: Vec<Entry>,
     files_made: u64,
+    /// What the device will not do.
+    pub lie: Option<Lie>,
+    /// What it has not done, although it said so.
+    pub told: Vec<Told>,
 }
 
 impl Disk {
@@ -148,7 +120,7 @@ impl Disk {
     }
 
     pub fn read(&self, name: Name) -> Option<&[u8]> {
-        self.seen.get(&name).map(|file| self.files[file].seen.as_slice())
+        self.seen.get(&name).map(|file| self.files[file].seen.bytes.as_slice())
     }
 
     /// Makes an empty file, or empties the one that is there.
@@ -178,15 +150,19 @@ impl Disk {
 
     /// A write through a handle to a file that has been unlinked goes nowhere.
     pub fn write(&mut self, name: Name, position: u64, bytes: &[u8]) {
-        self.change(name, Change::Write { position: position as usize, bytes: bytes.to_vec() });
+        if self.exists(name) {
+            let arrival = self.arrival(name, position, bytes);
+            self.change(name, Change::write(position, bytes, arrival));
+        }
     }
 
     /// The write alone is on stable storage when this returns, as with `RWF_DSYNC`.
     pub fn write_durable(&mut self, name: Name, position: u64, bytes: &[u8]) {
+        let arrival = self.arrival(name, position, bytes);
         let file = self.file(name).expect("durable writes go to files that are kept");
-        let change = Change::Write { position: position as usize, bytes: bytes.to_vec() };
-        change.apply(&mut file.seen);
-        change.apply(&mut file.durable);
+        let change = Change::write(position, bytes, arrival);
+        file.seen.apply(&change);
+        file.durable.apply(&change);
     }
 
     pub fn truncate(&mut self, name: Name, len: u64) {
@@ -196,8 +172,8 @@ impl Disk {
     /// The medium gives back another bit than was written.
     pub fn flip(&mut self, name: Name, bit: usize) {
         let file = self.file(name).expect("what is damaged is there");
-        for bytes in [&mut file.seen, &mut file.durable] {
-            if let Some(byte) = bytes.get_mut(bit / 8) {
+        for face in [&mut file.seen, &mut file.durable] {
+            if let Some(byte) = face.bytes.get_mut(bit / 8) {
                 *byte ^= 1 << (bit % 8);
             }
         }
@@ -205,7 +181,7 @@ impl Disk {
 
     fn change(&mut self, name: Name, change: Change) {
         if let Some(file) = self.file(name) {
-            change.apply(&mut file.seen);
+            file.seen.apply(&change);
             file.unsynced.push(change);
         }
     }
@@ -218,13 +194,13 @@ impl Disk {
     pub fn damage(&mut self, name: Name, position: usize, bytes: &[u8]) {
         let file = self.file(name).expect("damage hits files that are there");
         file.unsynced.clear();
-        file.seen[position..position + bytes.len()].copy_from_slice(bytes);
+        file.seen.bytes[position..position + bytes.len()].copy_from_slice(bytes);
         file.durable = file.seen.clone();
     }
 
     pub fn sync(&mut self, name: Name) {
         if let Some(file) = self.file(name) {
-            file.unsynced.drain(..).for_each(|change| change.apply(&mut file.durable));
+            file.unsynced.drain(..).for_each(|change| file.durable.apply(&change));
         }
     }
 
@@ -256,6 +232,7 @@ impl Disk {
             for change in file.unsynced.drain(..) {
                 change.survive(random, &mut file.durable);
             }
+            file.durable.settle();
             file.seen.clone_from(&file.durable);
         }
         self.seen.clone_from(&self.durable);

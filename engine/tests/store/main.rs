@@ -50,6 +50,7 @@ fn nothing_acknowledged_is_lost_and_nothing_gets_stuck_whatever_happens() {
     let seeds = number("RINGMAIN_SIM_SEEDS").unwrap_or(SEEDS_DEFAULT);
     let mut counts = Counts::default();
     (first..first + seeds).for_each(|seed| counts.add(run(seed)));
+    println!("{:>10} segments in which batches of others pass for their own", counts.lies_unseen);
     for (what, count) in counts.each() {
         println!("{count:>10} {what}");
         assert!(*count > 0 || seeds < SEEDS_DEFAULT, "{seeds} seeds, and nothing was seen of: {what}");

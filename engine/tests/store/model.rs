@@ -33,6 +33,8 @@ struct Batch {
     base: i64,
     last: i64,
     group: GroupSeq,
+    /// The group that brought it, also when that is long durable.
+    brought_by: GroupSeq,
     /// It was acknowledged, or readers may have seen it: it stays for ever.
     settled: bool,
     bytes: Vec<u8>,
@@ -51,6 +53,8 @@ pub struct ModelLog {
     /// Some configuration let tombstones go.
     tombstones_expire: bool,
     batches: Vec<Batch>,
+    /// Batches that recoveries have cut.
+    cut: Vec<Vec<u8>>,
     /// Where start, durable end and committed end were seen.
     seen: (i64, i64, i64),
     /// Everything before was read as committed, from a log whose answers wait for the device.
@@ -71,6 +75,21 @@ impl ModelLog {
     pub fn whole_batches(&self, from: Offset, until: Offset) -> impl Iterator<Item = (Offset, &[u8])> {
         let within = move |batch: &&Batch| batch.base >= from.0 && batch.last < until.0;
         self.batches.iter().filter(within).map(|batch| (Offset(batch.base), batch.bytes.as_slice()))
+    }
+
+    /// Whether just this was appended there and is there still.
+    pub fn was_appended(&self, base: Offset, bytes: &[u8]) -> bool {
+        self.batches.binary_search_by_key(&base.0, |batch| batch.base).is_ok_and(|at| self.batches[at].bytes == bytes)
+    }
+
+    /// Whether this was appended, and then cut by a recovery.
+    pub fn was_cut(&self, bytes: &[u8]) -> bool {
+        self.cut.iter().any(|cut| cut == bytes)
+    }
+
+    fn cut_from(&mut self, end: i64) {
+        let kept = self.batches.partition_point(|batch| batch.last < end);
+        self.cut.extend(self.batches.split_off(kept).into_iter().map(|batch| batch.bytes));
     }
 
     /// All bytes from `base` on, up to `next`.
@@ -103,6 +122,7 @@ impl Model {
             compacted_until: 0,
             tombstones_expire: false,
             batches: Vec::new(),
+            cut: Vec::new(),
             seen: (0, 0, 0),
             served: 0,
         };
@@ -155,7 +175,8 @@ impl Model {
         batch::stamp(&mut bytes, appended.base_offset, epoch);
         let (base, last) = (appended.base_offset.0, appended.last_offset.0);
         let records = keyed(&batch::BatchView::first(&bytes).expect("sound").expect("whole").0);
-        log.batches.push(Batch { base, last, group: appended.group, settled: false, bytes, records });
+        let group = appended.group;
+        log.batches.push(Batch { base, last, group, brought_by: group, settled: false, bytes, records });
     }
 
     /// The log was told to start at `start`, by a frame in `group`.
@@ -278,6 +299,17 @@ impl Model {
         self.logs.iter().filter(|(id, log)| is_forgotten(id, log)).map(|(id, _)| *id).collect()
     }
 
+    /// The shard has opened, and what is left of its journal ends with `last`. All that was acknowledged up to there must be there.
+    pub fn check_cut(&self, store: &Store, last: GroupSeq) {
+        for (id, log) in self.logs.iter().filter(|(_, log)| log.fate == Fate::Alive) {
+            let mut batches = log.batches.iter().rev();
+            let kept =
+                batches.find(|batch| batch.settled && batch.brought_by <= last).map_or(0, |batch| batch.last + 1);
+            let end = store.view(*id).map_or(0, |view| view.end.0);
+            assert!(end >= kept, "log {id}: ends at {end} but {kept} was acknowledged by groups that are there");
+        }
+    }
+
     /// What recovery has found becomes history. All that was acknowledged must be there; what was not may be there, in order and
     /// without a gap, and can be read from now on, so that it must stay as well.
     pub fn on_reopened(&mut self, store: &Store) {
@@ -295,7 +327,7 @@ impl Model {
                 assert!(log.fate != Fate::Alive || log.start == 0, "log {id} is lost, with its start");
                 let was_seen = log.served > 0 || log.seen.1 > 0;
                 assert!(log.fate != Fate::Alive || !was_seen, "log {id} is lost, and readers have seen it");
-                log.batches.clear();
+                log.cut_from(0);
                 log.starts.clear();
                 log.seen = (0, 0, 0);
                 log.fate = if log.fate == Fate::Alive { Fate::Alive } else { Fate::Gone };
@@ -309,7 +341,7 @@ impl Model {
             assert!(view.end.0 >= log.served, "log {id}: ends at {}, but was read to {}", view.end, log.served);
             // Of a relaxed log the end may be lost.
             log.seen.2 = log.seen.2.min(view.end.0);
-            log.batches.retain(|batch| batch.last < view.end.0);
+            log.cut_from(view.end.0);
             assert!(view.start.0 >= log.start, "log {id}: starts at {} again, and did at {}", view.start, log.start);
             let known = view.start.0 == log.start || log.starts.iter().any(|(_, start)| *start == view.start.0);
             assert!(known, "log {id}: starts at {}, where nobody told it to", view.start);

@@ -2,7 +2,9 @@
 
 mod checkpoints;
 mod eviction;
+mod lies;
 mod producers;
+mod removals;
 
 use batch::{BatchBuilder, Compression, LeaderEpoch};
 use engine::journal::{FileRequest, FilesConfig};

@@ -75,6 +75,14 @@ pub enum Planted {
     LeaveQuarantine,
     /// What stays of some segments goes with what does not.
     LoseCompactedSegment,
+    /// No damaged file at all lets the shard open.
+    RefuseWhateverIsDamaged,
+    /// What a segment holds in the place of what was written is served.
+    ServeLies,
+    /// Once the disk has lied nothing can be read from it.
+    RefuseEveryRead,
+    /// The scrub sees what was written.
+    BlindScrub,
 }
 
 #[derive(Debug)]
@@ -229,8 +237,8 @@ impl Shell {
         if let Some(call) = task.calls.pop_front() {
             let mut dirs = std::mem::take(&mut task.dirs);
             match call {
-                Call::RemoveLeftovers(_) if self.planted == Planted::LeaveLeftovers => {}
-                Call::RemoveLeftovers(log) => self.remove_leftovers(store, log),
+                Call::RemoveLeftovers(..) if self.planted == Planted::LeaveLeftovers => {}
+                Call::RemoveLeftovers(log, others) => self.remove_leftovers(store, log, &others),
                 Call::TakeDamaged(log, segment) => {
                     if self.take_damaged(log, segment) {
                         let task = &mut self.tasks[index];

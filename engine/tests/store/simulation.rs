@@ -4,6 +4,7 @@ mod checks;
 mod compacting;
 mod counts;
 mod damage;
+mod lies;
 mod quarantine;
 mod reading;
 mod rebuilding;
@@ -27,7 +28,8 @@ use compacting::Compacting;
 pub use counts::Counts;
 use reading::Reading;
 use starting::reopen;
-use world::{RESERVE_BYTES, World};
+use world::RESERVE_BYTES;
+pub use world::World;
 
 const SHARD: u32 = 5;
 const LOGS_MAX: usize = 6;
@@ -56,6 +58,16 @@ pub struct Simulation {
     rotten: BTreeSet<Name>,
     /// A checkpoint was damaged, and none was written since. A power cut may bring back older ones than those that are kept.
     lives_on_one_checkpoint: bool,
+    /// Writes of this life that the disk will still lie about.
+    lies_left: usize,
+    /// Logs in whose segments batches of others pass for their own.
+    taken_in: BTreeSet<LogId>,
+    /// Segments whose damage this process has met.
+    told_damaged: BTreeSet<(LogId, SegmentName)>,
+    /// Somebody was told that records cannot be read.
+    was_refused: bool,
+    /// The shard does not open any more, or has lost what it had acknowledged.
+    is_over: bool,
     /// What the files of segments hold that are marked as damaged, durably.
     marked: BTreeMap<(LogId, SegmentName), Vec<u8>>,
     effects: Vec<Effect>,
@@ -70,12 +82,22 @@ pub struct Simulation {
 
 /// Runs one seed; panics when something is not as it must be.
 pub fn run(seed: u64, planted: Planted) -> Counts {
+    run_in(seed, planted, |_| {})
+}
+
+/// As [`run`], in a world that is made a little different.
+pub fn run_in(seed: u64, planted: Planted, change: impl Fn(&mut World)) -> Counts {
     let mut random = Random(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x5eed);
-    let world = World::random(&mut random);
+    let mut world = World::random(&mut random);
+    change(&mut world);
     let mut simulation = Simulation::start(random, world, planted);
     for _ in 0..1 + simulation.random.below(7) {
         simulation.live();
+        if simulation.is_over {
+            break;
+        }
     }
+    simulation.count_lies();
     simulation.counts
 }
 
@@ -99,6 +121,11 @@ impl Simulation {
             seen: None,
             rotten: BTreeSet::new(),
             lives_on_one_checkpoint: false,
+            lies_left: 0,
+            taken_in: BTreeSet::new(),
+            told_damaged: BTreeSet::new(),
+            was_refused: false,
+            is_over: false,
             marked: BTreeMap::new(),
             effects: Vec::new(),
             unflushed_before: 0,
@@ -117,6 +144,7 @@ impl Simulation {
         let orders = [Order::Any, Order::Newest, Order::Oldest, Order::GroupsLast, Order::GroupsFirst];
         self.shell.order = orders[self.random.below(orders.len())];
         self.shell.slow_share = [0, 0, 3, 10][self.random.below(4)];
+        self.lies_left = self.world.lies;
         for step in 0..steps {
             self.act();
             self.check_step();
@@ -153,6 +181,7 @@ impl Simulation {
         if self.random.one_in(30) {
             self.mark_damaged();
         }
+        self.let_disk_lie();
         match self.random.below(20) {
             0 if self.model.alive().len() < LOGS_MAX => self.create_log(),
             1 if self.random.one_in(self.world.drop_share) => self.drop_log(),

@@ -44,7 +44,8 @@ pub(super) enum Call {
     /// A piece of a file that goes, from its end.
     CutDown(Name),
     RemoveSegment(Name),
-    RemoveLeftovers(LogId),
+    /// But for those that go next.
+    RemoveLeftovers(LogId, Vec<SegmentName>),
     /// A segment that goes is taken into quarantine if it is marked.
     TakeDamaged(LogId, SegmentName),
 }
@@ -112,6 +113,7 @@ impl Shell {
             Effect::ReadPiece(read) => unreachable!("the readers are not the shell's: {read:?}"),
             Effect::RemoveLog(log) => (vec![Call::RemoveLog(log)], Report::LogRemoved(log)),
             Effect::RemoveSegments { log, segments } => {
+                let sweep = Call::RemoveLeftovers(log, segments.clone());
                 let calls = segments.into_iter().flat_map(|segment| {
                     let (name, take) = (Name::Segment(log, segment), Call::TakeDamaged(log, segment));
                     if self.planted == Planted::CutBeforeQuarantine {
@@ -119,7 +121,7 @@ impl Shell {
                     }
                     [take, Call::CutDown(name), Call::CutDown(name), Call::RemoveSegment(name)]
                 });
-                (calls.chain([Call::RemoveLeftovers(log)]).collect(), Report::Nothing)
+                ([sweep].into_iter().chain(calls).collect(), Report::Nothing)
             }
         }
     }
@@ -223,7 +225,7 @@ impl Shell {
                 self.disk.truncate(name, bytes / 2);
             }
             Call::RemoveSegment(name) => self.remove_segment(name),
-            Call::RemoveLeftovers(_) | Call::TakeDamaged(..) => unreachable!("these are looked at before"),
+            Call::RemoveLeftovers(..) | Call::TakeDamaged(..) => unreachable!("these are looked at before"),
         }
     }
 

@@ -7,7 +7,7 @@ use engine::journal::{self, FileScan, FilesConfig};
 use engine::memory::{AlignedBuf, BufPool};
 use engine::store::recovery::{self, FoundFile, ReopenError, Reopened};
 use engine::store::{Store, StoreLimits};
-use engine::{GroupSeq, JournalFileId, LogId};
+use engine::{GroupSeq, JournalFileId, LogId, SegmentName};
 
 use super::{BLOCK_BYTES, Planted, Shell};
 use crate::disk::{Dir, Name};
@@ -21,6 +21,9 @@ impl Shell {
         pool: &BufPool,
     ) -> Result<Reopened, ReopenError> {
         self.sync_found();
+        if self.planted == Planted::RefuseWhateverIsDamaged && !self.disk.damaged_names().is_empty() {
+            return Err(ReopenError::Misfit("something is damaged".to_owned()));
+        }
         let (saved, older) = self.checkpoints();
         let from = recovery::replay_from(self.shard, saved.as_ref()).replay_from;
         let mut files: Vec<(JournalFileId, AlignedBuf)> = Vec::new();
@@ -117,6 +120,11 @@ impl Shell {
         self.disk.names().filter_map(seq).collect()
     }
 
+    /// The highest sequence that the name of a checkpoint bears.
+    pub fn newest_checkpoint_seq(&self) -> Option<u64> {
+        self.checkpoint_seqs().last().copied()
+    }
+
     /// Oldest first.
     pub fn sound_checkpoints(&self) -> Vec<Checkpoint> {
         let sound = |seq| self.named_checkpoint(seq).or_else(|| self.copy_of_checkpoint(seq));
@@ -159,13 +167,15 @@ impl Shell {
     }
 
     /// Removes what a process before this one had no time to remove.
-    pub fn remove_leftovers(&mut self, store: &Store, log: LogId) {
+    pub fn remove_leftovers(&mut self, store: &Store, log: LogId, others: &[SegmentName]) {
         let may_go = |name: &Name| match name {
-            Name::Segment(id, segment) | Name::Index(id, segment) => *id == log && store.may_sweep(log, *segment),
+            Name::Segment(id, segment) | Name::Index(id, segment) => {
+                *id == log && !others.contains(segment) && store.may_sweep(log, *segment)
+            }
             _ => false,
         };
         let names: Vec<Name> = self.disk.names().filter(may_go).collect();
-        for name in names {
+        for name in names.into_iter().rev() {
             if let Name::Segment(log, segment) = name
                 && self.take_damaged(log, segment)
             {

@@ -27,6 +27,8 @@ pub(super) struct Compacting {
     finish: Vec<Finish>,
     /// Files made since the last replacement.
     made: Vec<SegmentName>,
+    /// Segments of which it has read what was not written.
+    suspects: Vec<SegmentName>,
 }
 
 impl Simulation {
@@ -36,7 +38,8 @@ impl Simulation {
             if let Some(round) = self.store.compaction_round(self.model.timestamp()) {
                 let round = Round { revision_min: self.free_revision(round.log), ..round };
                 let cleaning = Cleaning::with_map(round, MapSeed(3, 4), 32 * (1 + self.random.below(20)));
-                self.compacting = Some(Compacting { cleaning, finish: Vec::new(), made: Vec::new() });
+                self.compacting =
+                    Some(Compacting { cleaning, finish: Vec::new(), made: Vec::new(), suspects: Vec::new() });
             }
             return;
         };
@@ -88,7 +91,19 @@ impl Simulation {
             self.finish_compacted(log, finish);
             return true;
         }
-        match compacting.cleaning.step().expect("the segments are sound") {
+        let step = match compacting.cleaning.step() {
+            Ok(step) => step,
+            Err(error) => {
+                assert!(self.is_hit(log, error.segment, &(0..u64::MAX)), "log {log}: the segments are sound: {error}");
+                self.on_damaged(log, error.segment);
+                self.store.leave_uncleaned(log);
+                std::mem::take(&mut compacting.made).into_iter().for_each(|made| self.unlink_compacted(log, made));
+                self.store.on_compaction_ended();
+                self.counts.lies_uncompacted += 1;
+                return false;
+            }
+        };
+        match step {
             Step::Working => {}
             Step::Read { segment, range } => {
                 if !self.store.names_segment(log, segment) {
@@ -96,6 +111,10 @@ impl Simulation {
                     self.store.on_compaction_ended();
                     self.counts.compactions_given_up += 1;
                     return false;
+                }
+                if self.is_hit(log, segment, &range) {
+                    // If this passes nobody can tell any more.
+                    compacting.suspects.push(segment);
                 }
                 let file = self.shell.disk.read(Name::Segment(log, segment)).expect("a segment that is named is there");
                 compacting.cleaning.on_bytes(&file[range.start as usize..range.end as usize]);
@@ -159,6 +178,11 @@ impl Simulation {
             return false;
         }
         compacting.made.clear();
+        for segment in compacting.suspects.iter().filter(|segment| replacement.old.contains(segment)) {
+            let bytes = self.shell.disk.read(Name::Segment(log, *segment)).expect("it goes later").to_vec();
+            let passes = self.is_taken_in(log, *segment, &bytes);
+            assert!(passes, "log {log}: {segment} is damaged, and was compacted");
+        }
         self.model.on_compacted(log, until);
         self.counts.segments_replaced += replacement.old.len() as u64;
         if self.shell.planted == Planted::RemoveReplacedEarly {

@@ -61,12 +61,26 @@ pub struct Counts {
     pub reads_replanned: u64,
     pub duplicates: u64,
     pub out_of_sequence: u64,
+    pub writes_lost: u64,
+    pub writes_astray: u64,
+    /// Reads that ended as corrupt where the disk had lied.
+    pub lies_told: u64,
+    /// Compactions that met such a segment.
+    pub lies_uncompacted: u64,
+    pub lies_scrubbed: u64,
+    /// Starts refused, each the end of a world.
+    pub lies_refused: u64,
+    /// Starts without acknowledged groups that looked torn, each the end of a world.
+    pub lies_doubtful: u64,
+    /// Damage that nobody can see. It is rare: no test waits for it.
+    pub lies_unseen: u64,
 }
 
 impl Counts {
     pub fn add(&mut self, more: Counts) {
         let pairs = self.each().into_iter().zip(more.each_copied());
         pairs.for_each(|((_, count), more)| *count += more);
+        self.lies_unseen += more.lies_unseen;
     }
 
     pub fn each(&mut self) -> Vec<(&'static str, &mut u64)> {
@@ -120,6 +134,13 @@ impl Counts {
             ("reads of replaced segments begun anew", &mut self.reads_replanned),
             ("batches sent again and known", &mut self.duplicates),
             ("batches refused for their sequence", &mut self.out_of_sequence),
+            ("writes that were lost", &mut self.writes_lost),
+            ("writes that went astray", &mut self.writes_astray),
+            ("reads refused because of them", &mut self.lies_told),
+            ("rounds of compaction given up because of them", &mut self.lies_uncompacted),
+            ("segments that the scrub found", &mut self.lies_scrubbed),
+            ("starts refused because of them", &mut self.lies_refused),
+            ("starts that took them for torn writes", &mut self.lies_doubtful),
         ]
     }
 

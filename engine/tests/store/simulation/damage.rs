@@ -15,7 +15,7 @@ use engine::store::{ColdRead, IndexError, ReadError, Store, Wanted};
 use engine::{GroupSeq, JournalFileId, LogId, Offset, SegmentName};
 
 use super::{SHARD, STEPS_MAX, Simulation};
-use crate::disk::{Disk, Name};
+use crate::disk::{Disk, KINDS, Name};
 use crate::random::Random;
 use crate::shell::{Planted, Shell};
 
@@ -52,7 +52,7 @@ impl Simulation {
         let chain = self.chain(&clean);
         let mut shell = Shell::new(disk, self.shell.planted, SHARD, self.world.journal_file_bytes);
         let damaged = shell.scan();
-        let lost = lost_groups(&chain, &damaged);
+        let lost = lost_groups(&chain.groups, &damaged);
         let was_last_checkpoint = self.was_the_last_checkpoint(&shell);
         match shell.reopen(self.world.limits, self.world.files(self.salt + 1), &self.pool) {
             Err(error) => {
@@ -83,7 +83,7 @@ impl Simulation {
     }
 
     /// The highest group that the disk promises after the damage. What was hit promises nothing, whatever it still says.
-    fn promised(&self, damaged: &[FileScan], lost: &BTreeSet<GroupSeq>) -> GroupSeq {
+    pub(super) fn promised(&self, damaged: &[FileScan], lost: &BTreeSet<GroupSeq>) -> GroupSeq {
         let saved = self.shell.sound_checkpoints().pop().map_or(GroupSeq::NONE, |saved| saved.durable_seq);
         let marks = damaged.iter().flat_map(|scan| &scan.groups).filter(|group| !lost.contains(&group.context.seq));
         marks.map(|group| group.context.durable_seq).fold(saved, GroupSeq::max)
@@ -171,8 +171,8 @@ fn damage(random: &mut Random, disk: &mut Disk) -> Option<Hit> {
         return None;
     }
     // Few are checkpoints and many are journal files: each kind gets its share.
-    let kind = random.below(4);
-    let of_kind: Vec<Name> = names.iter().copied().filter(|name| kind_of(*name) == kind).collect();
+    let kind = KINDS[random.below(KINDS.len())];
+    let of_kind: Vec<Name> = names.iter().copied().filter(|name| name.kind() == kind).collect();
     let name = if of_kind.is_empty() { names[random.below(names.len())] } else { of_kind[random.below(of_kind.len())] };
     let before = disk.read(name).expect("listed").to_vec();
     let mut meant_for = None;
@@ -200,15 +200,6 @@ fn damage(random: &mut Random, disk: &mut Disk) -> Option<Hit> {
     Some(Hit { name, bytes: range, meant_for })
 }
 
-fn kind_of(name: Name) -> usize {
-    match name {
-        Name::Journal(_) => 0,
-        Name::Segment(..) => 1,
-        Name::Index(..) | Name::Mark(..) | Name::Quarantined(..) => 2,
-        Name::Checkpoint(_) | Name::Copy(_) | Name::Temporary(_) | Name::Damaged(_) => 3,
-    }
-}
-
 /// Blocks that were meant for another place, and the position where they land.
 fn misdirected(random: &mut Random, from: &[u8], target_bytes: usize) -> (usize, Vec<u8>) {
     let start = random.below(from.len().div_ceil(BLOCK_BYTES)) * BLOCK_BYTES;
@@ -218,12 +209,12 @@ fn misdirected(random: &mut Random, from: &[u8], target_bytes: usize) -> (usize,
 }
 
 /// Groups that count and cannot be read any more.
-fn lost_groups(chain: &Chain, damaged: &[FileScan]) -> BTreeSet<GroupSeq> {
+pub(super) fn lost_groups(groups: &[(GroupSeq, JournalFileId)], damaged: &[FileScan]) -> BTreeSet<GroupSeq> {
     let valid = |seq: GroupSeq, file: JournalFileId| {
         let scan = damaged.iter().find(|scan| scan.file == file);
         scan.is_some_and(|scan| scan.groups.iter().any(|group| group.context.seq == seq))
     };
-    chain.groups.iter().filter(|(seq, file)| !valid(*seq, *file)).map(|(seq, _)| *seq).collect()
+    groups.iter().filter(|(seq, file)| !valid(*seq, *file)).map(|(seq, _)| *seq).collect()
 }
 
 /// The index of a sealed segment: from its file, or made anew. `None` if the segment is not there.

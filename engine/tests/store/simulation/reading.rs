@@ -1,12 +1,13 @@
 //! Readers, each of which may take its next step long after the one before.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 use engine::limits::PIECES_IN_FLIGHT_MAX;
 use engine::log::{ReadPlan, ReadRequest, SegmentWalk, SparseIndex};
 use engine::memory::{AlignedBuf, Chunk, Joined, Span};
-use engine::store::{ColdRead, IndexError, PieceRead, ReadError, Sought, Wanted};
+use engine::store::{ColdRead, IndexError, PieceRead, ReadError, Sought, Store, Wanted};
 use engine::{LogId, LogView, Offset, SegmentName, segment_index};
 
 use super::{STEPS_MAX, Simulation};
@@ -23,6 +24,25 @@ const CONSUMERS_MAX: usize = 3;
 pub(super) struct Reading {
     read: ColdRead,
     request: ReadRequest,
+    /// What of the segment it has looked at.
+    looked_at: Option<Range<u64>>,
+}
+
+impl Reading {
+    fn new(read: ColdRead, request: ReadRequest) -> Reading {
+        Reading { read, request, looked_at: None }
+    }
+
+    fn looks_at(&mut self, range: &Range<u64>) {
+        let before = self.looked_at.clone().unwrap_or(range.clone());
+        self.looked_at = Some(before.start.min(range.start)..before.end.max(range.end));
+    }
+
+    /// Begins anew in another segment.
+    fn replan(&mut self, store: &Store) -> Result<Option<Vec<Span>>, ReadError> {
+        self.looked_at = None;
+        self.read.replan(store)
+    }
 }
 
 impl Simulation {
@@ -69,10 +89,10 @@ impl Simulation {
                 self.counts.reads_from_memory += 1;
             }
             ReadPlan::Disk(plan) if self.reading.len() < READS_MAX => {
-                self.reading.push(Reading { read: ColdRead::new(id, plan), request });
+                self.reading.push(Reading::new(ColdRead::new(id, plan), request));
             }
             ReadPlan::Index(read) if self.reading.len() < READS_MAX => {
-                self.reading.push(Reading { read: ColdRead::indexed(id, read), request });
+                self.reading.push(Reading::new(ColdRead::indexed(id, read), request));
             }
             ReadPlan::Disk(_) | ReadPlan::Index(_) => {}
         }
@@ -100,10 +120,11 @@ impl Simulation {
                 return self.on_answer(reading, done);
             }
         };
+        reading.looks_at(&wanted);
         match self.store.seek(&mut reading.read, self.now_ms) {
             Sought::Here(bytes) => {
                 self.counts.reads_from_pieces += 1;
-                let done = reading.read.on_bytes(&self.store, &bytes);
+                let done = self.on_bytes(&mut reading, &bytes);
                 return self.on_answer(reading, done);
             }
             Sought::Coming => {
@@ -121,16 +142,30 @@ impl Simulation {
         }
         let Some(bytes) = bytes else {
             if reading.read.is_replaced(&self.store) && alive {
-                let answer = reading.read.replan(&self.store);
+                let answer = reading.replan(&self.store);
                 return self.on_answer(reading, answer);
             }
             let error = reading.read.check(&self.store);
             assert!(!alive || error == Err(ReadError::OutOfRange), "log {id}: its file does not reach to {wanted:?}");
             return;
         };
-        let done = reading.read.on_bytes(&self.store, &Joined::from(span(bytes)));
+        let bytes = Joined::from(span(bytes));
+        let done = self.on_bytes(&mut reading, &bytes);
         self.counts.reads_from_both += u64::from(matches!(&done, Ok(Some(spans)) if spans.len() > 1));
         self.on_answer(reading, done);
+    }
+
+    fn on_bytes(&self, reading: &mut Reading, bytes: &Joined) -> Result<Option<Vec<Span>>, ReadError> {
+        let segment = reading.read.segment();
+        let answer = reading.read.on_bytes(&self.store, bytes);
+        if reading.read.segment() != segment {
+            reading.looked_at = None;
+        }
+        match self.shell.planted {
+            Planted::ServeLies if matches!(answer, Err(ReadError::Corrupt)) => Ok(bytes.slice(0..bytes.len())),
+            Planted::RefuseEveryRead if !self.shell.disk.told.is_empty() => Err(ReadError::Corrupt),
+            _ => answer,
+        }
     }
 
     /// Some piece has been read, or could not be.
@@ -171,11 +206,13 @@ impl Simulation {
             }
             Err(IndexError::Gone(_)) if reading.read.is_replaced(&self.store) => {
                 reading.read.check(&self.store)?;
-                reading.read.replan(&self.store)
+                reading.replan(&self.store)
             }
             Err(IndexError::Gone(error)) => Err(error),
             Err(IndexError::Damaged(error)) => {
-                assert!(self.rotten.remove(&Name::Index(id, segment)), "log {id}: the index of {segment}: {error}");
+                let name = Name::Index(id, segment);
+                let is_rotten = self.rotten.remove(&name) || !self.shell.disk.damaged(name).is_empty();
+                assert!(is_rotten, "log {id}: the index of {segment}: {error}");
                 let index = self.rebuild_index(id, segment);
                 reading.read.on_index(&self.store, &index)
             }
@@ -187,10 +224,19 @@ impl Simulation {
         let file = self.shell.disk.read(Name::Segment(id, segment)).expect("its checkpoint names it");
         let mut walk = SegmentWalk::new(segment);
         let piece = 1 + self.random.below(20_000);
-        file.chunks(piece).for_each(|piece| walk.on_bytes(piece).expect("a sound segment"));
-        let (index, rebuilt) = self.store.on_walked(id, segment, &mut walk, None);
-        let bytes = segment_index::encode(&rebuilt.expect("the batches that the log knows"));
+        let fault = file.chunks(piece).find_map(|piece| walk.on_bytes(piece).err());
+        let (index, rebuilt) = self.store.on_walked(id, segment, &mut walk, fault);
         let name = Name::Index(id, segment);
+        let rebuilt = match rebuilt {
+            Ok(rebuilt) => rebuilt,
+            Err(error) => {
+                assert!(self.is_hit(id, segment, &(0..u64::MAX)), "log {id}: {segment}: {error}");
+                self.on_damaged(id, segment);
+                self.rotten.insert(name);
+                return index;
+            }
+        };
+        let bytes = segment_index::encode(&rebuilt);
         self.shell.disk.create(name);
         self.shell.disk.write(name, 0, &bytes);
         self.shell.disk.sync(name);
@@ -206,7 +252,12 @@ impl Simulation {
             Ok(None) => self.reading.push(reading),
             Ok(Some(spans)) => {
                 let bytes: Vec<u8> = spans.iter().flat_map(|span| span.to_vec()).collect();
-                self.on_read(id, &reading.request, &bytes);
+                let (segment, from) = (reading.read.segment(), reading.request.from);
+                let passes =
+                    self.is_taken_in(id, segment, &bytes) || (bytes.is_empty() && self.is_held_up(id, segment, from));
+                if !passes {
+                    self.on_read(id, &reading.request, &bytes);
+                }
                 self.counts.reads_from_files += 1;
                 self.store.on_answered(&reading.read);
             }
@@ -214,6 +265,17 @@ impl Simulation {
                 let start = self.store.view(id).expect("alive").start;
                 assert!(reading.request.from < start, "log {id}: {:?} is not before {start}", reading.request);
                 self.counts.reads_cut_off += 1;
+            }
+            Err(ReadError::Corrupt) => {
+                let (segment, looked_at) = (reading.read.segment(), reading.looked_at.unwrap_or_default());
+                assert!(
+                    self.is_hit(id, segment, &looked_at),
+                    "log {id}: {:?}: {segment} was not hit at {looked_at:?}",
+                    reading.request
+                );
+                self.on_damaged(id, segment);
+                self.was_refused = true;
+                self.counts.lies_told += 1;
             }
             Err(error) => assert!(!alive && error == ReadError::UnknownLog, "log {id}: {:?}: {error}", reading.request),
         }
@@ -248,6 +310,7 @@ impl Simulation {
             let LogView { start, end, .. } = self.store.view(id).expect("alive");
             let mut steps = 0;
             self.seen = Some(BTreeMap::new());
+            self.was_refused = false;
             for from in start.0.saturating_sub(1).max(0)..end.0 {
                 let bytes_max = if self.random.one_in(2) { 1 } else { 100_000 };
                 self.plan_read(id, ReadRequest { from: Offset(from), until: end, bytes_max, at_least_one: true });
@@ -258,7 +321,9 @@ impl Simulation {
                 }
             }
             let seen = self.seen.take().expect("collected above");
-            self.model.logs[&id].check_state(id, &seen);
+            if !std::mem::take(&mut self.was_refused) && !self.taken_in.contains(&id) {
+                self.model.logs[&id].check_state(id, &seen);
+            }
         }
     }
 }

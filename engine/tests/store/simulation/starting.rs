@@ -1,6 +1,6 @@
 //! The start after a stop, a kill or a power cut.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use engine::checkpoint::{self, Checkpoint, ProducerCheckpoint};
 use engine::memory::BufPool;
@@ -8,7 +8,7 @@ use engine::store::recovery::Reopened;
 use engine::{GroupSeq, LeaderEpoch, LogId, LogView, Offset, SegmentName};
 
 use super::{SHARD, Simulation, World};
-use crate::disk::{Disk, Name};
+use crate::disk::{Disk, Kind, Name};
 use crate::random::Random;
 use crate::shell::{Planted, Shell};
 
@@ -20,7 +20,9 @@ impl Simulation {
     /// all of the newest again before another was written.
     pub(super) fn damage_checkpoint(&mut self) {
         let mut sound = self.shell.sound_checkpoints();
-        let (Some(newest), true) = (sound.pop(), self.random.one_in(4)) else { return };
+        let has_lied = self.shell.disk.damaged_names().iter().any(|name| name.kind() == Kind::Checkpoint);
+        let rots = self.world.rots && !has_lied;
+        let (Some(newest), true) = (sound.pop(), rots && self.random.one_in(4)) else { return };
         let of = |checkpoint: &Checkpoint| {
             let bits = checkpoint::encode(checkpoint).len() * 8;
             let names = self.shell.sound_files_of(checkpoint.seq);
@@ -47,6 +49,9 @@ impl Simulation {
 
     /// Some indexes rot, or get lost.
     fn damage_indexes(&mut self) {
+        if !self.world.rots {
+            return;
+        }
         let names: Vec<Name> = self.shell.disk.names().filter(|name| matches!(name, Name::Index(..))).collect();
         for name in names {
             let bits = self.shell.disk.read(name).map_or(0, |bytes| bytes.len() * 8);
@@ -74,21 +79,42 @@ impl Simulation {
         self.pieces_resting = 0;
         self.consumers.clear();
         self.compacting = None;
+        self.told_damaged.clear();
         self.effects.clear();
         let abandoned = std::mem::take(&mut self.shell.abandoned);
         let written = self.shell.newest_checkpoint;
         let overflowed = std::mem::take(&mut self.shell.overflowed);
         self.lives_on_one_checkpoint &= written.is_none();
         self.shell = Shell::new(disk, planted, SHARD, self.world.journal_file_bytes);
-        let files = written.map(|seq| self.shell.sound_files_of(seq));
+        let files = written.map(|seq| self.files_of_checkpoint(seq));
+        let is_known = planted == Planted::KeepOneCheckpoint;
         assert!(
-            files.is_none_or(|files| files.len() == 2),
+            is_known || files.is_none_or(|files| files == 2),
             "checkpoint {written:?} was written, and is not there twice"
         );
         self.damage_checkpoint();
         self.damage_indexes();
+        let Some(reopened) = self.open_twice() else {
+            self.is_over = true;
+            return;
+        };
+        (self.shell.abandoned, self.shell.overflowed) = (abandoned, overflowed);
+        self.go_on_with(reopened);
+        if self.shell.disk.damaged_names().is_empty() {
+            self.examine_damage();
+            if self.world.damages > 0 {
+                self.examine_rebuild();
+            }
+        } else {
+            self.check_scrub();
+        }
+        self.read_everything();
+    }
+
+    /// `None` where the disk has lied too much.
+    fn open_twice(&mut self) -> Option<Reopened> {
         let unreadable = self.reopen_unreadable();
-        let first = reopen(&mut self.shell, &self.world, &self.pool, self.salt);
+        let first = self.open()?;
         let second = reopen(&mut self.shell, &self.world, &self.pool, self.salt);
         assert_eq!(
             outcome(&first),
@@ -99,22 +125,26 @@ impl Simulation {
             unreadable.is_none_or(|reopened| outcome(&reopened) == outcome(&first)),
             "what cannot be read is taken for absent"
         );
-        second.dropped.iter().for_each(|log| self.shell.remove_log(*log));
-        self.counts.groups_replayed += second.groups_replayed as u64;
-        self.counts.groups_cut += second.groups_cut as u64;
-        self.counts.drops_replayed += second.dropped.len() as u64;
-        self.store = second.store;
+        Some(second)
+    }
+
+    fn go_on_with(&mut self, reopened: Reopened) {
+        reopened.dropped.iter().for_each(|log| self.shell.remove_log(*log));
+        self.counts.groups_replayed += reopened.groups_replayed as u64;
+        self.counts.groups_cut += reopened.groups_cut as u64;
+        self.counts.drops_replayed += reopened.dropped.len() as u64;
+        self.store = reopened.store;
         self.unflushed_before = self.store.unflushed_bytes();
         self.counts.leftovers += self.shell.leftovers(&self.store).len() as u64;
+        let mut found: BTreeMap<LogId, BTreeSet<SegmentName>> = BTreeMap::new();
         for name in self.shell.leftovers(&self.store) {
             if let Name::Segment(id, segment) | Name::Index(id, segment) = name {
-                self.store.on_segments_found(id, [segment]);
+                found.entry(id).or_default().insert(segment);
             }
         }
-        self.shell.abandoned = abandoned;
-        self.shell.abandoned.extend(self.model.forgotten(&self.store, &second.dropped));
+        found.into_iter().for_each(|(id, segments)| self.store.on_segments_found(id, segments));
+        self.shell.abandoned.extend(self.model.forgotten(&self.store, &reopened.dropped));
         self.model.on_reopened(&self.store);
-        self.shell.overflowed = overflowed;
         self.check_quarantine();
         for id in self.model.alive() {
             // Some run on with the default of one gibibyte, as until somebody configures them.
@@ -125,11 +155,14 @@ impl Simulation {
             self.store.create_log(id, self.model.logs[&id].config);
         }
         self.model.check_ladders(&self.store);
-        self.examine_damage();
-        if self.world.damages > 0 {
-            self.examine_rebuild();
+    }
+
+    /// In how many files a checkpoint was written, be they sound or not.
+    fn files_of_checkpoint(&self, seq: u64) -> usize {
+        if self.shell.disk.damaged_names().is_empty() {
+            return self.shell.sound_files_of(seq).len();
         }
-        self.read_everything();
+        self.shell_on(self.shell.disk.honest()).sound_files_of(seq).len()
     }
 
     /// The device may fail to give back one file, and the next time give it.

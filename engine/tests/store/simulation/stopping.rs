@@ -58,6 +58,9 @@ impl Simulation {
                 .filter(|segment| !segment.is_empty() && segment.next_offset <= log.start_offset());
             assert_eq!(dead.count(), 0, "log {id}: segments before its start stay for ever");
         }
+        if !self.shell.disk.damaged_names().is_empty() {
+            self.check_scrub();
+        }
         self.read_everything();
     }
 
@@ -71,7 +74,7 @@ impl Simulation {
         for id in self.model.alive() {
             let segments = self.store.log(id).expect("alive").segments().iter();
             for segment in segments.filter(|segment| segment.bytes > 0 && segment.revision == 0) {
-                let file = self.shell.disk.read(Name::Segment(id, segment.name())).expect("written");
+                let file = self.shell.disk.meant(Name::Segment(id, segment.name())).expect("written");
                 let expected = self.model.logs[&id].bytes(segment.base_offset, segment.next_offset);
                 assert!(file == expected, "log {id}: segment {} is not exactly its batches", segment.base_offset);
             }

@@ -31,6 +31,10 @@ pub struct World {
     pub cut_share: usize,
     /// Of so many actions one lets compaction do some steps more.
     pub compact_share: usize,
+    /// Checkpoints and indexes rot between two lives.
+    pub rots: bool,
+    /// In each life the disk lies about so many writes.
+    pub lies: usize,
 }
 
 impl World {
@@ -66,6 +70,8 @@ impl World {
             damages: [0, 1, 4][random.below(3)],
             cut_share: [1, 5, 1000][random.below(3)],
             compact_share: [1, 4, 30][random.below(3)],
+            rots: true,
+            lies: [0, 0, 1, 4][random.below(4)],
         }
     }
 
