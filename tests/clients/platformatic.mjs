@@ -11,7 +11,8 @@ const { ZstdCodec } = require("zstd-codec");
 
 // The client takes zstd from node, which has it since version 22 only. It looks when it is loaded.
 if (!zlib.zstdCompressSync) {
-  const zstd = await new Promise((resolve) => ZstdCodec.run((codec) => resolve(new codec.Simple())));
+  // Simple ones read no frames that do not say how long they are, and most clients write such.
+  const zstd = await new Promise((resolve) => ZstdCodec.run((codec) => resolve(new codec.Streaming())));
   zlib.zstdCompressSync = (data) => Buffer.from(zstd.compress(data));
   zlib.zstdDecompressSync = (data) => Buffer.from(zstd.decompress(data));
 }

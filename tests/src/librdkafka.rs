@@ -47,7 +47,8 @@ impl TestRunner {
 
     /// Runs one test against a broker and gives what became of it. Without `is_whole` its long parts are left out.
     pub fn run(&self, bootstrap: &str, test: &str, is_whole: bool) -> Output {
-        let settings = self.directory.join(format!("ringmain-{}.conf", std::process::id()));
+        // Of its own: a test reads it again for each client, and others begin meanwhile.
+        let settings = self.directory.join(format!("ringmain-{}-{test}.conf", std::process::id()));
         let lines = format!("bootstrap.servers={bootstrap}\ntest.timeout.multiplier={TIMEOUT_MULTIPLIER}\n");
         fs::write(&settings, lines).expect("settings of the tests");
         let mut command = Command::new("timeout");

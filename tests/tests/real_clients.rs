@@ -149,16 +149,23 @@ fn jobs_of(client: RealClient, server: &Server) -> Vec<Job> {
 }
 
 fn assert_all_read(server: &Server, jobs: &[Job], when: &str) {
-    for reader in RealClient::all().into_iter().filter(|client| client.reads()) {
+    let bootstrap = server.bootstrap();
+    let read = |reader: RealClient| {
         let jobs = || jobs.iter().filter(|job| reader.can_read(job));
         let topics: Vec<&str> = jobs().map(|job| job.topic.as_str()).collect();
-        let seen: BTreeMap<String, Vec<Seen>> = reader.read(&server.bootstrap(), &topics);
+        let seen: BTreeMap<String, Vec<Seen>> = reader.read(&bootstrap, &topics);
         for job in jobs() {
             let none = Vec::new();
             job.assert_equal(seen.get(&job.topic).unwrap_or(&none), &format!("{} {when}", reader.name()));
         }
         println!("{} read {} topics {when}", reader.name(), topics.len());
-    }
+    };
+    std::thread::scope(|scope| {
+        for reader in RealClient::all().into_iter().filter(|client| client.reads()) {
+            let read = &read;
+            scope.spawn(move || read(reader));
+        }
+    });
 }
 
 /// The batches lie in the broker in the codec asked for: the client really compressed, and nobody undid it.
