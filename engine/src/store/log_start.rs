@@ -75,7 +75,8 @@ impl Store {
     pub(super) fn forget_segments(&mut self, effects: &mut Vec<Effect>) {
         for (log, mut segments) in self.checkpointing.take_left_out() {
             segments.retain(|segment| self.is_unnamed(log, *segment));
-            effects.push(Effect::RemoveSegments { log, segments });
+            let kept = self.keep_next_files(log, &segments);
+            effects.push(Effect::RemoveSegments { log, segments, kept });
         }
         let pictures = self.checkpointing.new_pictures();
         let firsts: Vec<(LogId, Offset)> = pictures.map(|log| (log.log, log.segments[0].base_offset)).collect();

@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 
 use super::Effect;
 use crate::ids::LogId;
+use crate::limits::SEGMENT_PREALLOCATE_SHARE;
 
 /// Appends go on once so large a part of the reserve is free above it. Without a margin they would stop and go with each block
 /// that is written.
@@ -67,6 +68,11 @@ impl Space {
         }
         self.is_full |= self.left_bytes.is_some_and(|left| left < bytes);
         !self.is_full
+    }
+
+    /// Whether so many bytes may be taken ahead of their time.
+    pub fn spares(&self, bytes: u64) -> bool {
+        !self.is_full && self.left_bytes.is_none_or(|left| left / SEGMENT_PREALLOCATE_SHARE >= bytes)
     }
 
     pub fn on_append(&mut self, bytes: u64) {

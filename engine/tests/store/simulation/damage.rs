@@ -203,7 +203,7 @@ fn damage(random: &mut Random, disk: &mut Disk) -> Option<Hit> {
 fn kind_of(name: Name) -> usize {
     match name {
         Name::Journal(_) => 0,
-        Name::Segment(..) => 1,
+        Name::Segment(..) | Name::Next(..) => 1,
         Name::Index(..) | Name::Mark(..) | Name::Quarantined(..) => 2,
         Name::Checkpoint(_) | Name::Copy(_) | Name::Temporary(_) | Name::Damaged(_) => 3,
     }
