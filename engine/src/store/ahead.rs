@@ -161,7 +161,8 @@ impl Ahead {
 
     /// Nobody wants any of them. Returns those that have to go.
     fn give_back(&mut self) -> Vec<(LogId, Offset)> {
-        let going = |(log, rolling): (&LogId, &mut Rolling)| rolling.give_back().into_iter().map(|name| (*log, name)).collect();
+        let going =
+            |(log, rolling): (&LogId, &mut Rolling)| rolling.give_back().into_iter().map(|name| (*log, name)).collect();
         self.logs.iter_mut().map(going).collect::<Vec<Vec<_>>>().concat()
     }
 

@@ -46,9 +46,15 @@ pub(super) enum Call {
     RemoveSegment(Name),
     RemoveLeftovers(LogId),
     /// The file for a segment to come becomes the segment's.
-    TakeNext { next: Name, segment: Name },
+    TakeNext {
+        next: Name,
+        segment: Name,
+    },
     /// The file of a segment that goes is kept for one to come.
-    KeepAsNext { segment: Name, next: Name },
+    KeepAsNext {
+        segment: Name,
+        next: Name,
+    },
     RemoveNext(Name),
     /// A segment that goes is taken into quarantine if it is marked.
     TakeDamaged(LogId, SegmentName),
@@ -59,8 +65,17 @@ pub(super) enum Call {
 pub(super) enum Report {
     Group(GroupSeq),
     FileReady(FileRequest),
-    Blocks { log: LogId, segment: Offset, position: u64, len: u64 },
-    Sealed { log: LogId, segment: Offset, partial_bytes: u64 },
+    Blocks {
+        log: LogId,
+        segment: Offset,
+        position: u64,
+        len: u64,
+    },
+    Sealed {
+        log: LogId,
+        segment: Offset,
+        partial_bytes: u64,
+    },
     Synced,
     CheckpointWritten(u64),
     LogRemoved(LogId),
