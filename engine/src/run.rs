@@ -528,7 +528,9 @@ async fn carry_out(inner: &Rc<Inner>, effect: Effect) -> io::Result<()> {
             retention::remove_segments(inner, log, segments, &kept, &mut effects).await;
         }
         Effect::MakeNextFile { log, name, bytes } => ahead::make(inner, (log, name), bytes, &mut effects).await,
-        Effect::RemoveNextFile { log, name } => ahead::remove(inner, (log, name), &mut effects).await,
+        Effect::RemoveNextFile { log, name, at_once } => {
+            ahead::remove(inner, (log, name), at_once, &mut effects).await;
+        }
         Effect::ReadPiece(piece) => read::piece(inner, piece).await,
     }
     start(inner, &mut effects);

@@ -354,9 +354,11 @@ impl SegmentShelf {
         self.next_files.found(logs).await
     }
 
-    /// Removes a file for a segment to come.
-    pub async fn remove_next(&self, log: LogId, name: Offset) -> io::Result<()> {
-        excuse_missing(self.removal.remove(&self.layout.next_file(log, name)).await)
+    /// Removes a file for a segment to come: in pieces, or its name `at_once`.
+    pub async fn remove_next(&self, log: LogId, name: Offset, at_once: bool) -> io::Result<()> {
+        let file = self.layout.next_file(log, name);
+        let removed = if at_once { self.removal.unlink(&file).await } else { self.removal.remove(&file).await };
+        excuse_missing(removed)
     }
 
     /// The segments of which a log has files, by their names.

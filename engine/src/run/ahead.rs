@@ -20,8 +20,8 @@ pub(super) async fn make(inner: &Inner, (log, name): (LogId, Offset), bytes: u64
     inner.store.borrow_mut().on_next_file(log, name, made.is_ok(), effects);
 }
 
-pub(super) async fn remove(inner: &Inner, (log, name): (LogId, Offset), effects: &mut Vec<Effect>) {
-    if let Err(error) = inner.segments.remove_next(log, name).await {
+pub(super) async fn remove(inner: &Inner, (log, name): (LogId, Offset), at_once: bool, effects: &mut Vec<Effect>) {
+    if let Err(error) = inner.segments.remove_next(log, name, at_once).await {
         tracing::warn!(%log, %error, "a file for a segment to come is left behind");
     }
     inner.store.borrow_mut().on_next_file(log, name, false, effects);

@@ -6,7 +6,7 @@
 //!    ^                                                                             |
 //!    +--- a new segment's first blocks are written: the file is the segment's ------ ready
 //!    |                                                                             |
-//!    +-------------------------- going <--- nobody appends, or space is short -----+
+//!    +------------------- going <--- the log slows down or rests, or space is short --+
 //! ```
 //! Only a log that rolls often has such files: one that was made for it, or some that retention has left. All that is known of them is a
 //! hint: where one turns out not to be there the segment gets a file as if none had been prepared. A file is named by a segment: the one that
@@ -22,6 +22,7 @@ use super::{Effect, Store};
 use crate::ids::{LogId, SegmentName};
 use crate::limits::{
     NEXT_FILES_MAX, SEGMENT_AHEAD_SHARE, SEGMENT_AHEAD_WITHIN_MS, SEGMENT_BYTES_MAX, SEGMENT_PREALLOCATE_BYTES_MAX,
+    SEGMENT_PREALLOCATE_SHARE,
 };
 use crate::log::FileWrite;
 
@@ -95,27 +96,33 @@ impl Rolling {
 #[derive(Debug, Default)]
 pub struct Ahead {
     logs: BTreeMap<LogId, Rolling>,
+    /// When the store was last polled.
+    now_ms: u64,
     /// The shard stops.
     has_ended: bool,
 }
 
 impl Ahead {
     /// The first blocks of a segment are about to be written. Returns the file that is there for it.
-    fn on_segment_begun(&mut self, log: LogId, now_ms: u64) -> Option<Offset> {
+    fn on_segment_begun(&mut self, log: LogId) -> Option<Offset> {
         let rolling = self.logs.entry(log).or_default();
-        (rolling.begun_ms, rolling.is_resting) = (now_ms, false);
+        (rolling.begun_ms, rolling.is_resting) = (self.now_ms, false);
         rolling.take()
     }
 
     /// The newest segment of the log has its share. Returns whether the next one is to get a file now, under this name.
-    fn on_share_filled(&mut self, log: LogId, name: Offset, now_ms: u64) -> bool {
-        let Some(rolling) = self.logs.get_mut(&log).filter(|_| !self.has_ended) else { return false };
-        now_ms.saturating_sub(rolling.begun_ms) <= SEGMENT_AHEAD_WITHIN_MS && rolling.wants(name)
+    fn on_share_filled(&mut self, log: LogId, name: Offset) -> bool {
+        self.rolls_fast(log) && self.logs.get_mut(&log).is_some_and(|rolling| rolling.wants(name))
+    }
+
+    fn rolls_fast(&self, log: LogId) -> bool {
+        let is_fast = |rolling: &Rolling| self.now_ms - rolling.begun_ms <= SEGMENT_AHEAD_WITHIN_MS;
+        !self.has_ended && self.logs.get(&log).is_some_and(is_fast)
     }
 
     /// A segment goes. Returns whether its file is to be kept.
     fn on_segment_leaves(&mut self, log: LogId, name: Offset) -> bool {
-        !self.has_ended && self.logs.get_mut(&log).is_some_and(|rolling| rolling.keeps(name))
+        self.rolls_fast(log) && self.logs.get_mut(&log).is_some_and(|rolling| rolling.keeps(name))
     }
 
     /// The shell is done: the file is there, or not. Returns whether it has to go again.
@@ -127,6 +134,14 @@ impl Ahead {
         }
         self.forget_resting(log);
         is_there && is_unwanted
+    }
+
+    /// The log is appended to. Returns the files that have to go, if it does not roll often any more.
+    fn on_look(&mut self, log: LogId) -> Vec<Offset> {
+        if self.rolls_fast(log) {
+            return Vec::new();
+        }
+        self.logs.get_mut(&log).map_or_else(Vec::new, Rolling::give_back)
     }
 
     /// Nobody appends to the log. Returns the files that have to go.
@@ -149,14 +164,15 @@ impl Ahead {
         self.logs.remove(&log).map_or(0, |rolling| rolling.under_way())
     }
 
-    /// A process before this one has left such a file. Returns whether it has to go.
-    fn on_found(&mut self, log: LogId, name: Offset) -> bool {
+    /// A process before this one has left such a file, unless it is this one's. Returns whether it has to go, and if so at once: where the
+    /// log rolls the file may just have been taken.
+    fn on_found(&mut self, log: LogId, name: Offset) -> Option<bool> {
         let rolling = self.logs.entry(log).or_insert_with(|| Rolling { is_resting: true, ..Rolling::default() });
-        let goes = !rolling.files.contains_key(&name);
-        if goes {
-            rolling.files.insert(name, NextFile::Going);
+        if rolling.files.contains_key(&name) {
+            return None;
         }
-        goes
+        rolling.files.insert(name, NextFile::Going);
+        Some(!rolling.is_resting)
     }
 
     /// Nobody wants any of them. Returns those that have to go.
@@ -174,18 +190,19 @@ impl Ahead {
 
 impl Store {
     /// A write is about to start. Returns the file that is there for the segment, if the write begins one.
-    pub(super) fn begin_segment(&mut self, log: LogId, write: &FileWrite, now_ms: u64) -> Option<Offset> {
+    pub(super) fn begin_segment(&mut self, log: LogId, write: &FileWrite) -> Option<Offset> {
         let begins = matches!(write, FileWrite::Blocks(write) if write.position == 0);
-        begins.then(|| self.ahead.on_segment_begun(log, now_ms))?
+        begins.then(|| self.ahead.on_segment_begun(log))?
     }
 
     /// A write is about to start, and perhaps it is time to make a file for the segment after this one.
-    pub(super) fn look_ahead(&mut self, log: LogId, write: &FileWrite, now_ms: u64, effects: &mut Vec<Effect>) {
+    pub(super) fn look_ahead(&mut self, log: LogId, write: &FileWrite, effects: &mut Vec<Effect>) {
         let FileWrite::Blocks(write) = write else { return };
         let segment_bytes = self.segment_bytes(log);
         let has_share = write.position + write.span.len() as u64 >= segment_bytes / SEGMENT_AHEAD_SHARE;
         let (name, bytes) = (write.segment, segment_bytes.min(SEGMENT_PREALLOCATE_BYTES_MAX));
-        if has_share && self.has_space_ahead(bytes) && self.ahead.on_share_filled(log, name, now_ms) {
+        let has_space = || self.space.has_left(bytes.saturating_mul(SEGMENT_PREALLOCATE_SHARE));
+        if has_share && self.rolls_ahead(segment_bytes) && has_space() && self.ahead.on_share_filled(log, name) {
             effects.push(Effect::MakeNextFile { log, name, bytes });
         }
     }
@@ -194,14 +211,15 @@ impl Store {
         self.log(log).map_or(0, |log| log.config().segment_bytes.min(SEGMENT_BYTES_MAX))
     }
 
-    fn has_space_ahead(&self, bytes: u64) -> bool {
-        bytes >= self.limits.next_file_bytes_min && !self.space.holds_back() && self.space.spares(bytes)
+    fn rolls_ahead(&self, segment_bytes: u64) -> bool {
+        segment_bytes >= self.limits.next_file_bytes_min
     }
 
     /// Of segments that go, those whose files are kept for segments to come: the newest. Their blocks have been written before, which
     /// spares the file system a change of its own records for every write.
     pub(super) fn keep_next_files(&mut self, log: LogId, segments: &[SegmentName]) -> Vec<SegmentName> {
-        if !self.has_space_ahead(self.segment_bytes(log)) {
+        let segment_bytes = self.segment_bytes(log);
+        if !self.rolls_ahead(segment_bytes) || !self.space.has_left(segment_bytes) {
             return Vec::new();
         }
         let appended = segments.iter().rev().filter(|segment| segment.revision == 0);
@@ -213,7 +231,7 @@ impl Store {
         if !self.logs.contains_key(&log) {
             self.removals.on_write_ended(log);
         } else if self.ahead.on_settled(log, name, is_there) {
-            effects.push(Effect::RemoveNextFile { log, name });
+            effects.push(Effect::RemoveNextFile { log, name, at_once: false });
         }
     }
 
@@ -224,25 +242,45 @@ impl Store {
 
     /// A process before this one has left a file for a segment to come.
     pub fn on_next_file_found(&mut self, log: LogId, name: Offset, effects: &mut Vec<Effect>) {
-        if self.logs.contains_key(&log) && self.ahead.on_found(log, name) {
-            effects.push(Effect::RemoveNextFile { log, name });
+        if self.logs.contains_key(&log)
+            && let Some(at_once) = self.ahead.on_found(log, name)
+        {
+            effects.push(Effect::RemoveNextFile { log, name, at_once });
         }
     }
 
     /// Nobody appends to the log any more.
     pub(super) fn rest_ahead(&mut self, log: LogId, effects: &mut Vec<Effect>) {
-        effects.extend(self.ahead.on_rest(log).into_iter().map(|name| Effect::RemoveNextFile { log, name }));
+        effects.extend(self.ahead.on_rest(log).into_iter().map(|name| Effect::RemoveNextFile {
+            log,
+            name,
+            at_once: false,
+        }));
+    }
+
+    /// The log is appended to, perhaps so slowly that its next segment is far away.
+    pub(super) fn slow_down_ahead(&mut self, log: LogId, effects: &mut Vec<Effect>) {
+        effects.extend(self.ahead.on_look(log).into_iter().map(|name| Effect::RemoveNextFile {
+            log,
+            name,
+            at_once: false,
+        }));
     }
 
     /// What is there for segments to come goes where space is short.
-    pub(super) fn poll_ahead(&mut self, effects: &mut Vec<Effect>) {
+    pub(super) fn poll_ahead(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        self.ahead.now_ms = now_ms;
         if self.space.is_full() || self.space.holds_back() {
             self.give_back_ahead(effects);
         }
     }
 
     fn give_back_ahead(&mut self, effects: &mut Vec<Effect>) {
-        effects.extend(self.ahead.give_back().into_iter().map(|(log, name)| Effect::RemoveNextFile { log, name }));
+        effects.extend(self.ahead.give_back().into_iter().map(|(log, name)| Effect::RemoveNextFile {
+            log,
+            name,
+            at_once: false,
+        }));
     }
 
     /// The shard stops: no log gets such a file any more, and those that are there go.
@@ -262,7 +300,7 @@ mod tests {
     /// The file for the log's next segment is there.
     fn ready() -> Ahead {
         let mut ahead = Ahead::default();
-        assert!(ahead.on_segment_begun(LOG, 0).is_none() && ahead.on_share_filled(LOG, NAME, 10));
+        assert!(ahead.on_segment_begun(LOG).is_none() && ahead.on_share_filled(LOG, NAME));
         assert!(!ahead.on_settled(LOG, NAME, true));
         ahead
     }
@@ -270,11 +308,22 @@ mod tests {
     #[test]
     fn a_segment_that_fills_fast_gets_one_file_and_the_next_one_takes_it() {
         let mut ahead = ready();
-        assert!(!ahead.on_share_filled(LOG, NAME, 11), "there is one");
-        assert_eq!([20, 20].map(|now_ms| ahead.on_segment_begun(LOG, now_ms)), [Some(NAME), None], "it is taken once");
-        assert!(!ahead.on_share_filled(LOG, NAME, 20 + SEGMENT_AHEAD_WITHIN_MS + 1), "this one fills slowly");
-        assert!(ahead.on_share_filled(LOG, NAME, 20) && !ahead.is_idle());
-        assert!(!ahead.on_settled(LOG, NAME, false) && ahead.on_segment_begun(LOG, 30).is_none(), "it was not made");
+        assert!(!ahead.on_share_filled(LOG, NAME), "there is one");
+        assert_eq!([(); 2].map(|()| ahead.on_segment_begun(LOG)), [Some(NAME), None], "it is taken once");
+        assert!(ahead.on_share_filled(LOG, NAME) && !ahead.is_idle());
+        assert!(!ahead.on_settled(LOG, NAME, false) && ahead.on_segment_begun(LOG).is_none(), "it was not made");
+    }
+
+    #[test]
+    fn a_log_that_rolls_seldom_has_none_and_one_that_slows_down_gives_them_back() {
+        let mut ahead = ready();
+        ahead.now_ms = SEGMENT_AHEAD_WITHIN_MS;
+        assert!(ahead.on_look(LOG).is_empty());
+        ahead.now_ms += 1;
+        assert_eq!([(); 2].map(|()| ahead.on_look(LOG)), [vec![NAME], Vec::new()]);
+        assert!(!ahead.on_settled(LOG, NAME, false));
+        assert!(!ahead.on_share_filled(LOG, NAME) && !ahead.on_segment_leaves(LOG, NAME));
+        assert!(ahead.on_segment_begun(LOG).is_none() && ahead.on_share_filled(LOG, NAME), "it has begun one just now");
     }
 
     #[test]
@@ -283,7 +332,7 @@ mod tests {
         let kept: Vec<Offset> = (10..20).map(Offset).filter(|name| ahead.on_segment_leaves(LOG, *name)).collect();
         assert_eq!(kept.len(), NEXT_FILES_MAX - 1, "one is there");
         assert!(kept.iter().all(|name| !ahead.on_settled(LOG, *name, *name != Offset(10))));
-        let taken: Vec<Offset> = (0..10).filter_map(|now_ms| ahead.on_segment_begun(LOG, now_ms)).collect();
+        let taken: Vec<Offset> = (0..10).filter_map(|_| ahead.on_segment_begun(LOG)).collect();
         assert_eq!(taken, [&[NAME][..], &kept[1..]].concat(), "the first one could not be kept");
         assert!(!ahead.on_segment_leaves(LogId { partition: 1, ..LOG }, NAME), "that one does not roll");
     }
@@ -292,15 +341,15 @@ mod tests {
     fn nothing_is_known_of_a_log_at_rest() {
         let mut ahead = ready();
         assert_eq!(ahead.on_rest(LOG), [NAME]);
-        assert!(!ahead.is_idle() && !ahead.on_share_filled(LOG, NAME, 11), "the file is on its way off the disk");
+        assert!(!ahead.is_idle() && !ahead.on_share_filled(LOG, NAME), "the file is on its way off the disk");
         assert!(!ahead.on_settled(LOG, NAME, false) && ahead.logs.is_empty());
-        assert!(!ahead.on_share_filled(LOG, NAME, 12) && !ahead.on_segment_leaves(LOG, NAME) && ahead.logs.is_empty());
+        assert!(!ahead.on_share_filled(LOG, NAME) && !ahead.on_segment_leaves(LOG, NAME) && ahead.logs.is_empty());
     }
 
     #[test]
     fn a_file_that_is_not_wanted_any_more_goes_when_it_has_come() {
         let mut ahead = Ahead::default();
-        assert!(ahead.on_segment_begun(LOG, 20).is_none() && ahead.on_share_filled(LOG, NAME, 20));
+        assert!(ahead.on_segment_begun(LOG).is_none() && ahead.on_share_filled(LOG, NAME));
         assert!(ahead.on_rest(LOG).is_empty() && ahead.give_back().is_empty());
         assert!(ahead.on_settled(LOG, NAME, true) && !ahead.is_idle());
         assert!(!ahead.on_settled(LOG, NAME, false) && ahead.is_idle() && ahead.logs.is_empty());
@@ -309,9 +358,11 @@ mod tests {
     #[test]
     fn what_an_earlier_process_has_left_goes_unless_it_is_this_ones() {
         let mut ahead = ready();
-        assert!(!ahead.on_found(LOG, NAME) && ahead.on_found(LOG, Offset(3)) && !ahead.on_found(LOG, Offset(3)));
+        let found = [NAME, Offset(3), Offset(3)].map(|name| ahead.on_found(LOG, name));
+        assert_eq!(found, [None, Some(true), None]);
         let mut ahead = Ahead::default();
-        assert!(ahead.on_found(LOG, NAME) && !ahead.on_settled(LOG, NAME, false) && ahead.logs.is_empty());
+        assert_eq!(ahead.on_found(LOG, NAME), Some(false));
+        assert!(!ahead.on_settled(LOG, NAME, false) && ahead.logs.is_empty());
     }
 
     #[test]

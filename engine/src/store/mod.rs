@@ -149,8 +149,9 @@ pub enum Effect {
     RemoveSegments { log: LogId, segments: Vec<SegmentName>, kept: Vec<SegmentName> },
     /// Prepare a file for the log's next segment, with extents for so many bytes, then `on_next_file`.
     MakeNextFile { log: LogId, name: Offset, bytes: u64 },
-    /// Remove a file that was prepared for a segment to come, then `on_next_file`.
-    RemoveNextFile { log: LogId, name: Offset },
+    /// Remove a file that was prepared for a segment to come, then `on_next_file`. If its name may be about to become a segment's it only
+    /// loses that name, `at_once`: a file that is cut down might be the segment's by then.
+    RemoveNextFile { log: LogId, name: Offset, at_once: bool },
     /// Read this piece of a segment file, then `on_piece_read`, also where that failed; rest, then `on_piece_rested`.
     ReadPiece(PieceRead),
 }
@@ -496,9 +497,9 @@ impl Store {
         {
             effects.push(Effect::WriteGroup(write));
         }
-        self.poll_ahead(effects);
+        self.poll_ahead(now_ms, effects);
         self.poll_idle(now_ms, effects);
-        self.poll_segments(now_ms, effects);
+        self.poll_segments(effects);
         self.poll_resting(effects);
         self.evict();
     }
@@ -512,7 +513,7 @@ impl Store {
         deadlines.chain(self.read_ahead.deadline_ms()).chain(soon).min()
     }
 
-    fn poll_segments(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+    fn poll_segments(&mut self, effects: &mut Vec<Effect>) {
         let many = self.checkpointing.waiting() >= SMALL_WRITES_LOGS_MIN;
         let in_flight_max = if many { SMALL_WRITES_IN_FLIGHT_MAX } else { SEGMENT_WRITES_IN_FLIGHT_MAX };
         while self.writes_in_flight < in_flight_max {
@@ -521,8 +522,8 @@ impl Store {
             let Some(slot) = self.logs.get_mut(&id) else { continue };
             slot.queued = false;
             let Some(write) = slot.log.next_write(bytes_min) else { continue };
-            let next = self.begin_segment(id, &write, now_ms);
-            self.look_ahead(id, &write, now_ms, effects);
+            let next = self.begin_segment(id, &write);
+            self.look_ahead(id, &write, effects);
             self.start_write(id, write, next, effects);
         }
     }

@@ -75,6 +75,7 @@ impl Store {
             let due_ms = slot.idleness.last_append_ms + self.resting.after_ms;
             if due_ms > now_ms {
                 self.resting.watched.push_back((due_ms, id));
+                self.slow_down_ahead(id, effects);
                 continue;
             }
             slot.idleness.is_watched = false;

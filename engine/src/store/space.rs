@@ -17,7 +17,6 @@ use std::collections::BTreeSet;
 
 use super::Effect;
 use crate::ids::LogId;
-use crate::limits::SEGMENT_PREALLOCATE_SHARE;
 
 /// Appends go on once so large a part of the reserve is free above it. Without a margin they would stop and go with each block
 /// that is written.
@@ -70,9 +69,9 @@ impl Space {
         !self.is_full
     }
 
-    /// Whether so many bytes may be taken ahead of their time.
-    pub fn spares(&self, bytes: u64) -> bool {
-        !self.is_full && self.left_bytes.is_none_or(|left| left / SEGMENT_PREALLOCATE_SHARE >= bytes)
+    /// Whether appends may still take so many bytes, as far as is known.
+    pub fn has_left(&self, bytes: u64) -> bool {
+        !self.is_full && !self.holds_back() && self.left_bytes.is_none_or(|left| left >= bytes)
     }
 
     pub fn on_append(&mut self, bytes: u64) {

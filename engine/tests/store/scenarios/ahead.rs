@@ -79,7 +79,7 @@ fn a_log_that_fills_slowly_has_no_file_ahead() {
     let mut shard = rolling();
     for _ in 0..12 {
         shard.fill(1);
-        shard.now_ms += 20_000;
+        shard.now_ms += 40_000;
         assert!(!shard.has_next());
     }
     assert_eq!(shard.shell.next_files_taken, 0);
@@ -138,12 +138,12 @@ fn where_space_is_short_the_files_ahead_go_first() {
     assert_eq!(shard.append(LOG, 10), Err(AppendError::DiskFull));
     shard.run();
     assert!(!shard.has_next());
-    // There is some, and not so much that it could be taken ahead.
+    // There is some, and not so much that a file could be made of it ahead.
     shard.store.on_free_space(3 << 20);
     shard.fill(7);
     assert!(!shard.has_next());
     shard.store.on_free_space(1 << 40);
-    shard.fill(4);
+    shard.fill(5);
     assert!(shard.has_next());
 }
 

@@ -156,8 +156,11 @@ impl Shell {
                 let calls = vec![Call::RemoveNext(next), Call::Create(next), Call::Truncate { name: next, bytes }];
                 (calls, Report::NextFiles(log, vec![name]))
             }
-            Effect::RemoveNextFile { log, name } => {
+            Effect::RemoveNextFile { log, name, at_once } => {
                 let next = Name::Next(log, name);
+                if at_once {
+                    return (vec![Call::RemoveNext(next)], Report::NextFiles(log, vec![name]));
+                }
                 let calls = vec![Call::CutDown(next), Call::CutDown(next), Call::RemoveNext(next)];
                 (calls, Report::NextFiles(log, vec![name]))
             }
