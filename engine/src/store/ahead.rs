@@ -14,7 +14,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use batch::Offset;
 
@@ -96,6 +96,9 @@ impl Rolling {
 #[derive(Debug, Default)]
 pub struct Ahead {
     logs: BTreeMap<LogId, Rolling>,
+    /// Segments that a process before this one has left behind. Nobody knows whether all that is in them was ever the log's, so they are not
+    /// kept.
+    leftovers: BTreeSet<(LogId, SegmentName)>,
     /// When the store was last polled.
     now_ms: u64,
     /// The shard stops.
@@ -219,11 +222,18 @@ impl Store {
     /// spares the file system a change of its own records for every write.
     pub(super) fn keep_next_files(&mut self, log: LogId, segments: &[SegmentName]) -> Vec<SegmentName> {
         let segment_bytes = self.segment_bytes(log);
+        let mut own = segments.to_vec();
+        own.retain(|segment| !self.ahead.leftovers.remove(&(log, *segment)));
         if !self.rolls_ahead(segment_bytes) || !self.space.has_left(segment_bytes) {
             return Vec::new();
         }
-        let appended = segments.iter().rev().filter(|segment| segment.revision == 0);
-        appended.filter(|segment| self.ahead.on_segment_leaves(log, segment.base)).copied().collect()
+        let appended = own.into_iter().rev().filter(|segment| segment.revision == 0);
+        appended.filter(|segment| self.ahead.on_segment_leaves(log, segment.base)).collect()
+    }
+
+    /// These segments were left by a process before this one.
+    pub(super) fn never_keep(&mut self, log: LogId, leftovers: &[SegmentName]) {
+        self.ahead.leftovers.extend(leftovers.iter().map(|segment| (log, *segment)));
     }
 
     /// What was to be done about a file for a segment to come is done: it is there now, or it is not.

@@ -102,6 +102,7 @@ impl Store {
         // Each is removed once: as soon as it is gone compaction may give its name to another.
         let leftovers: Vec<SegmentName> = found.into_iter().filter(|segment| self.is_leftover(id, *segment)).collect();
         self.checkpoint_wanted |= !leftovers.is_empty();
+        self.never_keep(id, &leftovers);
         self.checkpointing.leave_out(id, leftovers);
     }
 }
