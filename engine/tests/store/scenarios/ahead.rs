@@ -152,7 +152,9 @@ fn where_space_is_short_the_files_ahead_go_first() {
 fn the_files_of_a_deleted_log_go_when_the_one_ahead_is_made() {
     let mut shard = rolling();
     shard.fill(1);
-    (0..2).for_each(|_| drop(shard.append(LOG, VALUE_BYTES).expect("room")));
+    for _ in 0..2 {
+        shard.append(LOG, VALUE_BYTES).expect("room");
+    }
     let (mut making, mut effects) = (None, Vec::new());
     while making.is_none() {
         shard.store.poll(0, &mut effects);
