@@ -192,9 +192,11 @@ impl Ahead {
 }
 
 impl Store {
-    /// A write is about to start. Returns the file that is there for the segment, if the write begins one.
+    /// A write is about to start. Returns the file that is there for the segment, if the write begins one. What a checkpoint wants written of
+    /// a log at rest is no sign that it rolls: seed 760645.
     pub(super) fn begin_segment(&mut self, log: LogId, write: &FileWrite) -> Option<Offset> {
-        let begins = matches!(write, FileWrite::Blocks(write) if write.position == 0);
+        let is_at_rest = self.logs.get(&log).is_none_or(|slot| !slot.idleness.is_watched());
+        let begins = !is_at_rest && matches!(write, FileWrite::Blocks(write) if write.position == 0);
         begins.then(|| self.ahead.on_segment_begun(log))?
     }
 

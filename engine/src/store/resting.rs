@@ -26,6 +26,13 @@ pub struct Idleness {
     is_writing: bool,
 }
 
+impl Idleness {
+    /// Somebody has appended lately.
+    pub fn is_watched(&self) -> bool {
+        self.is_watched
+    }
+}
+
 /// The logs of a shard that are appended to now and then.
 #[derive(Debug)]
 pub struct Resting {
