@@ -135,22 +135,7 @@ impl Shell {
             }
             Effect::ReadPiece(read) => unreachable!("the readers are not the shell's: {read:?}"),
             Effect::RemoveLog(log) => (vec![Call::RemoveLog(log)], Report::LogRemoved(log)),
-            Effect::RemoveSegments { log, segments, kept } => {
-                let calls = segments.into_iter().flat_map(|segment| {
-                    let (name, take) = (Name::Segment(log, segment), Call::TakeDamaged(log, segment));
-                    if kept.contains(&segment) {
-                        let next = Name::Next(log, segment.base);
-                        return vec![take, Call::KeepAsNext { segment: name, next }, Call::RemoveSegment(name)];
-                    }
-                    if self.planted == Planted::CutBeforeQuarantine {
-                        return vec![Call::CutDown(name), take, Call::CutDown(name), Call::RemoveSegment(name)];
-                    }
-                    vec![take, Call::CutDown(name), Call::CutDown(name), Call::RemoveSegment(name)]
-                });
-                let calls = calls.chain([Call::RemoveLeftovers(log)]).collect();
-                let names: Vec<Offset> = kept.iter().map(|segment| segment.base).collect();
-                (calls, if names.is_empty() { Report::Nothing } else { Report::NextFiles(log, names) })
-            }
+            Effect::RemoveSegments { log, segments, kept } => self.removals(log, segments, &kept),
             Effect::MakeNextFile { log, name, bytes } => {
                 let next = Name::Next(log, name);
                 let calls = vec![Call::RemoveNext(next), Call::Create(next), Call::Truncate { name: next, bytes }];
@@ -165,6 +150,23 @@ impl Shell {
                 (calls, Report::NextFiles(log, vec![name]))
             }
         }
+    }
+
+    fn removals(&self, log: LogId, segments: Vec<SegmentName>, kept: &[SegmentName]) -> (Vec<Call>, Report) {
+        let calls = segments.into_iter().flat_map(|segment| {
+            let (name, take) = (Name::Segment(log, segment), Call::TakeDamaged(log, segment));
+            if kept.contains(&segment) {
+                let next = Name::Next(log, segment.base);
+                return vec![take, Call::KeepAsNext { segment: name, next }, Call::RemoveSegment(name)];
+            }
+            if self.planted == Planted::CutBeforeQuarantine {
+                return vec![Call::CutDown(name), take, Call::CutDown(name), Call::RemoveSegment(name)];
+            }
+            vec![take, Call::CutDown(name), Call::CutDown(name), Call::RemoveSegment(name)]
+        });
+        let calls = calls.chain([Call::RemoveLeftovers(log)]).collect();
+        let names: Vec<Offset> = kept.iter().map(|segment| segment.base).collect();
+        (calls, if names.is_empty() { Report::Nothing } else { Report::NextFiles(log, names) })
     }
 
     fn prepare(&self, request: FileRequest) -> Vec<Call> {
