@@ -19,12 +19,18 @@ pub struct PowerFacts {
     pub governors: Vec<(String, String)>,
     /// Of all CPUs; empty in most guests.
     pub idle_states: Vec<IdleState>,
+    /// How long a CPU of a guest looks for work before it gives itself up to the host; nothing where the kernel has no such choice.
+    pub guest_halt_poll_ns: Option<u64>,
 }
+
+pub const GUEST_HALT_POLL: &str = "/sys/module/haltpoll/parameters/guest_halt_poll_ns";
 
 pub fn read(root: &Root) -> PowerFacts {
     let cpus = "/sys/devices/system/cpu";
     let is_cpu = |name: &String| name.strip_prefix("cpu").is_some_and(|rest| rest.parse::<usize>().is_ok());
-    let mut facts = PowerFacts::default();
+    let governor = root.text("/sys/devices/system/cpu/cpuidle/current_governor");
+    let guest_halt_poll_ns = root.number(GUEST_HALT_POLL).filter(|_| governor.as_deref() == Some("haltpoll"));
+    let mut facts = PowerFacts { guest_halt_poll_ns, ..Default::default() };
     for cpu in root.names(cpus).into_iter().filter(is_cpu) {
         let governor = format!("{cpus}/{cpu}/cpufreq/scaling_governor");
         facts.governors.extend(root.text(&governor).map(|text| (governor, text)));

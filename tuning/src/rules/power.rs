@@ -2,13 +2,16 @@
 
 use super::Rule;
 use crate::plan::{Finding, Remedy, Severity, Write};
-use crate::power::PowerFacts;
+use crate::power::{GUEST_HALT_POLL, PowerFacts};
 
 /// A wake-up that takes longer shows in the latency of a quiet broker.
 const EXIT_US_MAX: u64 = 20;
 
+/// The kernel's own default (`Documentation/virt/guest-halt-polling.rst`): longer than a flush of a good disk or a round trip.
+const GUEST_HALT_POLL_NS: u64 = 200_000;
+
 pub(super) fn findings(facts: &PowerFacts) -> Vec<Finding> {
-    vec![governor(facts), idle_states(facts)]
+    vec![governor(facts), idle_states(facts), guest_halt_poll(facts)]
 }
 
 fn governor(facts: &PowerFacts) -> Finding {
@@ -50,10 +53,32 @@ fn idle_states(facts: &PowerFacts) -> Finding {
     rule.judged(now, names.is_empty(), Severity::Warning, Remedy::Write(writes))
 }
 
+fn guest_halt_poll(facts: &PowerFacts) -> Finding {
+    let rule = Rule {
+        tuner: "halt-poll",
+        wanted: "200 us or more",
+        says: "the kernel",
+        why: "A CPU of a guest that has nothing to do gives itself up to the host, and takes tens of microseconds to come back. \
+              One that looks for work a little longer finds the answer of its disk or of another core. It costs CPU of the host.",
+    };
+    let Some(poll_ns) = facts.guest_halt_poll_ns else { return rule.good("the system does not choose it") };
+    let now = if poll_ns == 0 { "off".to_owned() } else { format!("{} us", poll_ns / 1_000) };
+    let remedy = Remedy::write(GUEST_HALT_POLL, GUEST_HALT_POLL_NS);
+    rule.judged(now, poll_ns >= GUEST_HALT_POLL_NS, Severity::Warning, remedy)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::power::IdleState;
+
+    #[test]
+    fn a_guest_whose_cpus_give_themselves_up_at_once_is_told_to_look_a_little_longer() {
+        let finding = |guest_halt_poll_ns| guest_halt_poll(&PowerFacts { guest_halt_poll_ns, ..Default::default() });
+        assert_eq!([None, Some(200_000)].map(|ns| finding(ns).severity), [Severity::Ok; 2]);
+        assert_eq!((finding(Some(0)).now.as_str(), finding(Some(50_000)).now.as_str()), ("off", "50 us"));
+        assert_eq!(finding(Some(0)).writes(), [Write::new(GUEST_HALT_POLL, 200_000)]);
+    }
 
     #[test]
     fn only_states_that_are_slow_to_leave_and_not_off_are_turned_off() {
