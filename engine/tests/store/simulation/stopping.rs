@@ -44,7 +44,9 @@ impl Simulation {
         self.check_quarantine();
         let leftovers = self.shell.leftovers(&self.store);
         assert!(leftovers.is_empty() || self.shell.removals_failed, "{leftovers:?} stay for ever");
-        let next_files = self.shell.next_files();
+        // Those of logs that nobody knows any more are orphans, as below: seed 760645.
+        let mut next_files = self.shell.next_files();
+        next_files.retain(|(log, _)| self.store.log(*log).is_some());
         assert!(next_files.is_empty() || self.shell.removals_failed, "files ahead of {next_files:?} stay for ever");
         let orphans = self.shell.orphans(&self.store).into_iter();
         let is_abandoned = |name: &Name| matches!(name.dir(), Dir::Log(log) | Dir::Quarantine(log) if self.shell.abandoned.contains(&log));
