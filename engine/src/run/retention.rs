@@ -97,7 +97,6 @@ pub(super) async fn remove_segments(
 }
 
 /// Removes the files that a process before this one began where the replay after it did not begin a segment. Only files before
-/// Removes the files that a process before this one began where the replay after it did not begin a segment. Only files before
 /// the first segment of a log that recovery has understood are ever touched. `others` go after them.
 async fn remove_leftovers(inner: &Inner, log: LogId, others: &[SegmentName]) {
     // From the end: one that lies within another goes before it.
