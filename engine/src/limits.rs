@@ -95,6 +95,14 @@ pub const SEGMENT_PREALLOCATE_SHARE: u64 = 64;
 /// Smaller steps than this are not worth a call: a segment that is still smaller grows as it is written.
 pub const SEGMENT_PREALLOCATE_BYTES_MIN: u64 = 256 << 10;
 
+/// A log has files for segments to come while it has begun one within this time: at a lower pace a file that is made when the
+/// segment begins costs nothing, and space that waits for it does.
+pub const SEGMENT_AHEAD_WITHIN_MS: u64 = 60_000;
+/// One is made when this part of the segment before it is written, ...
+pub const SEGMENT_AHEAD_SHARE: u64 = 2;
+/// ... unless some of segments that went were kept: so many of a log at most.
+pub const NEXT_FILES_MAX: usize = 4;
+
 /// How often the free space of the file system is looked at.
 pub const FREE_SPACE_LOOK_MS: u64 = 250;
 

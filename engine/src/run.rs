@@ -31,6 +31,7 @@ use crate::store::{
     ToldDamage,
 };
 
+mod ahead;
 mod compaction;
 mod damage;
 mod idle;
@@ -382,6 +383,9 @@ impl Engine {
     pub async fn shutdown(&self) -> Result<(), StorageError> {
         self.inner.is_ending.set(true);
         self.inner.ending.notify_waiters();
+        let mut effects = Vec::new();
+        self.inner.store.borrow_mut().end_ahead(&mut effects);
+        start(&self.inner, &mut effects);
         self.inner.store.borrow_mut().want_checkpoint();
         self.inner.work.notify_one();
         loop {
@@ -477,6 +481,8 @@ fn describe(effect: &Effect) -> &'static str {
         Effect::WriteCheckpoint(_) => "writing a checkpoint",
         Effect::RemoveLog(_) => "removing a deleted log",
         Effect::RemoveSegments { .. } => "removing segments",
+        Effect::MakeNextFile { .. } => "making a file for the next segment",
+        Effect::RemoveNextFile { .. } => "removing a file for the next segment",
         Effect::ReadPiece(_) => "reading a segment",
     }
 }
@@ -491,10 +497,10 @@ async fn carry_out(inner: &Rc<Inner>, effect: Effect) -> io::Result<()> {
             }
             inner.store.borrow_mut().on_journal_file_ready(request);
         }
-        Effect::WriteBlocks { log, write } => {
+        Effect::WriteBlocks { log, write, next } => {
             let (segment, position, len) = (write.segment, write.position, write.bytes());
-            if let Err(error) = inner.segments.write_blocks(log, write.clone()).await {
-                return inner.give_back(error, Effect::WriteBlocks { log, write });
+            if let Err(error) = inner.segments.write_blocks(log, write.clone(), next).await {
+                return inner.give_back(error, Effect::WriteBlocks { log, write, next });
             }
             inner.count(|stats| {
                 (stats.segment_writes, stats.segment_bytes) = (stats.segment_writes + 1, stats.segment_bytes + len)
@@ -526,15 +532,12 @@ async fn carry_out(inner: &Rc<Inner>, effect: Effect) -> io::Result<()> {
             }
             inner.store.borrow_mut().on_log_removed(log);
         }
-        Effect::RemoveSegments { log, segments } => {
-            // What lies within these segments goes before them: beside the segments behind them alone it would pass for what was there.
-            retention::remove_leftovers(inner, log, &segments).await;
-            for segment in segments {
-                // Nobody reads it any more; the next start tries again.
-                if let Err(error) = inner.segments.remove_segment(log, segment).await {
-                    tracing::warn!(%log, %segment, %error, "a segment that is not needed any more is left behind");
-                }
-            }
+        Effect::RemoveSegments { log, segments, kept } => {
+            retention::remove_segments(inner, log, segments, &kept, &mut effects).await;
+        }
+        Effect::MakeNextFile { log, name, bytes } => ahead::make(inner, (log, name), bytes, &mut effects).await,
+        Effect::RemoveNextFile { log, name, at_once } => {
+            ahead::remove(inner, (log, name), at_once, &mut effects).await;
         }
         Effect::ReadPiece(piece) => read::piece(inner, piece).await,
     }

@@ -1,7 +1,9 @@
 //! The whole engine on a real ring and a real directory: what is acknowledged is there after a restart, from memory and from
 //! segment files alike.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use batch::{BatchBuilder, Compression, LeaderEpoch, Offset};
 use engine::ring::{RingConfig, spawn_shard};
@@ -60,10 +62,14 @@ async fn append_all(engine: &Engine, numbers: std::ops::Range<u64>, value_bytes:
 }
 
 async fn read_all(engine: &Engine, count: u64, value_bytes: usize, bytes_max: usize) {
-    let mut next = 0;
-    while next < count {
-        let read =
-            engine.read(LOG, Offset(next as i64), Offset(count as i64), bytes_max, true).expect("a readable offset");
+    read_range(engine, 0..count, value_bytes, bytes_max).await;
+}
+
+async fn read_range(engine: &Engine, range: std::ops::Range<u64>, value_bytes: usize, bytes_max: usize) {
+    let mut next = range.start;
+    while next < range.end {
+        let until = Offset(range.end as i64);
+        let read = engine.read(LOG, Offset(next as i64), until, bytes_max, true).expect("a readable offset");
         let spans = match read {
             Read::Ready(spans) => spans,
             Read::Disk(future) => future.await.expect("a readable segment"),
@@ -151,12 +157,54 @@ fn large_batches_survive() {
     round_trip(true, 40, 3 << 20, 1 << 30);
 }
 
+/// The files of the log with this extension: their names, and what they are whatever their names.
+fn files(dir: &Path, extension: &str) -> BTreeMap<PathBuf, u64> {
+    let log_dir = dir.join(format!("topics/{:032x}/{}", LOG.topic, LOG.partition));
+    let entries = std::fs::read_dir(log_dir).into_iter().flatten().flatten();
+    let files = entries.filter_map(|entry| Some((entry.path(), entry.metadata().ok()?.ino())));
+    files.filter(|(path, _)| path.extension().is_some_and(|found| found == extension)).collect()
+}
+
+/// Segments that begin in files of segments that went have only what was written to them since, and a stop leaves no file behind that is no
+/// segment's.
+#[test]
+fn the_file_of_a_segment_that_goes_is_that_of_a_segment_to_come() {
+    const VALUE_BYTES: usize = 16_000;
+    const START: u64 = 200;
+    let dir = directory();
+    let data = dir.path().to_path_buf();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    with_engine(dir.path(), true, 1 << 20, move |engine| async move {
+        append_all(&engine, 0..384, VALUE_BYTES).await;
+        let before = files(&data, "log");
+        assert_eq!(engine.cut_log(LOG, Offset(START as i64)).await, Ok(Offset(START as i64)));
+        let gone = |now: &BTreeMap<PathBuf, u64>| before.keys().filter(|path| !now.contains_key(*path)).count();
+        let is_reused = |now: &BTreeMap<PathBuf, u64>| {
+            let new = now.iter().filter(|(path, _)| !before.contains_key(*path));
+            new.filter(|(_, file)| before.values().any(|old| old == *file)).count() > 1
+        };
+        let mut end = 384;
+        while gone(&files(&data, "log")) == 0 || !is_reused(&files(&data, "log")) {
+            assert!(end < 10_000, "no file of the first segments has come back");
+            append_all(&engine, end..end + 64, VALUE_BYTES).await;
+            end += 64;
+        }
+        read_range(&engine, START..end, VALUE_BYTES, 1 << 20).await;
+        sender.send(end).expect("somebody waits for it");
+    });
+    let end = receiver.recv().expect("sent");
+    assert_eq!(files(dir.path(), "next"), BTreeMap::new());
+    with_engine(dir.path(), true, 1 << 20, move |engine| async move {
+        read_range(&engine, START..end, VALUE_BYTES, 1 << 20).await;
+    });
+}
+
 /// Segments before the start lose their files, and a restart neither forgets the start nor finds the files.
 #[test]
 fn a_log_that_starts_further_on_keeps_no_segment_before() {
     let dir = directory();
-    let log_dir = dir.path().join(format!("topics/{:032x}/{}", LOG.topic, LOG.partition));
-    let segments = move || std::fs::read_dir(&log_dir).map_or(0, |files| files.count());
+    let data = dir.path().to_path_buf();
+    let segments = move || files(&data, "log").len();
     let counted = segments.clone();
     with_engine(dir.path(), false, 1 << 20, move |engine| async move {
         append_all(&engine, 0..1_984, 2_000).await;

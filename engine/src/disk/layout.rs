@@ -9,6 +9,7 @@
 //!       /topics/<topic id, 32 hex>/<partition>/<base offset, 20 digits>.log
 //!                                             /<base offset, 20 digits>.r<revision>.log
 //!                                             /<name of a segment>.idx
+//!                                             /<base offset, 20 digits>.next
 //!       /quarantine/<topic id, 32 hex>/<partition>/<name of a segment>.damaged and .log
 //! ```
 
@@ -152,6 +153,17 @@ impl Layout {
         self.log_dir(log).join(format!("{segment}.idx"))
     }
 
+    /// A file for a segment to come. It is no segment's: nobody ever reads it.
+    pub fn next_file(&self, log: LogId, name: Offset) -> PathBuf {
+        self.log_dir(log).join(format!("{:020}.next", name.0))
+    }
+
+    /// The name of a file for a segment to come.
+    pub fn next_file_name(path: &Path) -> Option<Offset> {
+        let name = path.file_name()?.to_str()?.strip_suffix(".next")?;
+        (name.len() == 20).then(|| name.parse().ok().map(Offset))?
+    }
+
     /// What is kept of damaged segments, of all shards.
     pub fn quarantine_root(&self) -> PathBuf {
         self.data.join("quarantine")
@@ -222,6 +234,9 @@ mod tests {
         assert!(path.ends_with("7/00000000000000000042.r7.log"));
         assert_eq!(Layout::segment_name(&path), Some(compacted));
         assert_eq!(Layout::segment_name(&layout.segment_index(log, compacted)), Some(compacted));
+        let next = layout.next_file(log, Offset(42));
+        assert_eq!((Layout::next_file_name(&next), Layout::segment_name(&next)), (Some(Offset(42)), None));
+        assert_eq!(Layout::next_file_name(&segment), None);
         for foreign in
             ["42.log", "00000000000000000042.r0.log", "00000000000000000042.r07.log", "00000000000000000042.index"]
         {

@@ -9,6 +9,7 @@ pub mod generations;
 pub mod index_files;
 pub mod journal_files;
 pub mod layout;
+mod next_files;
 pub mod quarantine;
 mod recency;
 mod removal;

@@ -43,6 +43,20 @@ impl Removal {
         self.paced(self.ring.unlink(path)).await
     }
 
+    /// Gives a file that was to be removed another name instead, if it has no second one: that would be somebody's copy.
+    pub async fn keep_as(&self, from: &Path, to: &Path) -> io::Result<bool> {
+        // Nobody who removes the file has it open while this one has its turn, and would cut it down under its new name.
+        let _turn = self.turn().await;
+        let file = match self.ring.open(from, libc::O_RDONLY | libc::O_NOFOLLOW, 0).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            file => file?,
+        };
+        if file.names()? != 1 {
+            return Ok(false);
+        }
+        self.ring.rename(from, to).await.map(|()| true)
+    }
+
     async fn cut_down(&self, path: &Path) -> io::Result<()> {
         let file = self.ring.open(path, libc::O_WRONLY | libc::O_NOFOLLOW, 0).await?;
         let mut bytes = file.bytes()?;

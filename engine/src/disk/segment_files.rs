@@ -6,6 +6,7 @@ use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use batch::Offset;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::compacted_file::CompactedFile;
@@ -13,6 +14,7 @@ use super::free_space::is_exhausted;
 use super::index_files;
 use super::journal_files::sync_dir;
 use super::layout::Layout;
+use super::next_files::NextFiles;
 use super::quarantine::{Fate, Quarantine};
 use super::recency::{Key, Recency};
 use super::removal::Removal;
@@ -49,6 +51,7 @@ pub struct SegmentShelf {
     leaving: RefCell<BTreeSet<Key>>,
     removal: Removal,
     quarantine: Quarantine,
+    next_files: NextFiles,
     /// Files kept open.
     open_max: usize,
 }
@@ -57,6 +60,7 @@ impl SegmentShelf {
     pub fn new(ring: Ring, layout: Layout, pool: BufPool, open_max: usize) -> Self {
         let removal = Removal::new(ring.clone());
         let quarantine = Quarantine::new(ring.clone(), layout.clone());
+        let next_files = NextFiles::new(ring.clone(), layout.clone());
         Self {
             ring,
             layout,
@@ -69,6 +73,7 @@ impl SegmentShelf {
             leaving: RefCell::default(),
             removal,
             quarantine,
+            next_files,
             open_max,
         }
     }
@@ -109,10 +114,13 @@ impl SegmentShelf {
         self.keep(key, file)
     }
 
-    /// Opens the file, and makes it where it is not there yet.
-    async fn file_to_write(&self, key: Key) -> io::Result<Rc<Open>> {
+    /// Opens the file, and makes it where it is not there yet: of the one that was prepared as `next`.
+    async fn file_to_write(&self, key: Key, next: Option<Offset>) -> io::Result<Rc<Open>> {
         if let Some(open) = self.opened(key) {
             return Ok(open);
+        }
+        if let Some(next) = next {
+            self.next_files.take(key, next).await?;
         }
         let path = self.layout.segment(key.0, key.1);
         let flags = libc::O_RDWR | libc::O_CREAT | libc::O_DIRECT;
@@ -161,8 +169,8 @@ impl SegmentShelf {
     }
 
     /// Writes whole blocks. They are durable after the next `sync`.
-    pub async fn write_blocks(&self, log: LogId, write: BlockWrite) -> io::Result<()> {
-        let open = self.file_to_write((log, SegmentName::appended(write.segment))).await?;
+    pub async fn write_blocks(&self, log: LogId, write: BlockWrite, next: Option<Offset>) -> io::Result<()> {
+        let open = self.file_to_write((log, SegmentName::appended(write.segment)), next).await?;
         self.reserve(&open, write.position + write.bytes()).await?;
         self.ring.write_spans_at(&open.file, write.spans, write.position).await
     }
@@ -192,7 +200,7 @@ impl SegmentShelf {
 
     /// Writes the last block padded with zeros, then cuts the file to its exact size, then writes the index of a sealed one.
     pub async fn seal(&self, log: LogId, write: &SealWrite) -> io::Result<()> {
-        let open = self.file_to_write((log, SegmentName::appended(write.segment))).await?;
+        let open = self.file_to_write((log, SegmentName::appended(write.segment)), None).await?;
         if !write.partial_block.is_empty() {
             let mut block = self.pool.take(BLOCK_BYTES);
             block.fill(0);
@@ -299,26 +307,57 @@ impl SegmentShelf {
 
     /// Removes a segment's index, and its file unless it is damaged. Reads of it that are under way have it open, and end as they would have.
     pub async fn remove_segment(&self, log: LogId, segment: SegmentName) -> io::Result<()> {
-        let key = (log, segment);
+        self.let_go((log, segment), false).await.map(|_| ())
+    }
+
+    /// Removes a segment, but keeps its file for one to come. Returns whether it did: what is damaged, still read or has a second name
+    /// goes like others.
+    pub async fn recycle_segment(&self, log: LogId, segment: SegmentName) -> io::Result<bool> {
+        self.let_go((log, segment), true).await
+    }
+
+    async fn let_go(&self, key: Key, is_kept: bool) -> io::Result<bool> {
         let is_read = self.open.borrow().get(&key).is_some_and(|open| Rc::strong_count(open) > 1);
         self.close(key);
         self.fresh.borrow_mut().remove(&key);
         self.unsynced_indexes.borrow_mut().remove(&key);
         self.leaving.borrow_mut().insert(key);
-        let removed = self.remove_files(key, is_read).await;
+        let removed = self.remove_files(key, is_read, is_kept).await;
         self.leaving.borrow_mut().remove(&key);
         removed
     }
 
-    async fn remove_files(&self, (log, segment): Key, is_read: bool) -> io::Result<()> {
+    async fn remove_files(&self, (log, segment): Key, is_read: bool, is_kept: bool) -> io::Result<bool> {
         let fate = self.quarantine.take(log, segment).await?;
         excuse_missing(self.removal.unlink(&self.layout.segment_index(log, segment)).await)?;
         let file = self.layout.segment(log, segment);
-        match fate {
-            Fate::Goes if is_read => excuse_missing(self.removal.unlink(&file).await),
-            Fate::Goes => excuse_missing(self.removal.remove(&file).await),
-            _ => Ok(()),
+        if fate != Fate::Goes {
+            return Ok(false);
         }
+        if is_read {
+            return excuse_missing(self.removal.unlink(&file).await).map(|()| false);
+        }
+        if is_kept && self.removal.keep_as(&file, &self.layout.next_file(log, segment.base)).await? {
+            return Ok(true);
+        }
+        excuse_missing(self.removal.remove(&file).await).map(|()| false)
+    }
+
+    /// Makes a file for the log's next segment. Where it cannot be made nothing is left of it.
+    pub async fn make_next(&self, log: LogId, name: Offset, bytes: u64) -> io::Result<()> {
+        self.next_files.make(log, name, bytes.min(self.step_bytes_max.get())).await
+    }
+
+    /// The files for segments to come that these logs have.
+    pub async fn found_next(&self, logs: Vec<LogId>) -> io::Result<Vec<(LogId, Offset)>> {
+        self.next_files.found(logs).await
+    }
+
+    /// Removes a file for a segment to come: in pieces, or its name `at_once`.
+    pub async fn remove_next(&self, log: LogId, name: Offset, at_once: bool) -> io::Result<()> {
+        let file = self.layout.next_file(log, name);
+        let removed = if at_once { self.removal.unlink(&file).await } else { self.removal.remove(&file).await };
+        excuse_missing(removed)
     }
 
     /// The segments of which a log has files, by their names.
@@ -347,7 +386,7 @@ impl SegmentShelf {
             entries => entries?,
         };
         for entry in entries {
-            self.removal.remove(&entry?.path()).await?;
+            excuse_missing(self.removal.remove(&entry?.path()).await)?;
         }
         self.ring.rmdir(&dir).await?;
         let topic = self.layout.topic_dir(log);

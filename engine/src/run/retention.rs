@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
-use super::{Engine, Inner};
+use super::{Engine, Inner, ahead};
 use crate::ids::{LogId, SegmentName};
 use crate::limits::RETENTION_FIRST_CHECK_MS;
-use crate::store::CutError;
+use crate::store::{CutError, Effect};
 
 /// Runs until the engine is shut down or its storage has failed.
 pub(super) async fn keep(engine: Engine) {
@@ -27,6 +27,7 @@ pub(super) async fn keep(engine: Engine) {
             for log in engine.logs() {
                 find_leftovers(inner, log);
             }
+            ahead::remove_leftovers(inner).await;
         }
         check(&engine).await;
     }
@@ -68,9 +69,36 @@ fn find_leftovers(inner: &Inner, log: LogId) {
     inner.work.notify_one();
 }
 
+/// Removes segments that nobody needs any more, and keeps the files of some for segments to come.
+pub(super) async fn remove_segments(
+    inner: &Inner,
+    log: LogId,
+    segments: Vec<SegmentName>,
+    kept: &[SegmentName],
+    effects: &mut Vec<Effect>,
+) {
+    // What lies within these segments goes before them: beside the segments behind them alone it would pass for what was there.
+    remove_leftovers(inner, log, &segments).await;
+    for segment in segments {
+        let is_wanted = kept.contains(&segment);
+        let removed = if is_wanted {
+            inner.segments.recycle_segment(log, segment).await
+        } else {
+            inner.segments.remove_segment(log, segment).await.map(|()| false)
+        };
+        // Nobody reads it any more; the next start tries again.
+        if let Err(error) = &removed {
+            tracing::warn!(%log, %segment, %error, "a segment that is not needed any more is left behind");
+        }
+        if is_wanted {
+            inner.store.borrow_mut().on_next_file(log, segment.base, removed.unwrap_or(false), effects);
+        }
+    }
+}
+
 /// Removes the files that a process before this one began where the replay after it did not begin a segment. Only files before
 /// the first segment of a log that recovery has understood are ever touched. `others` go after them.
-pub(super) async fn remove_leftovers(inner: &Inner, log: LogId, others: &[SegmentName]) {
+async fn remove_leftovers(inner: &Inner, log: LogId, others: &[SegmentName]) {
     // From the end: one that lies within another goes before it.
     for segment in found(inner, log).into_iter().rev().filter(|segment| !others.contains(segment)) {
         let may_go = inner.store.borrow().may_sweep(log, segment);

@@ -77,7 +77,8 @@ impl Store {
     pub(super) fn forget_segments(&mut self, effects: &mut Vec<Effect>) {
         for (log, mut segments) in self.checkpointing.take_left_out() {
             segments.retain(|segment| self.is_unnamed(log, *segment));
-            effects.push(Effect::RemoveSegments { log, segments });
+            let kept = self.keep_next_files(log, &segments);
+            effects.push(Effect::RemoveSegments { log, segments, kept });
         }
         let pictures = self.checkpointing.new_pictures();
         let firsts: Vec<(LogId, Offset)> = pictures.map(|log| (log.log, log.segments[0].base_offset)).collect();
@@ -106,6 +107,7 @@ impl Store {
         // One that lies within another goes before it: alone beside the next segment it would look like what was there.
         leftovers.sort_unstable_by_key(|segment| Reverse(*segment));
         self.checkpoint_wanted |= !leftovers.is_empty();
+        self.never_keep(id, &leftovers);
         self.checkpointing.leave_out(id, leftovers);
     }
 }

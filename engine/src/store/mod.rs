@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod ahead;
 mod checkpointing;
 mod checkpoints;
 mod cold_read;
@@ -48,6 +49,7 @@ pub use crate::log::LogConfig;
 pub use crate::log::producers::SequenceError;
 use crate::log::{BlockWrite, FileWrite, Log, SealWrite};
 use crate::memory::{BufPool, Leaving};
+use ahead::Ahead;
 use checkpointing::Checkpointing;
 pub use cold_read::{ColdRead, Wanted};
 use compaction::Compacting;
@@ -131,8 +133,8 @@ pub enum Effect {
     WriteGroup(GroupWrite),
     /// Create or recycle a journal file durably, then `on_journal_file_ready`.
     PrepareJournalFile(FileRequest),
-    /// Write to the segment file, then `on_blocks_written`.
-    WriteBlocks { log: LogId, write: BlockWrite },
+    /// Write to the segment file, then `on_blocks_written`. The file that was prepared under the name `next` becomes the segment's before.
+    WriteBlocks { log: LogId, write: BlockWrite, next: Option<Offset> },
     /// Write the last block padded, cut the file, write the index beside it, then `on_sealed`.
     SealSegment { log: LogId, write: SealWrite },
     /// Make the files, their indexes and their directories durable, then `on_segments_synced`.
@@ -141,8 +143,14 @@ pub enum Effect {
     WriteCheckpoint(Checkpoint),
     /// Remove the log's directory, then `on_log_removed`.
     RemoveLog(LogId),
-    /// Remove all other files for which [`Store::may_sweep`] holds, then these segments with their indexes; nothing is reported back.
-    RemoveSegments { log: LogId, segments: Vec<SegmentName> },
+    /// Remove all other files for which [`Store::may_sweep`] holds, then these segments with their indexes; nothing is reported back. But
+    /// those in `kept` stay for segments to come, named by their base offsets, unless they are damaged or still read; then `on_next_file`.
+    RemoveSegments { log: LogId, segments: Vec<SegmentName>, kept: Vec<SegmentName> },
+    /// Prepare a file for the log's next segment, with extents for so many bytes, then `on_next_file`.
+    MakeNextFile { log: LogId, name: Offset, bytes: u64 },
+    /// Remove a file that was prepared for a segment to come, then `on_next_file`. If its name may be about to become a segment's it only
+    /// loses that name, `at_once`: a file that is cut down might be the segment's by then.
+    RemoveNextFile { log: LogId, name: Offset, at_once: bool },
     /// Read this piece of a segment file, then `on_piece_read`, also where that failed; rest, then `on_piece_rested`.
     ReadPiece(PieceRead),
 }
@@ -180,6 +188,7 @@ pub struct Store {
     indexes: IndexCache,
     read_ahead: ReadAhead,
     removals: Removals,
+    ahead: Ahead,
     write_queue: VecDeque<LogId>,
     writes_in_flight: usize,
     /// Appended and not yet in a segment file.
@@ -229,6 +238,7 @@ impl Store {
                 limits.read_ahead_bytes_max,
             ),
             removals: Removals::default(),
+            ahead: Ahead::default(),
             write_queue: VecDeque::new(),
             writes_in_flight: 0,
             unflushed_bytes,
@@ -331,10 +341,12 @@ impl Store {
                 return;
             }
             Effect::WriteBlocks { .. } | Effect::SealSegment { .. } | Effect::WriteCheckpoint(_) => Some(effect),
+            Effect::MakeNextFile { log, name, .. } => return self.on_next_file_refused(log, name),
             Effect::WriteGroup(_)
             | Effect::SyncSegments { .. }
             | Effect::RemoveLog(_)
             | Effect::RemoveSegments { .. }
+            | Effect::RemoveNextFile { .. }
             | Effect::ReadPiece(_) => {
                 panic!("a full disk is no excuse for {effect:?}")
             }
@@ -375,6 +387,7 @@ impl Store {
             self.producers.count -= slot.log.producers().len();
             let is_writing = slot.log.is_writing() && given_up == 0;
             let writes = usize::from(is_writing) + usize::from(self.compacting.writes_to(id));
+            let writes = writes + self.ahead.on_log_dropped(id);
             self.removals.on_log_dropped(id, group, writes);
             slot.log.leave(&mut self.leaving);
         }
@@ -490,7 +503,8 @@ impl Store {
         {
             effects.push(Effect::WriteGroup(write));
         }
-        self.poll_idle(now_ms);
+        self.poll_ahead(now_ms, effects);
+        self.poll_idle(now_ms, effects);
         self.poll_segments(effects);
         self.poll_resting(effects);
         self.evict();
@@ -514,14 +528,16 @@ impl Store {
             let Some(slot) = self.logs.get_mut(&id) else { continue };
             slot.queued = false;
             let Some(write) = slot.log.next_write(bytes_min) else { continue };
-            self.start_write(id, write, effects);
+            let next = self.begin_segment(id, &write);
+            self.look_ahead(id, &write, effects);
+            self.start_write(id, write, next, effects);
         }
     }
 
-    fn start_write(&mut self, log: LogId, write: FileWrite, effects: &mut Vec<Effect>) {
+    fn start_write(&mut self, log: LogId, write: FileWrite, next: Option<Offset>, effects: &mut Vec<Effect>) {
         self.writes_in_flight += 1;
         effects.push(match write {
-            FileWrite::Blocks(write) => Effect::WriteBlocks { log, write },
+            FileWrite::Blocks(write) => Effect::WriteBlocks { log, write, next },
             FileWrite::Seal(write) => Effect::SealSegment { log, write },
         });
     }
@@ -589,7 +605,11 @@ impl Store {
 
     /// Nothing is under way and nothing waits.
     pub fn is_quiet(&self) -> bool {
-        self.groups.is_idle() && self.writes_in_flight == 0 && self.checkpointing.is_idle() && !self.checkpoint_wanted
+        self.groups.is_idle()
+            && self.writes_in_flight == 0
+            && self.checkpointing.is_idle()
+            && !self.checkpoint_wanted
+            && self.ahead.is_idle()
     }
 
     /// For a clean shutdown, after the last checkpoint: the partly filled last block of each log.

@@ -26,6 +26,13 @@ pub struct Idleness {
     is_writing: bool,
 }
 
+impl Idleness {
+    /// Somebody has appended lately.
+    pub fn is_watched(&self) -> bool {
+        self.is_watched
+    }
+}
+
 /// The logs of a shard that are appended to now and then.
 #[derive(Debug)]
 pub struct Resting {
@@ -69,12 +76,13 @@ impl Store {
     }
 
     /// Looks at the logs whose time has come.
-    pub(super) fn poll_idle(&mut self, now_ms: u64) {
+    pub(super) fn poll_idle(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
         while let Some(id) = self.resting.next_due(now_ms) {
             let Some(slot) = self.logs.get_mut(&id) else { continue };
             let due_ms = slot.idleness.last_append_ms + self.resting.after_ms;
             if due_ms > now_ms {
                 self.resting.watched.push_back((due_ms, id));
+                self.slow_down_ahead(id, effects);
                 continue;
             }
             slot.idleness.is_watched = false;
@@ -82,6 +90,7 @@ impl Store {
                 slot.idleness.is_writing = true;
                 self.resting.writing.push_back(id);
             }
+            self.rest_ahead(id, effects);
         }
     }
 
@@ -94,9 +103,12 @@ impl Store {
             match slot.log.next_write(1) {
                 Some(write) => {
                     self.resting.writing.push_back(id);
-                    self.start_write(id, write, effects);
+                    self.start_write(id, write, None, effects);
                 }
-                None => self.lay_to_rest(id),
+                None => {
+                    self.lay_to_rest(id);
+                    self.rest_ahead(id, effects);
+                }
             }
         }
     }

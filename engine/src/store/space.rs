@@ -69,6 +69,11 @@ impl Space {
         !self.is_full
     }
 
+    /// Whether appends may still take so many bytes, as far as is known.
+    pub fn has_left(&self, bytes: u64) -> bool {
+        !self.is_full && !self.holds_back() && self.left_bytes.is_none_or(|left| left >= bytes)
+    }
+
     pub fn on_append(&mut self, bytes: u64) {
         self.left_bytes = self.left_bytes.map(|left| left.saturating_sub(bytes));
     }

@@ -4,8 +4,8 @@
 
 use crate::limits::{
     GROUP_BYTES, INDEX_CACHE_BYTES_MAX, PICTURES_AT_ONCE, PRODUCER_EXPIRY_MS, PRODUCERS_MAX, READ_AHEAD_BYTES_MAX,
-    READ_MEMORY_BYTES_MAX, READ_MEMORY_SHARE, READ_PIECE_BYTES, REST_AFTER_MS, SEGMENT_WRITE_BYTES_MIN,
-    UNFLUSHED_BYTES_MAX,
+    READ_MEMORY_BYTES_MAX, READ_MEMORY_SHARE, READ_PIECE_BYTES, REST_AFTER_MS, SEGMENT_PREALLOCATE_BYTES_MIN,
+    SEGMENT_WRITE_BYTES_MIN, UNFLUSHED_BYTES_MAX,
 };
 
 /// Bounds that the node's configuration sets for a shard.
@@ -30,6 +30,8 @@ pub struct StoreLimits {
     pub unflushed_bytes_max: u64,
     /// See [`crate::limits::REST_AFTER_MS`].
     pub rest_after_ms: u64,
+    /// Logs with smaller segments get no files ahead.
+    pub next_file_bytes_min: u64,
     /// See [`crate::limits::INDEX_CACHE_BYTES_MAX`].
     pub index_cache_bytes_max: usize,
     /// See [`crate::limits::PRODUCERS_MAX`].
@@ -57,6 +59,7 @@ impl StoreLimits {
             pictures_at_once: PICTURES_AT_ONCE,
             unflushed_bytes_max: UNFLUSHED_BYTES_MAX,
             rest_after_ms: REST_AFTER_MS,
+            next_file_bytes_min: SEGMENT_PREALLOCATE_BYTES_MIN,
             index_cache_bytes_max: INDEX_CACHE_BYTES_MAX,
             producers_max: PRODUCERS_MAX,
             producer_expiry_ms: PRODUCER_EXPIRY_MS,

@@ -168,6 +168,17 @@ fn compaction_that_loses_the_last_value_of_a_key_is_found() {
     assert_found(Planted::LoseCompactedSegment, 0..200);
 }
 
+#[test]
+fn files_for_segments_to_come_that_nobody_removes_are_found() {
+    assert_found(Planted::LeaveNextFiles, 0..100);
+}
+
+/// It would take the place of what was written before.
+#[test]
+fn files_that_were_made_for_another_segment_are_found() {
+    assert_found(Planted::TakeNextFilesLate, 0..200);
+}
+
 /// Were only the newest checkpoint kept, damage to it would be the end of the shard.
 #[test]
 fn an_older_checkpoint_that_is_not_kept_is_found() {

@@ -6,7 +6,7 @@ mod lies;
 
 use std::collections::BTreeMap;
 
-use engine::{JournalFileId, LogId, SegmentName};
+use engine::{JournalFileId, LogId, Offset, SegmentName};
 
 use crate::random::Random;
 use change::{Change, Face};
@@ -28,6 +28,8 @@ pub enum Name {
     Segment(LogId, SegmentName),
     /// Beside a sealed segment.
     Index(LogId, SegmentName),
+    /// For a segment to come.
+    Next(LogId, Offset),
     /// It says that a segment is damaged.
     Mark(LogId, SegmentName),
     /// A damaged segment that nobody needs any more.
@@ -51,7 +53,7 @@ impl Name {
             Name::Journal(_) => Dir::Journal,
             Name::Checkpoint(_) | Name::Temporary(_) | Name::Damaged(_) => Dir::Shard,
             Name::Copy(_) => Dir::Copies,
-            Name::Segment(log, _) | Name::Index(log, _) => Dir::Log(log),
+            Name::Segment(log, _) | Name::Index(log, _) | Name::Next(log, _) => Dir::Log(log),
             Name::Mark(log, _) | Name::Quarantined(log, _) => Dir::Quarantine(log),
         }
     }

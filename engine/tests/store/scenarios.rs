@@ -1,5 +1,6 @@
 //! What went wrong once, each on its own. The simulation found most of these, or would have.
 
+mod ahead;
 mod checkpoints;
 mod eviction;
 mod lies;

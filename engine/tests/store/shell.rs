@@ -83,6 +83,10 @@ pub enum Planted {
     RefuseEveryRead,
     /// The scrub sees what was written.
     BlindScrub,
+    /// Files for segments to come stay when nobody wants them any more.
+    LeaveNextFiles,
+    /// A file for a segment to come takes the place of one that has blocks already.
+    TakeNextFilesLate,
 }
 
 #[derive(Debug)]
@@ -138,6 +142,10 @@ pub struct Shell {
     pub overflowed: BTreeSet<(LogId, SegmentName)>,
     /// The last checkpoint that this process has written.
     pub newest_checkpoint: Option<u64>,
+    /// Files of segments that went, kept for segments to come.
+    pub next_files_kept: u64,
+    /// Segments that began with a file that was there.
+    pub next_files_taken: u64,
 }
 
 impl Shell {
@@ -162,6 +170,8 @@ impl Shell {
             marked: Vec::new(),
             overflowed: BTreeSet::new(),
             newest_checkpoint: None,
+            next_files_kept: 0,
+            next_files_taken: 0,
         }
     }
 
@@ -186,13 +196,19 @@ impl Shell {
     pub fn start(&mut self, effect: Effect) {
         let gives_back = match &effect {
             Effect::PrepareJournalFile(request) => Some(Effect::PrepareJournalFile(*request)),
-            Effect::WriteBlocks { log, write } => Some(Effect::WriteBlocks { log: *log, write: write.clone() }),
+            Effect::WriteBlocks { log, write, next } => {
+                Some(Effect::WriteBlocks { log: *log, write: write.clone(), next: *next })
+            }
+            Effect::MakeNextFile { log, name, bytes } => {
+                Some(Effect::MakeNextFile { log: *log, name: *name, bytes: *bytes })
+            }
             Effect::SealSegment { log, write } => Some(Effect::SealSegment { log: *log, write: write.clone() }),
             Effect::WriteCheckpoint(checkpoint) => Some(Effect::WriteCheckpoint(checkpoint.clone())),
             Effect::WriteGroup(_)
             | Effect::SyncSegments { .. }
             | Effect::RemoveLog(_)
             | Effect::RemoveSegments { .. }
+            | Effect::RemoveNextFile { .. }
             | Effect::ReadPiece(_) => None,
         };
         let (calls, report) = self.calls(effect);
@@ -270,6 +286,7 @@ impl Shell {
                 store.on_checkpoint_written(effects);
             }
             Report::LogRemoved(log) => store.on_log_removed(log),
+            Report::NextFiles(log, names) => self.report_next_files(log, &names, store, effects),
             Report::Marked(log, segment) => {
                 self.marked.push((log, segment));
                 store.on_mark_ended(log);
@@ -309,6 +326,7 @@ impl Shell {
                     self.unlink_if_there(name);
                 }
             }
+            (Effect::MakeNextFile { log, name, .. }, _) => self.unlink_if_there(Name::Next(*log, *name)),
             (_, Some(Call::Write { name, position, bytes })) => {
                 let written = random.below(bytes.len() / 512 + 1) * 512;
                 self.disk.write(name, position, &bytes[..written]);
@@ -318,7 +336,11 @@ impl Shell {
         store.on_no_space(effect);
     }
 
-    fn unlink_if_there(&mut self, name: Name) {
+    fn report_next_files(&self, log: LogId, names: &[Offset], store: &mut Store, effects: &mut Vec<Effect>) {
+        names.iter().for_each(|name| store.on_next_file(log, *name, self.disk.exists(Name::Next(log, *name)), effects));
+    }
+
+    pub(crate) fn unlink_if_there(&mut self, name: Name) {
         if self.disk.exists(name) {
             self.disk.unlink(name);
         }
@@ -351,7 +373,7 @@ impl Shell {
     }
 
     /// Some task's next call fails; a write leaves part of itself behind.
-    pub fn fail(&mut self, random: &mut Random, store: &mut Store) {
+    pub fn fail(&mut self, random: &mut Random, store: &mut Store, effects: &mut Vec<Effect>) {
         let mut task = self.tasks.swap_remove(random.below(self.tasks.len()));
         let partly = |len: usize, random: &mut Random| random.below(len / 512 + 1) * 512;
         match task.calls.pop_front() {
@@ -367,6 +389,10 @@ impl Shell {
             Report::Marked(log, _) => store.on_mark_ended(log),
             // Such a failure is told and forgotten.
             Report::Nothing => self.removals_failed = true,
+            Report::NextFiles(log, names) => {
+                self.removals_failed = true;
+                self.report_next_files(log, &names, store, effects);
+            }
             Report::LogRemoved(log) => {
                 self.abandoned.insert(log);
                 store.on_log_removed(log);

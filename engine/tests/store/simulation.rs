@@ -149,7 +149,8 @@ impl Simulation {
             self.act();
             self.check_step();
             if step >= fails_at && !self.shell.is_idle() && self.store.failure().is_none() {
-                self.shell.fail(&mut self.random, &mut self.store);
+                self.shell.fail(&mut self.random, &mut self.store, &mut self.effects);
+                self.start_effects();
                 self.counts.failures += u64::from(self.store.failure().is_some());
             }
         }
@@ -182,6 +183,9 @@ impl Simulation {
             self.mark_damaged();
         }
         self.let_disk_lie();
+        if self.random.one_in(100) {
+            self.find_next_files();
+        }
         match self.random.below(20) {
             0 if self.model.alive().len() < LOGS_MAX => self.create_log(),
             1 if self.random.one_in(self.world.drop_share) => self.drop_log(),
@@ -226,17 +230,27 @@ impl Simulation {
                 }
                 Effect::WriteCheckpoint(_) => self.counts.checkpoints += 1,
                 Effect::SealSegment { .. } => self.counts.sealed += 1,
+                Effect::MakeNextFile { .. } => self.counts.next_files_made += 1,
+                Effect::RemoveNextFile { .. } => self.counts.next_files_given_back += 1,
                 Effect::RemoveSegments { segments, .. } => self.counts.segments_removed += segments.len() as u64,
                 Effect::PrepareJournalFile(FileRequest::Recycle { .. }) => self.counts.recycled += 1,
                 _ => {}
             }
-            if let Effect::WriteBlocks { log, write } = &effect
+            if let Effect::WriteBlocks { log, write, next } = &effect
                 && self.shell.planted == Planted::StartEffectsTwice
             {
-                self.shell.start(Effect::WriteBlocks { log: *log, write: write.clone() });
+                self.shell.start(Effect::WriteBlocks { log: *log, write: write.clone(), next: *next });
             }
             self.shell.start(effect);
         }
+    }
+
+    /// Files that a process before this one has left go.
+    fn find_next_files(&mut self) {
+        for (log, name) in self.shell.next_files() {
+            self.store.on_next_file_found(log, name, &mut self.effects);
+        }
+        self.start_effects();
     }
 
     fn step(&mut self) {

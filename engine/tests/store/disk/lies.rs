@@ -27,7 +27,7 @@ impl Name {
     pub fn kind(self) -> Kind {
         match self {
             Name::Journal(_) => Kind::Journal,
-            Name::Segment(..) => Kind::Segment,
+            Name::Segment(..) | Name::Next(..) => Kind::Segment,
             Name::Index(..) | Name::Mark(..) | Name::Quarantined(..) => Kind::Index,
             Name::Checkpoint(_) | Name::Copy(_) | Name::Temporary(_) | Name::Damaged(_) => Kind::Checkpoint,
         }

@@ -46,6 +46,17 @@ pub(super) enum Call {
     RemoveSegment(Name),
     /// But for those that go next.
     RemoveLeftovers(LogId, Vec<SegmentName>),
+    /// The file for a segment to come becomes the segment's.
+    TakeNext {
+        next: Name,
+        segment: Name,
+    },
+    /// The file of a segment that goes is kept for one to come.
+    KeepAsNext {
+        segment: Name,
+        next: Name,
+    },
+    RemoveNext(Name),
     /// A segment that goes is taken into quarantine if it is marked.
     TakeDamaged(LogId, SegmentName),
 }
@@ -55,12 +66,23 @@ pub(super) enum Call {
 pub(super) enum Report {
     Group(GroupSeq),
     FileReady(FileRequest),
-    Blocks { log: LogId, segment: Offset, position: u64, len: u64 },
-    Sealed { log: LogId, segment: Offset, partial_bytes: u64 },
+    Blocks {
+        log: LogId,
+        segment: Offset,
+        position: u64,
+        len: u64,
+    },
+    Sealed {
+        log: LogId,
+        segment: Offset,
+        partial_bytes: u64,
+    },
     Synced,
     CheckpointWritten(u64),
     LogRemoved(LogId),
     Marked(LogId, SegmentName),
+    /// Which of these files for segments to come are there.
+    NextFiles(LogId, Vec<Offset>),
     Nothing,
 }
 
@@ -74,12 +96,14 @@ impl Shell {
                 (vec![Call::WriteDurable { name, position, buf: write.buf }], Report::Group(seq))
             }
             Effect::PrepareJournalFile(request) => (self.prepare(request), Report::FileReady(request)),
-            Effect::WriteBlocks { log, write } => {
+            Effect::WriteBlocks { log, write, next } => {
                 let name = Name::Segment(log, SegmentName::appended(write.segment));
                 let bytes: Vec<u8> = write.spans.iter().flat_map(|span| span.iter().copied()).collect();
                 assert!(bytes.len().is_multiple_of(BLOCK_BYTES) && write.position.is_multiple_of(BLOCK_BYTES as u64));
                 let len = bytes.len() as u64;
-                let calls = vec![Call::OpenSegment(name), Call::Write { name, position: write.position, bytes }];
+                let next = next.map(|next| Name::Next(log, next)).or_else(|| self.any_next_file(log));
+                let mut calls = Vec::from_iter(next.map(|next| Call::TakeNext { next, segment: name }));
+                calls.extend([Call::OpenSegment(name), Call::Write { name, position: write.position, bytes }]);
                 (calls, Report::Blocks { log, segment: write.segment, position: write.position, len })
             }
             Effect::SealSegment { log, write } => {
@@ -112,18 +136,39 @@ impl Shell {
             }
             Effect::ReadPiece(read) => unreachable!("the readers are not the shell's: {read:?}"),
             Effect::RemoveLog(log) => (vec![Call::RemoveLog(log)], Report::LogRemoved(log)),
-            Effect::RemoveSegments { log, segments } => {
-                let sweep = Call::RemoveLeftovers(log, segments.clone());
-                let calls = segments.into_iter().flat_map(|segment| {
-                    let (name, take) = (Name::Segment(log, segment), Call::TakeDamaged(log, segment));
-                    if self.planted == Planted::CutBeforeQuarantine {
-                        return [Call::CutDown(name), take, Call::CutDown(name), Call::RemoveSegment(name)];
-                    }
-                    [take, Call::CutDown(name), Call::CutDown(name), Call::RemoveSegment(name)]
-                });
-                ([sweep].into_iter().chain(calls).collect(), Report::Nothing)
+            Effect::RemoveSegments { log, segments, kept } => self.removals(log, segments, &kept),
+            Effect::MakeNextFile { log, name, bytes } => {
+                let next = Name::Next(log, name);
+                let calls = vec![Call::RemoveNext(next), Call::Create(next), Call::Truncate { name: next, bytes }];
+                (calls, Report::NextFiles(log, vec![name]))
+            }
+            Effect::RemoveNextFile { log, name, at_once } => {
+                let next = Name::Next(log, name);
+                if at_once {
+                    return (vec![Call::RemoveNext(next)], Report::NextFiles(log, vec![name]));
+                }
+                let calls = vec![Call::CutDown(next), Call::CutDown(next), Call::RemoveNext(next)];
+                (calls, Report::NextFiles(log, vec![name]))
             }
         }
+    }
+
+    fn removals(&self, log: LogId, segments: Vec<SegmentName>, kept: &[SegmentName]) -> (Vec<Call>, Report) {
+        let sweep = Call::RemoveLeftovers(log, segments.clone());
+        let calls = segments.into_iter().flat_map(|segment| {
+            let (name, take) = (Name::Segment(log, segment), Call::TakeDamaged(log, segment));
+            if kept.contains(&segment) {
+                let next = Name::Next(log, segment.base);
+                return vec![take, Call::KeepAsNext { segment: name, next }, Call::RemoveSegment(name)];
+            }
+            if self.planted == Planted::CutBeforeQuarantine {
+                return vec![Call::CutDown(name), take, Call::CutDown(name), Call::RemoveSegment(name)];
+            }
+            vec![take, Call::CutDown(name), Call::CutDown(name), Call::RemoveSegment(name)]
+        });
+        let calls = [sweep].into_iter().chain(calls).collect();
+        let names: Vec<Offset> = kept.iter().map(|segment| segment.base).collect();
+        (calls, if names.is_empty() { Report::Nothing } else { Report::NextFiles(log, names) })
     }
 
     fn prepare(&self, request: FileRequest) -> Vec<Call> {
@@ -225,6 +270,15 @@ impl Shell {
                 self.disk.truncate(name, bytes / 2);
             }
             Call::RemoveSegment(name) => self.remove_segment(name),
+            Call::TakeNext { next, segment } => self.take_next(next, segment),
+            Call::KeepAsNext { segment, next } => {
+                if self.disk.exists(segment) {
+                    self.disk.rename(segment, next);
+                    self.next_files_kept += 1;
+                }
+            }
+            Call::RemoveNext(_) if self.planted == Planted::LeaveNextFiles => {}
+            Call::RemoveNext(next) => self.unlink_if_there(next),
             Call::RemoveLeftovers(..) | Call::TakeDamaged(..) => unreachable!("these are looked at before"),
         }
     }
@@ -236,6 +290,20 @@ impl Shell {
             self.disk.sync(name);
             dirs.insert(name.dir());
         }
+    }
+
+    /// Where the segment's file is open already it stays.
+    fn take_next(&mut self, next: Name, segment: Name) {
+        let is_late = self.planted == Planted::TakeNextFilesLate;
+        if self.disk.exists(next) && (is_late || !self.opened.contains(&segment)) {
+            self.disk.rename(next, segment);
+            self.next_files_taken += 1;
+        }
+    }
+
+    fn any_next_file(&self, log: LogId) -> Option<Name> {
+        let is_its = |name: &Name| matches!(name, Name::Next(id, _) if *id == log);
+        self.disk.names().find(is_its).filter(|_| self.planted == Planted::TakeNextFilesLate)
     }
 
     fn open_segment(&mut self, name: Name) {
@@ -262,7 +330,8 @@ impl Shell {
 
     pub fn remove_log(&mut self, log: LogId) {
         self.remove_quarantined(log);
-        let of_log = |name: &Name| matches!(name, Name::Segment(id, _) | Name::Index(id, _) if *id == log);
+        let of_log =
+            |name: &Name| matches!(name, Name::Segment(id, _) | Name::Index(id, _) | Name::Next(id, _) if *id == log);
         let names: Vec<Name> = self.disk.names().filter(of_log).collect();
         names.into_iter().for_each(|name| self.disk.unlink(name));
         self.fresh.retain(|name| !of_log(name));

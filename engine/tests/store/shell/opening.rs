@@ -7,7 +7,7 @@ use engine::journal::{self, FileScan, FilesConfig};
 use engine::memory::{AlignedBuf, BufPool};
 use engine::store::recovery::{self, FoundFile, ReopenError, Reopened};
 use engine::store::{Store, StoreLimits};
-use engine::{GroupSeq, JournalFileId, LogId, SegmentName};
+use engine::{GroupSeq, JournalFileId, LogId, Offset, SegmentName};
 
 use super::{BLOCK_BYTES, Planted, Shell};
 use crate::disk::{Dir, Name};
@@ -191,6 +191,12 @@ impl Shell {
         let is_orphan =
             |name: &Name| matches!(name.dir(), Dir::Log(log) | Dir::Quarantine(log) if store.log(log).is_none());
         self.disk.names().filter(is_orphan).collect()
+    }
+
+    /// Files for segments to come.
+    pub fn next_files(&self) -> Vec<(LogId, Offset)> {
+        let next = |name| if let Name::Next(log, name) = name { Some((log, name)) } else { None };
+        self.disk.names().filter_map(next).collect()
     }
 
     pub fn leftovers(&self, store: &Store) -> Vec<Name> {

@@ -30,6 +30,11 @@ pub struct Counts {
     pub disk_full: u64,
     pub disk_refusals: u64,
     pub disk_cleared: u64,
+    /// Files for segments to come: made, kept of segments that went, become a segment's, removed unused.
+    pub next_files_made: u64,
+    pub next_files_kept: u64,
+    pub next_files_taken: u64,
+    pub next_files_given_back: u64,
     pub cuts: u64,
     pub segments_removed: u64,
     /// Reads whose records went while they were under way.
@@ -110,6 +115,10 @@ impl Counts {
             ("appends refused on a full disk", &mut self.disk_full),
             ("effects that found no space", &mut self.disk_refusals),
             ("times that space returned", &mut self.disk_cleared),
+            ("files made for segments to come", &mut self.next_files_made),
+            ("files kept for segments to come", &mut self.next_files_kept),
+            ("files that became a segment's", &mut self.next_files_taken),
+            ("files for segments to come removed unused", &mut self.next_files_given_back),
             ("starts moved", &mut self.cuts),
             ("segments removed", &mut self.segments_removed),
             ("reads cut off", &mut self.reads_cut_off),

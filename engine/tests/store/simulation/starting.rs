@@ -72,6 +72,8 @@ impl Simulation {
     pub(super) fn restart(&mut self, disk: Disk) {
         self.counts.disk_refusals += self.shell.refusals;
         self.counts.stalls += self.shell.stalls;
+        self.counts.next_files_kept += self.shell.next_files_kept;
+        self.counts.next_files_taken += self.shell.next_files_taken;
         let planted = self.shell.planted;
         self.salt += 1;
         self.reading.clear();

@@ -10,6 +10,7 @@ impl Simulation {
     /// Nobody appends any more: all that is under way comes to an end, and nothing stays behind.
     pub(super) fn settle(&mut self) {
         self.give_up_compacting();
+        self.find_next_files();
         self.store.want_checkpoint();
         self.clear_disk();
         self.look_at_space();
@@ -43,6 +44,10 @@ impl Simulation {
         self.check_quarantine();
         let leftovers = self.shell.leftovers(&self.store);
         assert!(leftovers.is_empty() || self.shell.removals_failed, "{leftovers:?} stay for ever");
+        // Those of logs that nobody knows any more are orphans, as below: seed 760645.
+        let mut next_files = self.shell.next_files();
+        next_files.retain(|(log, _)| self.store.log(*log).is_some());
+        assert!(next_files.is_empty() || self.shell.removals_failed, "files ahead of {next_files:?} stay for ever");
         let orphans = self.shell.orphans(&self.store).into_iter();
         let is_abandoned = |name: &Name| matches!(name.dir(), Dir::Log(log) | Dir::Quarantine(log) if self.shell.abandoned.contains(&log));
         let unknown: Vec<Name> = orphans.filter(|name| !is_abandoned(name)).collect();

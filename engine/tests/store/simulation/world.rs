@@ -53,6 +53,7 @@ impl World {
             read_memory_bytes_max: [20_000, 200_000, 1 << 20][journal_files_max as usize % 3],
             read_piece_bytes: [4096, 16_384, 65_536][journal_file_bytes.ilog2() as usize % 3],
             read_ahead_bytes_max: 200_000,
+            next_file_bytes_min: if journal_files_max == 4 { u64::MAX } else { 0 },
             index_cache_bytes_max: [0usize, 1000, 1 << 20][random.below(3)],
             ..StoreLimits::new([0usize, 64, 512][random.below(3)] << 10, journal_bytes / 4)
         };
