@@ -83,9 +83,14 @@ impl RealClient {
         self != RealClient::Kafkajs
     }
 
-    /// Whether the client understands what was written. @platformatic/kafka takes snappy without the frames that most others put around it.
+    /// Whether the client understands what was written. @platformatic/kafka takes snappy without the frames that most others put around it; Java
+    /// takes no lz4 whose blocks depend on each other, which is how kafkajs' portable codec writes it.
     pub fn can_read(self, job: &Job) -> bool {
-        self != RealClient::Platformatic || job.codec != "snappy" || job.topic.starts_with(self.name())
+        match self {
+            RealClient::Platformatic => job.codec != "snappy" || job.topic.starts_with(self.name()),
+            RealClient::Java => job.codec != "lz4" || !job.topic.starts_with(RealClient::Kafkajs.name()),
+            _ => true,
+        }
     }
 
     /// The job as this client can do it: kcat sets no timestamps and has the same headers on every record.
