@@ -388,7 +388,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_life_keeps_its_promises(actions in proptest::collection::vec(action(), 1..120)) {
+    fn every_life_keeps_its_promises(actions in proptest::collection::vec(action(), 1..60)) {
         let mut life = Life::new();
         for action in actions {
             life.act(action);
