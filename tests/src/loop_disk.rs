@@ -46,9 +46,9 @@ impl LoopDisk {
         self.path().join("filler")
     }
 
-    /// Fills every block that is left with a file of nobody's.
+    /// Fills every block that is left with a file of nobody's, which grows with every call.
     pub fn fill(&self) {
-        let mut file = File::create(self.filler()).expect("a file has a name");
+        let mut file = File::options().create(true).append(true).open(self.filler()).expect("a file has a name");
         for block in [1 << 20, 64 << 10, 4096] {
             let block = vec![0xa5; block];
             while write_synced(&mut file, &block).is_ok() {}

@@ -1,6 +1,7 @@
 //! Files for segments to come. A failure to make or to remove one is told and costs nothing else: a segment without one gets its file
 //! when it begins.
 
+use std::io;
 use std::rc::Rc;
 
 use batch::Offset;
@@ -12,9 +13,9 @@ use crate::store::Effect;
 
 pub(super) async fn make(inner: &Inner, (log, name): (LogId, Offset), bytes: u64, effects: &mut Vec<Effect>) {
     let made = inner.segments.make_next(log, name, bytes).await;
-    if let Err(error) = made.as_ref().map_err(|error| (!is_exhausted(error)).then_some(error))
-        && let Some(error) = error
-    {
+    // A log has no directory before its first blocks are written.
+    let is_told = |error: &&io::Error| !is_exhausted(error) && error.kind() != io::ErrorKind::NotFound;
+    if let Some(error) = made.as_ref().err().filter(is_told) {
         tracing::warn!(%log, %error, "no file can be made for the next segment before it begins");
     }
     inner.store.borrow_mut().on_next_file(log, name, made.is_ok(), effects);
